@@ -1,0 +1,56 @@
+# Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format interop-rabbitmq bench bench-rabbitmq clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:
+	@echo "make run [ARGS=...]     start the broker on 127.0.0.1:5672 (ARGS are those of 'leveret server')"
+	@echo "make test               lint, types, all tests, and stock clients against the broker"
+	@echo "make check              format, lint, types and architecture only: under a minute"
+	@echo "make format             let ruff lay out the code"
+	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
+	@echo "make bench              messages per second and latency through the port"
+	@echo "make bench-rabbitmq     the same against a real RabbitMQ"
+
+run: $(VENV)/.installed
+	@exec $(BIN)/leveret server $(ARGS)
+
+test: check
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+interop-rabbitmq: $(VENV)/.installed-dev
+	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m pytest interop/scenarios interop/test_probes.py
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m interop.bench $(ARGS)
+
+bench-rabbitmq: $(VENV)/.installed-dev
+	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m interop.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The stamps make the environment once; a changed pyproject.toml refreshes it.
+$(VENV)/.installed: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(VENV)/.installed $@
+
+$(BIN)/pip:
+	@.ci/make-venv $(VENV)
