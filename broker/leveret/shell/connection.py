@@ -1,0 +1,294 @@
+"""One AMQP connection on its transport: reading, sending, and all the ways it can end.
+
+What goes over the wire is decided by the handlers' connection, which this module only drives. A connection is one task
+that reads; a second one exists only while the kernel takes less than there is to send.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from leveret.shell.heartbeat import Heartbeats
+from leveret.shell.timers import Timer
+from leveret.shell.transport import Transport
+from leveret_protocol.constants import HEARTBEAT_FRAME
+
+if TYPE_CHECKING:
+    from leveret.shell.server import Server
+
+log = logging.getLogger(__name__)
+
+# RabbitMQ's `handshake_timeout`: from accept to the end of connection.open (CON-3).
+HANDSHAKE_SECONDS = 10.0
+
+# What is carried out in one turn; RabbitMQ reads with a buffer of 128 KiB. Publishes into a backlog come in smaller
+# turns: consumers beside a flood got seven times the messages with 16 KiB (measured).
+READ_BYTES = 64 * 1024
+READ_INTO_BACKLOG_BYTES = 16 * 1024
+
+# A peer that sends requests and does not take the answers is not read from while more than this waits for it. A kernel
+# holds a few megabytes more; nginx and others stop at one megabyte or less.
+UNSENT_LIMIT_BYTES = 1024 * 1024
+
+# How long a connection that is dropped at once may still take to send what it holds: RabbitMQ's pause before it resets
+# a connection after an error (FRM-1).
+LAST_WORDS_SECONDS = 3.0
+
+
+class DrivenConnection(Protocol):
+    """What the shell needs of the handlers' connection.
+
+    str() names it in the log.
+    output: frames to be sent. Whoever appends to an empty list has called `wake` first; the shell empties it.
+    handshake_done: connection.open is through.
+    heartbeat_seconds: 0 until tune-ok, then what was negotiated.
+    drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
+    publishes_into_backlog: read in smaller turns.
+    """
+
+    output: list[bytes]
+    handshake_done: bool
+    heartbeat_seconds: int
+    drop_after_seconds: float | None
+    publishes_into_backlog: bool
+
+    def receive(self, data: bytes) -> None:
+        """Carry out all that `data` asks for."""
+
+    def force_close(self, reason: str) -> None:
+        """Tell the peer CONNECTION_FORCED (320) and the reason."""
+
+    def fail(self) -> None:
+        """A defect of ours struck: tell the peer INTERNAL_ERROR (541) where it can still be told anything."""
+
+    def lost(self) -> None:
+        """There is no transport any more."""
+
+    def pause_deliveries(self) -> None:
+        """The peer is not taking what was sent."""
+
+    def resume_deliveries(self) -> None:
+        """It has taken all of it."""
+
+
+Wake = Callable[[DrivenConnection], None]
+MakeConnection = Callable[[str, str, Wake], DrivenConnection]
+
+
+class ConnectionDriver:
+    """Drives one connection from accept to its end.
+
+    `server` is told of connections to flush and of the end; it has the timers, and the nursery for the second task.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_drop_seconds",
+        "_has_ended",
+        "_has_failed",
+        "_has_room",
+        "_heartbeats",
+        "_server",
+        "_transport",
+        "_unsent",
+        "_unsent_bytes",
+        "connection",
+    )
+
+    def __init__(self, transport: Transport, make_connection: MakeConnection, server: "Server") -> None:
+        self._transport = transport
+        self._server = server
+        self._unsent: deque[bytes | memoryview] = deque()
+        self._unsent_bytes = 0
+        self._has_room: trio.Event | None = None  # set once: reading has stopped until less is unsent
+        self._has_ended = False
+        self._has_failed = False
+        self._drop_seconds: float | None = None
+        self._heartbeats = Heartbeats(server.timers, self._send_heartbeat, self._give_up)
+        self.connection = make_connection(transport.peer, transport.local, self._wake)
+        self._deadline: Timer | None = server.timers.call_after(HANDSHAKE_SECONDS, self._handshake_is_late)
+
+    # -- reading
+
+    async def run(self) -> None:
+        """Read and carry out until the connection ends."""
+        try:
+            while not self._has_ended:
+                if self._unsent_bytes > UNSENT_LIMIT_BYTES:
+                    await self._wait_for_room()
+                    continue
+                size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
+                data = await self._transport.receive_some(size)
+                if not data:
+                    self._peer_is_gone("the peer ended TCP without connection.close")
+                    break
+                self._carry_out(data)
+                self._server.flush()
+                self._look_at_drop()
+        except OSError as error:
+            self._peer_is_gone(f"TCP failed: {error.strerror or error}")
+        except trio.ClosedResourceError:
+            pass  # ended elsewhere
+        finally:
+            self.end("the broker was stopped")
+            self._server.flush()
+
+    def _carry_out(self, data: bytes) -> None:
+        connection = self.connection
+        self._heartbeats.has_received = True
+        self._guard(connection.receive, data)
+        if connection.heartbeat_seconds:
+            self._heartbeats.start(connection.heartbeat_seconds)
+        if connection.handshake_done and self._deadline is not None and self._drop_seconds is None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    async def _wait_for_room(self) -> None:
+        self._heartbeats.is_deaf = True
+        self._has_room = trio.Event()
+        await self._has_room.wait()
+        self._has_room = None
+        self._heartbeats.is_deaf = False
+
+    # -- sending
+
+    def _wake(self, connection: DrivenConnection) -> None:
+        self._server.needs_flush(self)
+
+    def flush(self) -> None:
+        """Send what the connection has put out, as far as the kernel takes it."""
+        output = self.connection.output
+        if not output:
+            return
+        data = b"".join(output)
+        output.clear()
+        if not self._has_ended:
+            self._heartbeats.has_sent = True
+            self._send(data)
+            self._look_at_drop()
+
+    def _send(self, data: bytes) -> None:
+        if self._unsent:
+            self._unsent.append(data)
+            self._unsent_bytes += len(data)
+            return
+        try:
+            taken = self._transport.try_send(data)
+        except OSError as error:
+            self._peer_is_gone(f"TCP failed: {error.strerror or error}")
+            return
+        if taken < len(data):
+            self._unsent.append(memoryview(data)[taken:])
+            self._unsent_bytes = len(data) - taken
+            self._guard(self.connection.pause_deliveries)
+            self._server.start_soon(self._send_unsent)
+
+    async def _send_unsent(self) -> None:
+        """The second task: lives until the kernel has taken everything, or the connection has ended."""
+        try:
+            while self._unsent:
+                await self._transport.wait_writable()
+                self._send_what_fits()
+        except OSError as error:
+            self._peer_is_gone(f"TCP failed: {error.strerror or error}")
+        except trio.ClosedResourceError:
+            pass  # ended elsewhere
+        if not self._has_ended:
+            self._guard(self.connection.resume_deliveries)
+            self._end_if_due()
+        self._server.flush()
+
+    def _send_what_fits(self) -> None:
+        while self._unsent:
+            data = self._unsent.popleft()
+            taken = self._transport.try_send(data)
+            self._unsent_bytes -= taken
+            if taken < len(data):
+                self._unsent.appendleft(memoryview(data)[taken:])
+                break
+        if self._has_room is not None and self._unsent_bytes <= UNSENT_LIMIT_BYTES:
+            self._has_room.set()
+
+    def _send_heartbeat(self) -> None:
+        if not self._unsent:  # what waits is a sign of life itself, once it can be sent
+            self._send(HEARTBEAT_FRAME)
+
+    # -- ending
+
+    def force_close(self, reason: str) -> None:
+        """Close with CONNECTION_FORCED (320) and this reason. A turn of its own."""
+        self._guard(self.connection.force_close, reason)
+        self._server.flush()
+        self._look_at_drop()
+        self._server.flush()
+
+    def end(self, reason: str, level: int = logging.INFO) -> None:
+        """Reset the transport and tell the handlers. May be called from anywhere and again; the caller flushes."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        self._transport.reset()
+        self._heartbeats.stop()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._has_room is not None:
+            self._has_room.set()
+        self._unsent.clear()
+        self._unsent_bytes = 0
+        log.log(level, "%s ended: %s", self.connection, reason)
+        self._guard(self.connection.lost)
+        self._server.forget(self)
+
+    def _peer_is_gone(self, how: str) -> None:
+        if self._drop_seconds is not None:
+            self.end("closed")
+        elif not self.connection.handshake_done and not self._heartbeats.has_received:
+            self.end("nothing was ever received", logging.DEBUG)  # a port check
+        else:
+            self.end(how, logging.WARNING)
+
+    def _look_at_drop(self) -> None:
+        """Carry out the handlers' wish to drop the connection, where there is a new one."""
+        seconds = self.connection.drop_after_seconds
+        if seconds is None or seconds == self._drop_seconds or self._has_ended:
+            return
+        self._drop_seconds = seconds
+        self._set_deadline(seconds or LAST_WORDS_SECONDS, self._drop_is_due)
+        self._end_if_due()
+
+    def _end_if_due(self) -> None:
+        if self._drop_seconds == 0 and not self._unsent:
+            self.end("closed")
+
+    def _drop_is_due(self) -> None:
+        self.end("closed, and the peer did not end TCP in time")
+
+    def _handshake_is_late(self) -> None:
+        self.end(f"the handshake took more than {HANDSHAKE_SECONDS:g} s", logging.WARNING)
+
+    def _give_up(self, reason: str) -> None:
+        self.end(reason, logging.WARNING)
+
+    def _set_deadline(self, seconds: float, call: Callable[[], None]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._server.timers.call_after(seconds, call)
+
+    def _guard(self, call: Callable[..., None], *args: object) -> None:
+        """Call into the handlers. A failure there is a bug of ours, and ends this connection only."""
+        try:
+            call(*args)
+        except Exception:
+            log.exception("%s: internal error", self.connection)
+            self._fail()
+
+    def _fail(self) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            self._guard(self.connection.fail)
+            if self.connection.drop_after_seconds is not None:
+                return  # the peer was told, and may answer
+        self.end("internal error", logging.ERROR)

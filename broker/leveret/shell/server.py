@@ -1,0 +1,163 @@
+"""The broker's side of the network: accepts connections, flushes them, runs long work in slices, closes them all."""
+
+import contextlib
+import errno
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import trio
+
+from leveret.shell.connection import ConnectionDriver, MakeConnection
+from leveret.shell.listener import Listener
+from leveret.shell.timers import Timers
+
+log = logging.getLogger(__name__)
+
+# RabbitMQ resets connections right after it told them of its shutdown, which many clients then never read. This is the
+# time they have to read it and to answer.
+CLOSING_SECONDS = 0.5
+
+# The machine or this process can have no more connections for now: wait and try again, as trio's own servers do.
+_CAPACITY_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_CAPACITY_PAUSE_SECONDS = 0.1
+
+
+class Work(Protocol):
+    """Work of the core that is too long for one turn; Node is one.
+
+    on_work: called when work appears where there was none.
+    """
+
+    on_work: Callable[[], None]
+
+    def has_work(self) -> bool:
+        """Whether a slice waits."""
+
+    def run_slice(self) -> None:
+        """Carry out one slice: well under a millisecond."""
+
+
+class Server:
+    """All connections of one broker.
+
+    Args:
+        make_connection: the handlers' connection for a peer, given the names of both ends and what wakes it.
+        work: the long work.
+    """
+
+    def __init__(self, make_connection: MakeConnection, work: Work) -> None:
+        self._make_connection = make_connection
+        self._work = work
+        self._work_waits = trio.Event()
+        work.on_work = self._wake_worker
+        self._to_flush: list[ConnectionDriver] = []
+        self._drivers: dict[ConnectionDriver, None] = {}  # in the order they came
+        self._all_gone = trio.Event()
+        self._nursery: trio.Nursery | None = None
+        self.timers = Timers(self.flush)
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._drivers)
+
+    async def serve(
+        self, listeners: Sequence[Listener], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve until cancelled. Then every connection is told so (CLS-5), and is gone within a second.
+
+        Closes the listeners in any case. Raises only for failures of ours that belong to no connection.
+        """
+        with contextlib.ExitStack() as listening:
+            for listener in listeners:
+                listening.callback(listener.close)
+            async with trio.open_nursery() as nursery:
+                connections: trio.Nursery = await nursery.start(self._host_connections)
+                self._nursery = connections
+                task_status.started()
+                try:
+                    await self._accept(listeners)
+                finally:
+                    listening.close()
+                    with trio.CancelScope(shield=True):
+                        await self._close_connections()
+                    connections.cancel_scope.cancel()
+
+    async def _host_connections(self, *, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+        """Run what connections need, for longer than the broker listens, so that they can be closed."""
+        async with trio.open_nursery() as nursery:
+            nursery.cancel_scope.shield = True
+            nursery.start_soon(self.timers.run)
+            nursery.start_soon(self._run_work)
+            task_status.started(nursery)
+
+    async def _accept(self, listeners: Sequence[Listener]) -> None:
+        async with trio.open_nursery() as nursery:
+            for listener in listeners:
+                nursery.start_soon(self._accept_from, listener)
+
+    async def _accept_from(self, listener: Listener) -> None:
+        is_full = False
+        while True:
+            try:
+                transport = await listener.accept()
+            except OSError as error:
+                if error.errno not in _CAPACITY_ERRNOS:
+                    raise
+                if not is_full:
+                    log.error("no more connections can be accepted for now: %s", error.strerror)
+                is_full = True
+                await trio.sleep(_CAPACITY_PAUSE_SECONDS)
+                continue
+            is_full = False
+            driver = ConnectionDriver(transport, self._make_connection, self)
+            self._drivers[driver] = None
+            self.start_soon(driver.run)
+
+    async def _close_connections(self) -> None:
+        for driver in list(self._drivers):
+            driver.force_close("broker forced connection closure with reason 'shutdown'")
+        if self._drivers:
+            with trio.move_on_after(CLOSING_SECONDS):
+                await self._all_gone.wait()
+        for driver in list(self._drivers):
+            driver.end("the broker was stopped, and the peer did not answer in time")
+
+    # -- long work
+
+    def _wake_worker(self) -> None:
+        self._work_waits.set()
+
+    async def _run_work(self) -> None:
+        while True:
+            while self._work.has_work():
+                self._work.run_slice()
+                self.flush()
+                await trio.lowlevel.checkpoint()
+            self._work_waits = trio.Event()
+            await self._work_waits.wait()
+
+    # -- for the connections
+
+    def needs_flush(self, driver: ConnectionDriver) -> None:
+        """A connection has output; it goes out at the end of this turn."""
+        self._to_flush.append(driver)
+
+    def flush(self) -> None:
+        """End a turn: send what connections have put out. Called by whoever began the turn, and by nothing below."""
+        to_flush = self._to_flush
+        for driver in to_flush:  # grows on the way: one that ends gives its messages to others
+            driver.flush()
+        to_flush.clear()
+
+    def start_soon(self, task: Callable[[], Awaitable[Any]]) -> None:
+        """Run a task that belongs to a connection."""
+        if self._nursery is None:
+            raise RuntimeError("the server is not serving")
+        self._nursery.start_soon(task)
+
+    def forget(self, driver: ConnectionDriver) -> None:
+        """A connection has ended."""
+        del self._drivers[driver]
+        if not self._drivers:
+            self._all_gone.set()

@@ -1,0 +1,73 @@
+"""One connection's way to its peer: a small interface, and its form on a TCP socket.
+
+Reading waits; sending does not. What the kernel does not take now is the caller's to keep and try again.
+"""
+
+import socket
+import struct
+from typing import Protocol
+
+import trio
+
+# RabbitMQ's listeners: every close by the broker is a reset, also where bytes of the peer were left unread (CON-1).
+_LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+class Transport(Protocol):
+    """A stream of bytes in both directions.
+
+    peer, local: the two ends as RabbitMQ names them in a connection's name, `127.0.0.1:53211`.
+    """
+
+    peer: str
+    local: str
+
+    async def receive_some(self, size: int) -> bytes:
+        """Wait for bytes and return at most `size` of them; b"" where the peer has ended its side.
+
+        Always passes through the scheduler.
+        Raises OSError: the stream is broken; trio.ClosedResourceError: reset() was called.
+        """
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Send what can be sent without waiting, and return how many bytes that was. Raises OSError."""
+
+    async def wait_writable(self) -> None:
+        """Wait until try_send can send again. Raises as receive_some."""
+
+    def reset(self) -> None:
+        """End the stream at once, whatever is unsent or unread, and wake whoever waits on it. May be called again."""
+
+
+class SocketTransport:
+    """A connected TCP socket. Raises OSError where the peer has gone before its options could be set."""
+
+    def __init__(self, connected: socket.socket, peer: str, local: str) -> None:
+        self._socket = connected
+        self.peer = peer
+        self.local = local
+        connected.setblocking(False)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+
+    async def receive_some(self, size: int) -> bytes:
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                return self._socket.recv(size)
+            except BlockingIOError:
+                continue  # woken for nothing, which the kernel is free to do
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    async def wait_writable(self) -> None:
+        await trio.lowlevel.wait_writable(self._socket)
+
+    def reset(self) -> None:
+        if self._socket.fileno() != -1:
+            trio.lowlevel.notify_closing(self._socket)
+            self._socket.close()
