@@ -1,0 +1,124 @@
+"""A whole broker, to be had in three ways: within a trio program, in a thread of its own, or as the process itself.
+
+Puts the rooms together: the core's node, the users, and the shell that serves them.
+"""
+
+import contextlib
+import functools
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import trio
+
+from leveret.auth.users import Users
+from leveret.core.node import Node
+from leveret.handlers.connection import Connection
+from leveret.shell.listener import listen
+from leveret.shell.server import Server
+
+log = logging.getLogger(__name__)
+
+# Where a listener takes connections on every address, a client on this machine finds it here.
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+class Broker:
+    """An AMQP broker that keeps everything in memory; each time it is entered it begins empty.
+
+        async with leveret.Broker() as broker:
+            connection = await aio_pika.connect(broker.url)
+
+    host: a name or an address; a name is listened on at all its addresses.
+    port: 0 takes a free one, which is here once the broker is entered.
+
+    Entering raises OSError where it cannot listen. Leaving closes all connections with CONNECTION_FORCED (320), and
+    takes no more than a second. A failure of the broker itself cancels the block, and is raised out of it.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host = host
+        self.port = port
+        self._asked_port = port
+
+    @property
+    def url(self) -> str:
+        """An address for clients on this machine, such as `amqp://127.0.0.1:5672`; user guest, password guest."""
+        host = _LOOPBACK.get(self.host, self.host)
+        return f"amqp://[{host}]:{self.port}" if ":" in host else f"amqp://{host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        listeners = await listen(self.host, self._asked_port)
+        self.port = listeners[0].port
+        node = Node(f"leveret@{socket.gethostname()}")
+        server = Server(functools.partial(Connection, node, Users.with_guest()), node)
+        self._nursery_manager = trio.open_nursery()
+        self._nursery = await self._nursery_manager.__aenter__()
+        await self._nursery.start(server.serve, listeners)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        self._nursery.cancel_scope.cancel()
+        if isinstance(error, Exception):
+            # The block's own error goes on as it is, not in a group: it is no failure of the broker.
+            await self._nursery_manager.__aexit__(None, None, None)
+            return False
+        return await self._nursery_manager.__aexit__(kind, error, traceback)
+
+
+@contextlib.contextmanager
+def run_in_thread(host: str = "127.0.0.1", port: int = 0) -> Iterator[Broker]:
+    """A broker in a thread of its own, for as long as the block runs.
+
+        with leveret.run_in_thread() as broker:
+            connection = pika.BlockingConnection(pika.URLParameters(broker.url))
+
+    Raises OSError where it cannot listen, before the block; and at its end what the broker failed with, if it did.
+    """
+    from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+    broker = Broker(host, port)
+    started: Future[Callable[[], None]] = Future()
+
+    async def serve() -> None:
+        with trio.CancelScope() as scope:
+            async with broker:
+                token = trio.lowlevel.current_trio_token()
+                started.set_result(lambda: token.run_sync_soon(scope.cancel))
+                await trio.sleep_forever()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="leveret") as executor:
+        ended: Future[None] = executor.submit(trio.run, serve)
+        begun: list[Future[Any]] = [started, ended]
+        wait(begun, return_when=FIRST_COMPLETED)
+        if not started.done():
+            ended.result()
+        stop = started.result()
+        try:
+            yield broker
+        finally:
+            with contextlib.suppress(trio.RunFinishedError):
+                stop()
+            ended.result()
+
+
+def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
+    """Run until SIGTERM or SIGINT; `on_ready` is called once clients can connect.
+
+    Raises OSError where it cannot listen, and what `on_ready` raises.
+    """
+
+    async def serve() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with broker:
+                on_ready()
+                async for number in signals:
+                    log.info("stopping: %s", signal.Signals(number).name)
+                    break
+
+    trio.run(serve)
