@@ -1,0 +1,47 @@
+"""`leveret` as a process of its own, from this checkout, installed or not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def leveret(tmp_path):
+    """Starts `python -m leveret <arguments>` in an empty folder. What still runs at the end of the test is killed."""
+    started = []
+
+    def start(*arguments):
+        folders = [str(ROOT / "broker"), str(ROOT / "protocol")]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "leveret", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def ended(leveret):
+    """Runs a command to its end: (exit status, stdout, stderr)."""
+
+    def run(*arguments):
+        process = leveret(*arguments)
+        stdout, stderr = process.communicate(timeout=20)
+        return process.returncode, stdout, stderr
+
+    return run

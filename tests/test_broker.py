@@ -1,0 +1,128 @@
+"""The broker inside other programs: `leveret.Broker` on trio, `leveret.run_in_thread` beside anything."""
+
+import errno
+import socket
+import subprocess
+import sys
+
+import pika
+import pytest
+import trio
+
+import leveret
+
+
+def open_and_close(url):
+    pika.BlockingConnection(pika.URLParameters(url)).close()
+
+
+async def test_a_broker_serves_clients_while_its_block_runs():
+    async with leveret.Broker() as broker:
+        await trio.to_thread.run_sync(open_and_close, broker.url)
+    with pytest.raises(OSError):
+        await trio.open_tcp_stream("127.0.0.1", broker.port)
+
+
+async def test_it_tells_where_it_is():
+    async with leveret.Broker(host="127.0.0.1", port=0) as broker:
+        assert broker.port != 0
+        assert broker.url == f"amqp://127.0.0.1:{broker.port}"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "amqp://127.0.0.1:5672"),
+        ("::", "amqp://[::1]:5672"),
+        ("::1", "amqp://[::1]:5672"),
+        ("localhost", "amqp://localhost:5672"),
+    ],
+)
+def test_the_url_is_one_that_clients_on_this_machine_can_use(host, url):
+    assert leveret.Broker(host, 5672).url == url
+
+
+async def test_each_time_it_is_entered_it_is_a_new_broker_on_a_free_port():
+    broker = leveret.Broker()
+
+    def declare(url, **options):
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            connection.channel().queue_declare("q", **options)
+
+    async with broker:
+        await trio.to_thread.run_sync(declare, broker.url)
+    async with broker:
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="no queue 'q'"):
+            await trio.to_thread.run_sync(lambda: declare(broker.url, passive=True))
+
+
+async def test_an_error_of_the_block_comes_out_of_it_as_it_is():
+    with pytest.raises(ZeroDivisionError):
+        async with leveret.Broker():
+            _ = 1 / 0
+
+
+async def test_a_port_in_use_is_an_os_error_before_the_block():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError) as raised:
+            async with leveret.Broker(port=taken.getsockname()[1]):
+                pytest.fail("the block ran")
+        assert raised.value.errno == errno.EADDRINUSE
+
+
+async def test_cancelling_the_block_stops_the_broker():
+    with trio.CancelScope() as scope:
+        async with leveret.Broker() as broker:
+            scope.cancel()
+            await trio.lowlevel.checkpoint()
+            pytest.fail("the block went on")
+    with pytest.raises(OSError):
+        await trio.open_tcp_stream("127.0.0.1", broker.port)
+
+
+# -- in a thread
+
+
+def test_a_broker_in_a_thread_serves_clients_while_its_block_runs():
+    with leveret.run_in_thread(port=0) as broker:
+        open_and_close(broker.url)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", broker.port))
+
+
+def test_an_error_of_the_block_beside_a_thread_comes_out_as_it_is():
+    with pytest.raises(ZeroDivisionError):
+        with leveret.run_in_thread() as broker:
+            _ = 1 / 0
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", broker.port))
+
+
+def test_an_error_at_the_start_of_the_thread_is_raised_in_the_caller():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError) as raised:
+            with leveret.run_in_thread(port=taken.getsockname()[1]):
+                pytest.fail("the block ran")
+        assert raised.value.errno == errno.EADDRINUSE
+
+
+def test_several_brokers_run_side_by_side():
+    with leveret.run_in_thread() as first, leveret.run_in_thread() as second:
+        assert first.port != second.port
+        open_and_close(first.url)
+        open_and_close(second.url)
+
+
+def test_importing_leveret_imports_nothing_else():
+    """`import leveret` in a conftest costs nothing until a broker is asked for."""
+    script = "import sys, leveret; print('trio' in sys.modules, 'pamqp' in sys.modules, 'logging' in sys.modules)"
+    output = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": ":".join(sys.path)}, **CAPTURED).stdout
+    assert output == "False False False\n"
+
+
+CAPTURED = {"capture_output": True, "text": True, "check": True}
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'brocker'"):
+        _ = leveret.brocker
