@@ -30,7 +30,7 @@ class Broker:
     """An AMQP broker that keeps everything in memory; each time it is entered it begins empty.
 
         async with leveret.Broker() as broker:
-            connection = await aio_pika.connect(broker.url)
+            await trio.to_thread.run_sync(use_it_with_pika, broker.url)
 
     host: a name or an address; a name is listened on at all its addresses.
     port: 0 takes a free one, which is here once the broker is entered.
