@@ -1,0 +1,253 @@
+"""A channel as the core sees it: its consumers, what it was given and has not settled, its limits, its mode."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from leveret.core.confirms import Confirms
+from leveret.core.message import Entry
+from leveret.core.transaction import Transaction
+from leveret_protocol.errors import AMQPError, ReplyCode
+
+if TYPE_CHECKING:
+    from leveret.core.consumer import Consumer
+    from leveret.core.queue import Queue
+    from leveret.core.reply import ReplyConsumer
+    from leveret.core.vhost import VirtualHost
+
+# A message under a delivery tag: the entry, the queue it goes back to, the consumer that got it (None: basic.get).
+Delivery = tuple[Entry, "Queue", "Consumer | None"]
+
+
+class ChannelMode(enum.Enum):
+    PLAIN = "plain"
+    CONFIRM = "confirm"
+    TX = "tx"
+
+
+class Channel:
+    """One channel of one connection.
+
+    unacked: delivery tag -> Delivery, in the order of the tags.
+    prefetch_count: for consumers started from now on (basic.qos global=false).
+    limit_count: messages that all its consumers together may hold (basic.qos global=true), 0 for no limit.
+    consumed_count: messages its consumers hold; what basic.get took does not count (RabbitMQ: B-24).
+    is_paused: the connection cannot take more output now.
+    """
+
+    __slots__ = (
+        "_oldest_tag", "confirms", "consumed_count", "consumers", "is_paused", "last_delivery_tag", "limit_count", "mode",
+        "prefetch_count", "reply_consumer", "transaction", "unacked", "vhost",
+    )  # fmt: skip
+
+    def __init__(self, vhost: VirtualHost) -> None:
+        self.vhost = vhost
+        self.mode = ChannelMode.PLAIN
+        self.consumers: dict[str, Consumer] = {}
+        self.unacked: dict[int, Delivery] = {}
+        self.last_delivery_tag = 0
+        self.prefetch_count = 0
+        self.limit_count = 0
+        self.consumed_count = 0
+        self.is_paused = False
+        self.reply_consumer: ReplyConsumer | None = None
+        self.confirms = Confirms()
+        self.transaction = Transaction()
+        self._oldest_tag = 1  # no lower tag is unacked: keeps ack multiple from looking at settled tags again
+
+    # -- modes ------------------------------------------------------------------------------------------------------
+
+    def select_confirm(self) -> None:
+        """confirm.select. Raises PRECONDITION_FAILED (406) on a transactional channel."""
+        if self.mode is ChannelMode.TX:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, "cannot switch from tx to confirm mode")
+        self.mode = ChannelMode.CONFIRM
+
+    def select_tx(self) -> None:
+        """tx.select. Raises PRECONDITION_FAILED (406) on a channel in confirm mode."""
+        if self.mode is ChannelMode.CONFIRM:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, "cannot switch from confirm to tx mode")
+        self.mode = ChannelMode.TX
+
+    # -- limits -----------------------------------------------------------------------------------------------------
+
+    def set_prefetch(self, count: int) -> None:
+        """basic.qos global=false. It also removes the channel's limit (RabbitMQ: B-30)."""
+        self.prefetch_count = count
+        if self.limit_count:
+            self.set_limit(0)
+
+    def set_limit(self, count: int) -> None:
+        """basic.qos global=true: in force at once for all consumers of the channel; 0 removes it."""
+        self.limit_count = count
+        self._refresh_consumers()
+
+    def limit_reached(self, deliverer: Consumer) -> None:
+        """The last free place of the channel's limit is taken: its other consumers stand back as well.
+
+        The deliverer stays at the head of its queue's rotation; its queue takes it out itself.
+        """
+        for consumer in self.consumers.values():
+            if consumer is not deliverer:
+                consumer.queue.refresh(consumer)
+
+    def pause(self) -> None:
+        self.is_paused = True
+        self._refresh_consumers()
+
+    def resume(self) -> None:
+        self.is_paused = False
+        self._refresh_consumers()
+
+    def _refresh_consumers(self) -> None:
+        for queue in {c.queue: None for c in list(self.consumers.values()) if c.queue.refresh(c)}:
+            queue.pump()
+
+    # -- settling ---------------------------------------------------------------------------------------------------
+
+    def take(self, entry: Entry, queue: Queue, *, no_ack: bool) -> int:
+        """basic.get took this entry: answers its delivery tag."""
+        self.last_delivery_tag += 1
+        if not no_ack:
+            self.unacked[self.last_delivery_tag] = (entry, queue, None)
+        return self.last_delivery_tag
+
+    def ack(self, delivery_tag: int, *, multiple: bool) -> None:
+        """basic.ack. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
+        deliveries = self._outstanding(delivery_tag, multiple=multiple)
+        if self.mode is ChannelMode.TX:
+            self.transaction.hold(deliveries, None)
+        else:
+            self.settle_deliveries(deliveries)
+
+    def reject(self, delivery_tag: int, *, multiple: bool, requeue: bool) -> None:
+        """basic.reject and basic.nack. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
+        deliveries = self._outstanding(delivery_tag, multiple=multiple)
+        if self.mode is ChannelMode.TX:
+            self.transaction.hold(deliveries, requeue)
+        else:
+            self.reject_deliveries(deliveries, requeue=requeue)
+
+    def settle_deliveries(self, deliveries: list[tuple[int, Delivery]]) -> None:
+        for _, (entry, queue, _) in deliveries:
+            queue.settle(entry)
+        self._make_room(deliveries)
+
+    def reject_deliveries(self, deliveries: list[tuple[int, Delivery]], *, requeue: bool) -> None:
+        if requeue:
+            self._requeue(deliveries)
+            return
+        for _, (entry, queue, _) in deliveries:
+            queue.reject(entry)
+        self._make_room(deliveries)
+
+    def recover(self) -> None:
+        """basic.recover with requeue: everything unacked goes back, and may come again at once."""
+        self._requeue(self._outstanding(0, multiple=True))
+
+    def undo_settling(self) -> None:
+        """tx.rollback: held acks and rejects are outstanding again under their tags (RabbitMQ: TX-5)."""
+        held = self.transaction.release()
+        if not held:
+            return
+        restored = dict(self.unacked)
+        for deliveries, _ in held:
+            restored.update(deliveries)
+        self.unacked = dict(sorted(restored.items()))
+        self._oldest_tag = min(self._oldest_tag, next(iter(self.unacked)))
+
+    def _outstanding(self, delivery_tag: int, *, multiple: bool) -> list[tuple[int, Delivery]]:
+        """Take what this tag means out of `unacked`. Tag 0 with multiple: everything (RabbitMQ: B-36)."""
+        unacked = self.unacked
+        if not multiple:
+            delivery = unacked.pop(delivery_tag, None)
+            if delivery is None:
+                raise _unknown(delivery_tag)
+            return [(delivery_tag, delivery)]
+        if delivery_tag == 0:
+            everything = list(unacked.items())
+            unacked.clear()
+            self._oldest_tag = self.last_delivery_tag + 1
+            return everything
+        if delivery_tag not in unacked:
+            raise _unknown(delivery_tag)
+        tags = range(self._oldest_tag, delivery_tag + 1)
+        self._oldest_tag = delivery_tag + 1
+        return [(tag, unacked.pop(tag)) for tag in tags if tag in unacked]
+
+    def _make_room(self, deliveries: Iterable[tuple[int, Delivery]]) -> None:
+        """Settled deliveries give their places back; consumers that got room are served."""
+        queues: dict[Queue, None] = {}
+        limit_was_reached = 0 < self.limit_count <= self.consumed_count
+        for _, (_, queue, consumer) in deliveries:
+            if consumer is not None:
+                consumer.unacked_count -= 1
+                self.consumed_count -= 1
+                if not consumer.is_able and self.consumers.get(consumer.tag) is consumer and queue.refresh(consumer):
+                    queues[queue] = None
+        if limit_was_reached:
+            self._refresh_consumers()
+        for queue in queues:
+            queue.pump()
+
+    def _requeue(self, deliveries: list[tuple[int, Delivery]]) -> None:
+        """Back to their queues, all of them before anything is delivered again, so that the order is restored."""
+        by_queue: dict[Queue, list[Entry]] = {}
+        limit_was_reached = 0 < self.limit_count <= self.consumed_count
+        for _, (entry, queue, consumer) in deliveries:
+            by_queue.setdefault(queue, []).append(entry)
+            if consumer is not None:
+                consumer.unacked_count -= 1
+                self.consumed_count -= 1
+        for consumer in list(self.consumers.values()):
+            if not consumer.is_able and (limit_was_reached or consumer.queue in by_queue):
+                consumer.queue.refresh(consumer)
+        for queue, entries in by_queue.items():
+            queue.requeue(entries)
+        if limit_was_reached:
+            self._pump_all()
+
+    def _pump_all(self) -> None:
+        for queue in {consumer.queue: None for consumer in self.consumers.values()}:
+            queue.pump()
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def cancel(self, consumer_tag: str) -> Consumer | None:
+        """basic.cancel: None if there is no such consumer. Unacked messages stay. May delete an auto-delete queue."""
+        consumer = self.consumers.pop(consumer_tag, None)
+        if consumer is not None:
+            consumer.queue.remove_consumer(consumer)
+            self.vhost.consumer_gone(consumer.queue)
+        return consumer
+
+    def set_reply_consumer(self, consumer: ReplyConsumer | None) -> None:
+        """Start or end the channel's direct reply-to."""
+        vhost = self.vhost
+        if self.reply_consumer is not None:
+            self.reply_consumer.is_deleted = True
+            del vhost.reply_consumers[self.reply_consumer.name]
+        if consumer is not None:
+            vhost.reply_consumers[consumer.name] = consumer
+        self.reply_consumer = consumer
+        vhost.generation += 1
+
+    def close_consumers(self) -> None:
+        """First half of the end: take its consumers out, so that nothing it gives back comes to it again."""
+        if self.reply_consumer is not None:
+            self.set_reply_consumer(None)
+        for consumer_tag in list(self.consumers):
+            self.cancel(consumer_tag)
+
+    def close(self) -> None:
+        """The channel ends: consumers go, unacked messages go back in order, held acks are undone (RabbitMQ: TX-6)."""
+        self.close_consumers()
+        self.undo_settling()
+        self.transaction.drop()
+        self._requeue(self._outstanding(0, multiple=True))
+
+
+def _unknown(delivery_tag: int) -> AMQPError:
+    return AMQPError(ReplyCode.PRECONDITION_FAILED, f"unknown delivery tag {delivery_tag}")

@@ -1,0 +1,62 @@
+"""Publisher confirms of one channel: which publish sequence numbers may be told to the publisher, and how.
+
+A number is settled when every queue that it was routed to has answered for it. Numbers are told in as few methods as
+possible: `take` is called once for everything that a turn of the broker settled.
+"""
+
+from __future__ import annotations
+
+
+class Confirms:
+    """Publish sequence numbers, from 1 (RabbitMQ: CFM-2 counts every publish, routable or not).
+
+    last: the newest number given out.
+    """
+
+    __slots__ = ("_acked", "_nacked", "_open", "last")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self._open: dict[int, int] = {}  # number -> answers still owed by queues
+        self._acked: list[int] = []
+        self._nacked: list[int] = []
+
+    def owe(self, number: int, queues: int) -> None:
+        """That many queues answer later."""
+        self._open[number] = queues
+
+    def confirm(self, number: int) -> bool:
+        """One queue has the message safe. True: nothing is owed for it any more, `take` will tell it."""
+        left = self._open.pop(number, None)
+        if left is None:
+            return False
+        if left > 1:
+            self._open[number] = left - 1
+            return False
+        self._acked.append(number)
+        return True
+
+    def settle(self, number: int) -> None:
+        """The message is safe in every queue it went to (or went to none)."""
+        self._acked.append(number)
+
+    def reject(self, number: int) -> None:
+        """A queue refused it: one refusal is a nack, whatever the other queues do (RabbitMQ: CFM-5)."""
+        self._open.pop(number, None)
+        self._nacked.append(number)
+
+    def take(self) -> list[tuple[int, bool, bool]]:
+        """What to tell now: (number, multiple, is_ack), and forget it.
+
+        Numbers below the lowest open one and below every refused one are merged into one `multiple`.
+        """
+        acked, nacked, self._acked, self._nacked = self._acked, self._nacked, [], []
+        told = [(number, False, False) for number in nacked]
+        if acked:
+            acked.sort()
+            barrier = min([*nacked, next(iter(self._open), acked[-1] + 1)])
+            merged = [number for number in acked if number < barrier]
+            if merged:
+                told.append((merged[-1], len(merged) > 1, True))
+            told.extend((number, False, True) for number in acked[len(merged) :])
+        return told

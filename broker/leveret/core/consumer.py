@@ -1,0 +1,82 @@
+"""One basic.consume: what it may be given, and the door through which deliveries leave the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from leveret.core.message import Entry, Message
+from leveret_protocol.fields import Table
+
+if TYPE_CHECKING:
+    from leveret.core.channel import Channel
+    from leveret.core.queue import Queue
+
+Send = Callable[[int, bool, Message], None]
+
+
+class Consumer:
+    """A consumer of one queue on one channel.
+
+    send(delivery_tag, redelivered, message): puts a basic.deliver into the connection's output.
+    cancelled(): tells the client that its queue is gone.
+    prefetch_count: deliveries that may be unacked at once, 0 for no limit. Fixed when the consumer starts
+    (RabbitMQ: basic.qos with global=false holds for consumers started afterwards).
+    """
+
+    __slots__ = (
+        "arguments", "cancelled", "channel", "exclusive", "is_able", "no_ack", "prefetch_count", "priority",
+        "queue", "send", "tag", "unacked_count",
+    )  # fmt: skip
+
+    def __init__(
+        self, tag: str, queue: Queue, channel: Channel, *, no_ack: bool, exclusive: bool, priority: int,
+        arguments: Table, send: Send, cancelled: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.tag = tag
+        self.queue = queue
+        self.channel = channel
+        self.no_ack = no_ack
+        self.exclusive = exclusive
+        self.priority = priority
+        self.arguments = arguments
+        self.send = send
+        self.cancelled = cancelled
+        self.prefetch_count = 0 if no_ack else channel.prefetch_count
+        self.unacked_count = 0
+        self.is_able = False  # is it in its queue's rotation?
+
+    @property
+    def has_room(self) -> bool:
+        """May it be given another message now? Prefetch does not apply to no_ack consumers (RabbitMQ: B-16)."""
+        channel = self.channel
+        if channel.is_paused:
+            return False
+        if self.no_ack:
+            return True
+        if 0 < self.prefetch_count <= self.unacked_count:
+            return False
+        return not 0 < channel.limit_count <= channel.consumed_count
+
+    def deliver(self, entry: Entry) -> bool:
+        """Hand the message over. False: it has no room for another one now."""
+        channel = self.channel
+        delivery_tag = channel.last_delivery_tag + 1
+        channel.last_delivery_tag = delivery_tag
+        if self.no_ack:
+            self.send(delivery_tag, entry.redelivered, entry.message)
+            return True
+        channel.unacked[delivery_tag] = (entry, self.queue, self)
+        channel.consumed_count += 1
+        self.unacked_count = unacked_count = self.unacked_count + 1
+        self.send(delivery_tag, entry.redelivered, entry.message)
+        if channel.limit_count and channel.consumed_count >= channel.limit_count:
+            channel.limit_reached(self)
+            return False
+        return unacked_count != self.prefetch_count
+
+    def deliver_fresh(self, message: Message) -> None:
+        """Hand over a message that never was in the queue. For no_ack consumers: settled by sending it."""
+        channel = self.channel
+        channel.last_delivery_tag = delivery_tag = channel.last_delivery_tag + 1
+        self.send(delivery_tag, False, message)

@@ -1,0 +1,68 @@
+"""What the core knows of a message. The bytes themselves belong to the handlers, which subclass this."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from leveret_protocol.fields import Table
+
+
+class Properties(Protocol):
+    """The properties of a content header that the core looks at. None: the property is absent."""
+
+    headers: Table | None
+    delivery_mode: int | None
+    priority: int | None
+    expiration: str | None
+    reply_to: str | None
+    user_id: str | None
+    message_id: str | None
+    correlation_id: str | None
+    timestamp: int | None
+
+
+class Message(ABC):
+    """One published message. It never changes, and every queue that it is routed to holds the same object."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def exchange(self) -> str:
+        """The exchange it was published to; "" is the default exchange."""
+
+    @property
+    @abstractmethod
+    def routing_key(self) -> str:
+        """The primary routing key."""
+
+    @property
+    @abstractmethod
+    def properties(self) -> Properties:
+        """Decoded at the first call only: most messages pass through without."""
+
+    @property
+    @abstractmethod
+    def body(self) -> bytes:
+        """The whole body."""
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """What it costs to send: header and body frames. Known without decoding."""
+
+
+class Entry:
+    """A message in one queue, or handed out by it and not settled yet.
+
+    position: where it stands in the queue. Positions only grow, so a requeued message finds its old place
+    (RabbitMQ: classic queues requeue to the original position).
+    """
+
+    __slots__ = ("message", "position", "redelivered")
+
+    def __init__(self, message: Message, position: int) -> None:
+        self.message = message
+        self.position = position
+        self.redelivered = False

@@ -1,0 +1,285 @@
+"""A virtual host: its exchanges, queues and bindings, and the rules for making, finding and removing them.
+
+Checks run in RabbitMQ's order, because clients see which comes first. Whatever changes where a message would go
+increases `generation`; routes that were remembered under an older generation are void.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from leveret.core import arguments as args
+from leveret.core import names
+from leveret.core.binding import Binding, Destination
+from leveret.core.exchanges import Exchange, exchange_class
+from leveret.core.exchanges.default import DefaultExchange
+from leveret.core.message import Message
+from leveret.core.queue import Queue
+from leveret.core.reply import ReplyConsumer
+from leveret.core.routing import route
+from leveret_protocol.errors import AMQPError, ReplyCode
+from leveret_protocol.fields import Table
+
+if TYPE_CHECKING:
+    from leveret.core.consumer import Consumer
+    from leveret.core.node import Node
+
+# RabbitMQ: predeclared in every virtual host, all durable.
+PREDECLARED = {
+    "amq.direct": "direct",
+    "amq.fanout": "fanout",
+    "amq.topic": "topic",
+    "amq.headers": "headers",
+    "amq.match": "headers",
+    "amq.rabbitmq.trace": "topic",
+}
+INTERNAL = frozenset({"amq.rabbitmq.trace"})
+DEFAULT_EXCHANGE_REFUSAL = "operation not permitted on the default exchange"
+
+
+class VirtualHost:
+    """exchanges and queues by name; reply_consumers: the pseudo-queues of direct reply-to, by name.
+
+    generation: see the module's docstring.
+    """
+
+    def __init__(self, node: Node, name: str) -> None:
+        self.node = node
+        self.name = name
+        self.generation = 0
+        self.queues: dict[str, Queue] = {}
+        self.reply_consumers: dict[str, ReplyConsumer] = {}
+        self.default_exchange = DefaultExchange(ChainMap[str, Destination](self.queues, self.reply_consumers))  # type: ignore[arg-type]
+        self.exchanges: dict[str, Exchange] = {"": self.default_exchange}
+        for exchange_name, type_name in PREDECLARED.items():
+            self.exchanges[exchange_name] = exchange_class(type_name)(
+                exchange_name, durable=True, auto_delete=False, internal=exchange_name in INTERNAL, arguments={}
+            )
+        # destination -> the exchanges that have bindings to it: so a queue goes without a walk over all exchanges
+        self._sources: dict[Destination, dict[Exchange, None]] = {}
+
+    def describe_exchange(self, name: str) -> str:
+        return f"exchange '{name}' in vhost '{self.name}'"
+
+    # -- exchanges --------------------------------------------------------------------------------------------------
+
+    def exchange(self, name: str) -> Exchange:
+        """Raises NOT_FOUND (404)."""
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            raise AMQPError(ReplyCode.NOT_FOUND, f"no {self.describe_exchange(name)}")
+        return exchange
+
+    def declare_exchange(
+        self, name: str, type_name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
+    ) -> Exchange:
+        """Create the exchange, or check that the existing one is equivalent.
+
+        Raises:
+            ACCESS_REFUSED (403): the default exchange; a new name starting with `amq.`.
+            PRECONDITION_FAILED (406): unknown type; other properties than the existing one; bad arguments.
+        """
+        cls = exchange_class(type_name)
+        refuse_default_exchange(name)
+        existing = self.exchanges.get(name)
+        subject = self.describe_exchange(name)
+        if existing is None:
+            names.check_not_reserved("exchange", name)
+            args.check_longstr(arguments, "alternate-exchange", subject)
+            exchange = cls(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+            exchange.validate_arguments()
+            self.exchanges[name] = exchange
+            self.generation += 1
+            return exchange
+        args.check_equal(subject, "type", type_name, existing.type_name)
+        args.check_equal(subject, "durable", durable, existing.durable)
+        args.check_equal(subject, "auto_delete", auto_delete, existing.auto_delete)
+        args.check_equal(subject, "internal", internal, existing.internal)
+        args.check_equivalent(subject, arguments, existing.arguments, ["alternate-exchange"])
+        return existing
+
+    def check_exchange(self, name: str) -> None:
+        """Passive declare: type, flags and arguments are not looked at. Raises 403 for "", NOT_FOUND (404)."""
+        refuse_default_exchange(name)
+        self.exchange(name)
+
+    def delete_exchange(self, name: str, *, if_unused: bool) -> None:
+        """Delete it with its bindings in both directions; a missing one is no error (RabbitMQ: EX-13).
+
+        Raises: ACCESS_REFUSED (403) for "" and `amq.*`, PRECONDITION_FAILED (406) if it is in use.
+        """
+        refuse_default_exchange(name)
+        if name.startswith(names.RESERVED_PREFIX):
+            raise AMQPError(
+                ReplyCode.ACCESS_REFUSED, f"deletion of system {self.describe_exchange(name)} not allowed"
+            )
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            return
+        if if_unused and exchange.bindings:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{self.describe_exchange(name)} in use")
+        self._remove_exchange(exchange)
+
+    def _remove_exchange(self, exchange: Exchange) -> None:
+        del self.exchanges[exchange.name]
+        self.generation += 1
+        for destination in {binding.destination: None for binding in exchange.bindings.values()}:
+            exchange.unbind_destination(destination)
+            self._forget_source(exchange, destination)
+        self._unbind_everywhere(exchange)
+
+    # -- queues -----------------------------------------------------------------------------------------------------
+
+    def queue(self, name: str, owner: object) -> Queue:
+        """The queue, for somebody's use. owner: the connection that asks.
+
+        Raises: NOT_FOUND (404), RESOURCE_LOCKED (405) if it is exclusive to another connection.
+        """
+        queue = self.queues.get(name)
+        if queue is None:
+            raise AMQPError(ReplyCode.NOT_FOUND, f"no queue '{name}' in vhost '{self.name}'")
+        if queue.owner is not None and queue.owner is not owner:
+            raise _locked(queue)
+        return queue
+
+    def declare_queue(
+        self, name: str, *, durable: bool, exclusive: bool, auto_delete: bool, arguments: Table, owner: object
+    ) -> Queue:
+        """Create the queue, or check that the existing one is equivalent. An empty name gets a server-made one.
+
+        Units: x-message-ttl and x-expires in milliseconds; x-max-length counts ready messages.
+        Raises:
+            ACCESS_REFUSED (403): the name starts with `amq.`.
+            RESOURCE_LOCKED (405): exclusive to another connection, or the exclusive flag differs.
+            PRECONDITION_FAILED (406): exists with other properties or arguments; an argument is not valid.
+        """
+        if name:
+            names.check_not_reserved("queue", name)
+        else:
+            name = names.unique("amq.gen")
+        existing = self.queues.get(name)
+        durable = durable and not exclusive  # RabbitMQ: an exclusive queue is stored as not durable (QU-14)
+        if existing is None:
+            return self._create_queue(
+                name, durable=durable, auto_delete=auto_delete, arguments=arguments, owner=owner if exclusive else None
+            )
+        if existing.owner is not (owner if exclusive else None):
+            raise _locked(existing)
+        args.check_equal(str(existing), "durable", durable, existing.durable)
+        args.check_equal(str(existing), "auto_delete", auto_delete, existing.auto_delete)
+        args.check_queue_equivalent(str(existing), existing.type_name, arguments, existing.arguments)
+        return existing
+
+    def _create_queue(
+        self, name: str, *, durable: bool, auto_delete: bool, arguments: Table, owner: object | None
+    ) -> Queue:
+        args.check_queue_arguments(f"queue '{name}' in vhost '{self.name}'", arguments)
+        queue = Queue(self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments)
+        self.queues[name] = queue
+        self.generation += 1
+        return queue
+
+    def delete_queue(self, queue: Queue, *, if_unused: bool = False, if_empty: bool = False) -> list[Consumer]:
+        """Delete it with its bindings. Answers its consumers, which the caller tells after its own reply.
+
+        Raises: PRECONDITION_FAILED (406): not empty, or in use (checked in this order, RabbitMQ: QU-29).
+        """
+        if if_empty and queue.message_count:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{queue} not empty")
+        if if_unused and queue.consumers:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{queue} in use")
+        del self.queues[queue.name]
+        self.generation += 1
+        orphans = queue.close()
+        for consumer in orphans:
+            consumer.channel.consumers.pop(consumer.tag, None)
+        self._unbind_everywhere(queue)
+        return orphans
+
+    def consumer_gone(self, queue: Queue) -> None:
+        """The last consumer of an auto-delete queue takes the queue with it (RabbitMQ: QU-16)."""
+        if queue.auto_delete and not queue.consumers and not queue.is_deleted:
+            self.delete_queue(queue)
+
+    def connection_gone(self, owner: object) -> None:
+        """Delete the exclusive queues of a connection that has ended."""
+        for queue in [queue for queue in self.queues.values() if queue.owner is owner]:
+            for consumer in self.delete_queue(queue):
+                consumer.cancelled()
+
+    # -- bindings ---------------------------------------------------------------------------------------------------
+
+    def bind(self, source_name: str, destination: Destination, routing_key: str, arguments: Table) -> None:
+        """Bind a queue or an exchange; binding twice is binding once. The callers have refused the default exchange.
+
+        Raises: NOT_FOUND (404), PRECONDITION_FAILED (406) by the exchange type.
+        """
+        source = self.exchange(source_name)
+        source.validate_binding(routing_key, arguments)
+        if source.bind(Binding(source, destination, routing_key, arguments)):
+            self._sources.setdefault(destination, {})[source] = None
+            self.generation += 1
+
+    def find_binding(
+        self, source_name: str, destination: Destination, routing_key: str, arguments: Table
+    ) -> Binding | None:
+        source = self.exchanges.get(source_name)
+        if source is None:
+            return None
+        return source.bindings.get(Binding(source, destination, routing_key, arguments).identity)
+
+    def unbind(self, binding: Binding) -> None:
+        """Remove it; an auto-delete exchange goes with its last binding as a source (RabbitMQ: EX-18)."""
+        source, destination = binding.source, binding.destination
+        source.unbind(binding)
+        if not any(other.destination is destination for other in source.bindings.values()):
+            self._forget_source(source, destination)
+        self.generation += 1
+        self._delete_if_unused(source)
+
+    def _unbind_everywhere(self, destination: Destination) -> None:
+        for source in list(self._sources.pop(destination, ())):
+            source.unbind_destination(destination)
+            self._delete_if_unused(source)
+
+    def _forget_source(self, source: Exchange, destination: Destination) -> None:
+        sources = self._sources.get(destination)
+        if sources is not None:
+            sources.pop(source, None)
+            if not sources:
+                del self._sources[destination]
+
+    def _delete_if_unused(self, exchange: Exchange) -> None:
+        if exchange.auto_delete and not exchange.bindings and self.exchanges.get(exchange.name) is exchange:
+            self._remove_exchange(exchange)
+
+    # -- routing ----------------------------------------------------------------------------------------------------
+
+    def exchange_to_publish(self, name: str) -> Exchange:
+        """Raises NOT_FOUND (404); ACCESS_REFUSED (403) for an internal exchange (RabbitMQ: B-1, EX-19)."""
+        exchange = self.exchange(name)
+        if exchange.internal:
+            raise AMQPError(ReplyCode.ACCESS_REFUSED, f"cannot publish to internal {self.describe_exchange(name)}")
+        return exchange
+
+    def route(
+        self, exchange: Exchange, routing_keys: Sequence[str], message: Message
+    ) -> tuple[tuple[Queue | ReplyConsumer, ...], bool]:
+        """The queues a message goes to, each once, and whether that holds for every message with these keys."""
+        return route(exchange, routing_keys, message, self.exchanges.get)
+
+
+def refuse_default_exchange(name: str) -> None:
+    """Raises ACCESS_REFUSED (403): the default exchange cannot be declared, deleted, bound or unbound."""
+    if name == "":
+        raise AMQPError(ReplyCode.ACCESS_REFUSED, DEFAULT_EXCHANGE_REFUSAL)
+
+
+def _locked(queue: Queue) -> AMQPError:
+    return AMQPError(
+        ReplyCode.RESOURCE_LOCKED,
+        f"cannot obtain exclusive access to locked {queue}. It could be originally declared on another connection or "
+        "the exclusive property value does not match that of the original declaration.",
+    )

@@ -1,0 +1,152 @@
+"""The basic class, without publish: qos, consume, cancel, get, and the settling of what was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from leveret.core import names
+from leveret.core.arguments import check_integer
+from leveret.core.consumer import Consumer, Send
+from leveret.core.reply import ReplyConsumer
+from leveret.handlers.channel import Channel
+from leveret.handlers.content import PublishedMessage
+from leveret.handlers.names import arguments_of
+from leveret_protocol.errors import AMQPError, ReplyCode
+from leveret_protocol.fields import Table
+from leveret_protocol.methods import Basic, Frame, encode_method, make
+
+
+def qos(channel: Channel, method: Basic.Qos) -> Frame:
+    """basic.qos. Raises NOT_IMPLEMENTED (540) for a prefetch size."""
+    if method.prefetch_size:
+        raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"prefetch_size!=0 ({method.prefetch_size})")
+    if method.global_:
+        channel.core.set_limit(method.prefetch_count)
+    else:
+        channel.core.set_prefetch(method.prefetch_count)
+    return make(Basic.QosOk)
+
+
+def consume(channel: Channel, method: Basic.Consume) -> None:
+    """basic.consume. consume-ok precedes the first delivery (RabbitMQ: B-11), so it is sent here.
+
+    Raises:
+        NOT_FOUND (404), RESOURCE_LOCKED (405).
+        ACCESS_REFUSED (403): exclusive use.
+        NOT_ALLOWED (530): the consumer tag is in use on this channel.
+        PRECONDITION_FAILED (406): x-priority is not an integer.
+    """
+    core = channel.core
+    tag = method.consumer_tag
+    if tag in core.consumers:
+        raise AMQPError(ReplyCode.NOT_ALLOWED, f"attempt to reuse consumer tag '{tag}'")
+    if method.queue == names.REPLY_TO:
+        _consume_replies(channel, method)
+        return
+    queue = core.vhost.queue(channel.queue_name(method.queue), channel.connection)
+    arguments = arguments_of(method)
+    priority = _priority(str(queue), arguments)
+    queue.check_exclusive(exclusive=method.exclusive)
+    tag = tag or names.unique("amq.ctag")
+    consumer = Consumer(
+        tag, queue, core, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority, arguments=arguments,
+        send=channel.connection.deliverer(channel.number, tag), cancelled=_canceller(channel, tag),
+    )  # fmt: skip
+    core.consumers[tag] = consumer
+    if not method.nowait:
+        channel.send(make(Basic.ConsumeOk, consumer_tag=tag))
+    queue.add_consumer(consumer)
+
+
+def _priority(subject: str, arguments: Table) -> int:
+    field = arguments.get("x-priority")
+    return 0 if field is None else check_integer("x-priority", field, subject)
+
+
+def _canceller(channel: Channel, tag: str) -> Callable[[], None]:
+    def cancelled() -> None:
+        """Only clients that said they understand it are told (RabbitMQ: B-13)."""
+        if channel.connection.has_capability("consumer_cancel_notify"):
+            channel.send(make(Basic.Cancel, consumer_tag=tag, nowait=True))
+
+    return cancelled
+
+
+def _consume_replies(channel: Channel, method: Basic.Consume) -> None:
+    """Direct reply-to (RabbitMQ: DRT-1). Raises PRECONDITION_FAILED (406): with acks, or a second one."""
+    core = channel.core
+    if core.reply_consumer is not None:
+        raise AMQPError(ReplyCode.PRECONDITION_FAILED, "reply consumer already set")
+    if not method.no_ack:
+        raise AMQPError(ReplyCode.PRECONDITION_FAILED, "reply consumer cannot acknowledge")
+    tag = method.consumer_tag or names.unique("amq.ctag")
+    send: Send = channel.connection.deliverer(channel.number, tag)
+    core.set_reply_consumer(ReplyConsumer(core, tag, send))
+    if not method.nowait:
+        channel.send(make(Basic.ConsumeOk, consumer_tag=tag))
+
+
+def cancel(channel: Channel, method: Basic.Cancel) -> Frame | None:
+    """basic.cancel; an unknown tag is no error (RabbitMQ: B-12)."""
+    core = channel.core
+    if core.reply_consumer is not None and core.reply_consumer.tag == method.consumer_tag:
+        core.set_reply_consumer(None)
+    else:
+        core.cancel(method.consumer_tag)
+    return None if method.nowait else make(Basic.CancelOk, consumer_tag=method.consumer_tag)
+
+
+def cancelled_by_client(channel: Channel, method: Basic.CancelOk) -> None:
+    """basic.cancel-ok from a client: accepted, and that consumer goes (RabbitMQ from 4.3, VER-32)."""
+    channel.core.cancel(method.consumer_tag)
+
+
+def get(channel: Channel, method: Basic.Get) -> None:
+    """basic.get: get-ok with the content and the ready messages left, or get-empty. Raises 404, 405."""
+    queue = channel.core.vhost.queue(channel.queue_name(method.queue), channel.connection)
+    entry = queue.get(no_ack=method.no_ack)
+    if entry is None:
+        channel.send(make(Basic.GetEmpty))
+        return
+    message = entry.message
+    assert isinstance(message, PublishedMessage)
+    reply = make(
+        Basic.GetOk, delivery_tag=channel.core.take(entry, queue, no_ack=method.no_ack),
+        redelivered=entry.redelivered, exchange=message.exchange, routing_key=message.routing_key,
+        message_count=queue.message_count,
+    )  # fmt: skip
+    connection = channel.connection
+    connection.send(encode_method(channel.number, reply) + connection.framed(message, channel.number))
+
+
+def ack(channel: Channel, method: Basic.Ack) -> None:
+    """basic.ack. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
+    channel.core.ack(method.delivery_tag, multiple=method.multiple)
+
+
+def reject(channel: Channel, method: Basic.Reject) -> None:
+    """basic.reject. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
+    channel.core.reject(method.delivery_tag, multiple=False, requeue=method.requeue)
+
+
+def nack(channel: Channel, method: Basic.Nack) -> None:
+    """basic.nack (RabbitMQ extension). Raises PRECONDITION_FAILED (406): unknown delivery tag."""
+    channel.core.reject(method.delivery_tag, multiple=method.multiple, requeue=method.requeue)
+
+
+def recover(channel: Channel, method: Basic.Recover) -> None:
+    """basic.recover: recover-ok, then the redeliveries (RabbitMQ: B-42). Raises NOT_IMPLEMENTED (540)."""
+    _check_requeue(requeue=method.requeue)
+    channel.send(make(Basic.RecoverOk))
+    channel.core.recover()
+
+
+def recover_async(channel: Channel, method: Basic.RecoverAsync) -> None:
+    """basic.recover-async: the same without a reply."""
+    _check_requeue(requeue=method.requeue)
+    channel.core.recover()
+
+
+def _check_requeue(*, requeue: bool) -> None:
+    if not requeue:
+        raise AMQPError(ReplyCode.NOT_IMPLEMENTED, "requeue=false")

@@ -1,0 +1,56 @@
+"""A channel of a connection, and the channel class of methods."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+from leveret.core.channel import Channel as CoreChannel
+from leveret_protocol import methods
+from leveret_protocol.errors import AMQPError, ReplyCode
+from leveret_protocol.methods import Frame, encode_method, make
+
+if TYPE_CHECKING:
+    from leveret.handlers.connection import Connection
+
+
+class ChannelState(enum.Enum):
+    OPEN = "open"
+    CLOSING = "closing"  # the server sent channel.close; everything but close and close-ok is thrown away
+
+
+class Channel:
+    """number: the channel number; core: what it holds; last_queue: the name an empty queue name stands for (M-12)."""
+
+    __slots__ = ("connection", "core", "has_confirms_to_tell", "last_queue", "number", "state")
+
+    def __init__(self, connection: Connection, number: int, core: CoreChannel) -> None:
+        self.connection = connection
+        self.number = number
+        self.core = core
+        self.state = ChannelState.OPEN
+        self.last_queue: str | None = None
+        self.has_confirms_to_tell = False
+
+    def send(self, method: Frame) -> None:
+        self.connection.send(encode_method(self.number, method))
+
+    def queue_name(self, name: str) -> str:
+        """An empty name is the queue last declared on this channel. Raises NOT_FOUND (404) if there is none."""
+        if name:
+            return name
+        if self.last_queue is None:
+            raise AMQPError(ReplyCode.NOT_FOUND, "no previously declared queue")
+        return self.last_queue
+
+
+def flow(_channel: Channel, method: methods.Channel.Flow) -> Frame:
+    """RabbitMQ: CF-1. Raises NOT_IMPLEMENTED (540): clients cannot stop deliveries this way."""
+    if not method.active:
+        raise AMQPError(ReplyCode.NOT_IMPLEMENTED, "active=false")
+    return make(methods.Channel.FlowOk, active=True)
+
+
+def request_access(_channel: Channel, _method: Frame) -> Frame:
+    """access.request of AMQP 0-8: always granted (RabbitMQ: M-7)."""
+    return make(methods.Access.RequestOk, ticket=1)

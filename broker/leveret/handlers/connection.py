@@ -1,0 +1,455 @@
+"""One client connection: the handshake, its channels, its end.
+
+How this works. `receive` takes whatever the socket had, and carries all of it out. The handshake is a ladder of states;
+which method is right in which state is the table `LADDER`. Once RUNNING, channel 0 is looked after here, every other
+number goes to its channel. An AMQPError, wherever it was raised, ends up in `_refuse`, which alone decides between
+channel.close and connection.close. Output gathers in `output`; the shell is woken at the first piece and sends it when
+the turn is over.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+from leveret.auth.users import User, Users
+from leveret.core.channel import Channel as CoreChannel
+from leveret.core.consumer import Send
+from leveret.core.message import Message
+from leveret.core.node import Node
+from leveret.core.vhost import VirtualHost
+from leveret.handlers import greeting, login
+from leveret.handlers.channel import Channel, ChannelState
+from leveret.handlers.content import PublishedMessage
+from leveret.handlers.dispatch import dispatch
+from leveret.handlers.publish import publish
+from leveret.handlers.traits import Traits
+from leveret_protocol import constants, methods
+from leveret_protocol.content import frames_fit, reframe
+from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode
+from leveret_protocol.fields import Field, Table, plain
+from leveret_protocol.methods import Frame, encode_method, make, method_ids, method_name
+from leveret_protocol.negotiation import Negotiation, ProtocolHeader
+from leveret_protocol.publish import Publish, confirm_frame, deliver_prefix, nack_frame
+from leveret_protocol.reader import FrameReader, Oversize
+
+logger = logging.getLogger("leveret.connection")
+
+CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to finish closing (CLS-1, CLS-2)
+UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
+
+
+class State(enum.Enum):
+    """The values are RabbitMQ's words in its error texts (section 1.6)."""
+
+    HEADER = "header"
+    STARTING = "starting"
+    TUNING = "tuning"
+    OPENING = "opening"
+    RUNNING = "running"
+    CLOSING = "closing"  # the server sent connection.close
+    CLOSED = "closed"  # nothing is listened to any more
+
+
+class Connection:
+    """A client connection, from the protocol header to its end. The shell's view of it:
+
+    output: what is to be sent. Whoever appends to the empty list calls `wake` first.
+    handshake_done: connection.open went through.
+    heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
+    drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
+    publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
+    """
+
+    def __init__(
+        self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None]
+    ) -> None:
+        self.name = f"{peer} -> {local}"
+        self.output: list[bytes] = []
+        self.handshake_done = False
+        self.heartbeat_seconds = 0
+        self.drop_after_seconds: float | None = None
+        self.publishes_into_backlog = False
+        self.traits: dict[bytes, Traits] = {}
+        self.client_properties: Table = {}
+        self.user = User("", "")
+        self._node = node
+        self._users = users
+        self._wake = wake
+        self._vhost: VirtualHost | None = None
+        self._state = State.HEADER
+        self._header = ProtocolHeader()
+        self._reader = FrameReader()
+        self._frame_max = constants.FRAME_MIN_SIZE
+        self._channel_max = constants.CHANNEL_MAX
+        self._channels: dict[int, Channel] = {}
+        self._capabilities: Table = {}
+        self._to_confirm: list[Channel] = []
+        self._is_paused = False
+
+    def __str__(self) -> str:
+        name = self.client_properties.get("connection_name")
+        return self.name if name is None else f"{self.name} ({plain(name)})"
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception."""
+        self.publishes_into_backlog = False
+        if self._state is State.HEADER:
+            data = self._take_header(data)
+        while self._state not in (State.HEADER, State.CLOSED):
+            try:
+                self._take_frames(data)
+                break
+            except FramingLost as error:
+                self._refuse(error, None, None)
+                self._end(UNFOLLOWABLE_SECONDS)
+            except AMQPError as error:
+                self._refuse(error, None, None)
+                data = b""  # the reader kept the rest
+            except ConnectionDropped as dropped:
+                self._drop(dropped)
+        if self._to_confirm:
+            self._tell_confirms()
+
+    def _take_header(self, data: bytes) -> bytes:
+        rest = self._header.feed(data)
+        match self._header.outcome:
+            case Negotiation.ACCEPTED:
+                self._state = State.STARTING
+                self.send(encode_method(0, greeting.start(self._node.name)))
+            case Negotiation.REFUSED:
+                logger.warning("%s: refused, no AMQP 0-9-1 protocol header", self)
+                self.send(constants.PROTOCOL_HEADER)
+                self._end(0)
+        return rest
+
+    def _take_frames(self, data: bytes) -> None:
+        """The loop over what the reader finds. Errors of a method are refused here, so that the loop goes on."""
+        channels = self._channels
+        for number, method, frames, header_size in self._reader.feed(data):
+            channel = channels.get(number)
+            try:
+                if type(method) is Publish and channel is not None and channel.state is ChannelState.OPEN:
+                    publish(channel, method, frames, header_size)
+                elif number == 0:
+                    self._on_channel_0(cast(Frame, method))
+                elif channel is None:
+                    self._open_channel(number, method)
+                else:
+                    self._on_channel(channel, method)
+            except AMQPError as error:
+                self._refuse(error, channel, method)
+            if self._state is State.CLOSED:
+                return
+
+    # -- channel 0 --------------------------------------------------------------------------------------------------
+
+    def _on_channel_0(self, method: Frame) -> None:
+        step = LADDER.get((self._state, type(method)))
+        if step is not None:
+            step(self, method)
+        elif self._state in (State.STARTING, State.TUNING):
+            raise ConnectionDropped(f"{method_name(method)} in state {self._state.value}", UNFOLLOWABLE_SECONDS)
+        else:
+            raise AMQPError(
+                ReplyCode.CHANNEL_ERROR, f"unexpected method in connection state {self._state.value}"
+            )
+
+    def _start_ok(self, method: methods.Connection.StartOk) -> None:
+        self.client_properties = cast(Table, method.client_properties)
+        capabilities = self.client_properties.get("capabilities", Field("F", {})).value
+        self._capabilities = capabilities if isinstance(capabilities, dict) else {}
+        name, password = login.credentials(method.mechanism, method.response)
+        user = self._users.authenticate(name, password)
+        if user is None:
+            self._refuse_login(name, method.mechanism)
+            return
+        self.user = user
+        self._state = State.TUNING
+        self.send(
+            encode_method(
+                0,
+                make(
+                    methods.Connection.Tune, channel_max=constants.CHANNEL_MAX, frame_max=constants.FRAME_MAX,
+                    heartbeat=constants.HEARTBEAT_SECONDS,
+                ),
+            )
+        )  # fmt: skip
+
+    def _refuse_login(self, name: str, mechanism: str) -> None:
+        """RabbitMQ: CON-8. The same for an unknown user and a wrong password."""
+        logger.warning("%s: login refused for user %r", self, name)
+        if self.has_capability("authentication_failure_close"):
+            text = f"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+            self._send_close(AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0), None)
+        self._end(UNFOLLOWABLE_SECONDS)
+
+    def _tune_ok(self, method: methods.Connection.TuneOk) -> None:
+        """The client may only lower what it was offered (RabbitMQ: CON-17). Raises NOT_ALLOWED (530)."""
+        _check_tuning("channel_max", method.channel_max, 1, constants.CHANNEL_MAX)
+        _check_tuning("frame_max", method.frame_max, constants.FRAME_MIN_SIZE, constants.FRAME_MAX)
+        self._channel_max = method.channel_max
+        self._frame_max = self._reader.frame_max = method.frame_max
+        self.heartbeat_seconds = method.heartbeat
+        self._state = State.OPENING
+
+    def _open(self, method: methods.Connection.Open) -> None:
+        """Raises NOT_ALLOWED (530): no such virtual host."""
+        self._vhost = self._node.vhost(method.virtual_host)
+        self._state = State.RUNNING
+        self._reader.channels_allowed = True
+        self.handshake_done = True
+        self.send(encode_method(0, make(methods.Connection.OpenOk)))
+        logger.info("%s: user %r opened vhost %r", self, self.user.name, method.virtual_host)
+
+    def _update_secret(self, _method: methods.Connection.UpdateSecret) -> None:
+        """With users of our own any secret is fine and changes nothing (RabbitMQ: UPD-1)."""
+        self.send(encode_method(0, make(methods.Connection.UpdateSecretOk)))
+
+    def _close(self, _method: methods.Connection.Close) -> None:
+        """The client closes: all that it sent before has been carried out (RabbitMQ: CLS-1)."""
+        self._end_channels()
+        self.send(encode_method(0, make(methods.Connection.CloseOk)))
+        self._end(self._close_seconds())
+
+    def _close_while_closing(self, _method: methods.Connection.Close) -> None:
+        """Both sides close: answer, and go on waiting for close-ok (RabbitMQ: CLS-2)."""
+        self.send(encode_method(0, make(methods.Connection.CloseOk)))
+
+    def _close_ok(self, _method: methods.Connection.CloseOk) -> None:
+        self._end(0)
+
+    # -- channels ---------------------------------------------------------------------------------------------------
+
+    def _open_channel(self, number: int, method: object) -> None:
+        """The first method on a number. Raises CHANNEL_ERROR (504), NOT_ALLOWED (530) (RabbitMQ: CH-1, CH-3)."""
+        _check_not_connection_class(method)
+        if type(method) is not methods.Channel.Open:
+            raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
+        if len(self._channels) >= self._channel_max:
+            raise AMQPError(
+                ReplyCode.NOT_ALLOWED,
+                f"number of channels opened ({len(self._channels)}) has reached the negotiated channel_max "
+                f"({self._channel_max})",
+                0,
+                0,
+            )
+        assert self._vhost is not None
+        core = CoreChannel(self._vhost)
+        core.is_paused = self._is_paused
+        self._channels[number] = Channel(self, number, core)
+        self.send(encode_method(number, make(methods.Channel.OpenOk)))
+
+    def _on_channel(self, channel: Channel, method: object) -> None:
+        _check_not_connection_class(method)
+        if type(method) is methods.Channel.Open:
+            raise AMQPError(ReplyCode.CHANNEL_ERROR, "second 'channel.open' seen")
+        if channel.state is ChannelState.CLOSING:
+            self._on_closing_channel(channel, method)
+        elif type(method) is methods.Channel.Close:
+            del self._channels[channel.number]
+            channel.core.close()
+            self.send(encode_method(channel.number, make(methods.Channel.CloseOk)))
+        elif type(method) is Oversize:
+            raise AMQPError(
+                ReplyCode.PRECONDITION_FAILED,
+                f"message size {method.body_size} is larger than configured max size {self._reader.message_size_max}",
+            )
+        else:
+            dispatch(channel, cast(Frame, method))
+
+    def _on_closing_channel(self, channel: Channel, method: object) -> None:
+        """The server sent channel.close: only the handshake of closing is looked at (RabbitMQ: M-1, M-2)."""
+        if type(method) is methods.Channel.CloseOk:
+            del self._channels[channel.number]
+        elif type(method) is methods.Channel.Close:
+            self.send(encode_method(channel.number, make(methods.Channel.CloseOk)))
+
+    # -- errors and the end -----------------------------------------------------------------------------------------
+
+    def _refuse(self, error: AMQPError, channel: Channel | None, method: object) -> None:
+        """Tell the peer of its error: channel.close for a soft one on a channel, else connection.close."""
+        if error.class_id is None or error.method_id is None:
+            error.class_id, error.method_id = _ids(method)
+        if self._state in (State.STARTING, State.TUNING) and not isinstance(method, methods.Connection.TuneOk):
+            self._drop(ConnectionDropped(str(error), UNFOLLOWABLE_SECONDS))
+        elif channel is not None and not error.is_hard:
+            logger.warning("%s: channel %d closed: %s", self, channel.number, error)
+            channel.state = ChannelState.CLOSING
+            channel.core.close()
+            self._send_close(error, channel)
+        elif self._state is not State.CLOSING:
+            logger.warning("%s: closed: %s", self, error)
+            self._close_connection(error)
+
+    def _close_connection(self, error: AMQPError) -> None:
+        self._end_channels()
+        self._send_close(error, None)
+        self._state = State.CLOSING
+        self._reader.discarding = True
+        self.drop_after_seconds = self._close_seconds()
+
+    def _send_close(self, error: AMQPError, channel: Channel | None) -> None:
+        cls = methods.Connection.Close if channel is None else methods.Channel.Close
+        method = make(
+            cls, reply_code=int(error.reply_code), reply_text=error.reply_text, class_id=error.class_id or 0,
+            method_id=error.method_id or 0,
+        )  # fmt: skip
+        self.send(encode_method(0 if channel is None else channel.number, method))
+
+    def _drop(self, dropped: ConnectionDropped) -> None:
+        logger.warning("%s: %s", self, dropped)
+        self._end(dropped.after_seconds)
+
+    def _end(self, after_seconds: float) -> None:
+        self._end_channels()
+        self._state = State.CLOSED
+        self.drop_after_seconds = after_seconds
+
+    def _end_channels(self) -> None:
+        """Everything this connection held is given back: consumers first, so that nothing comes back to itself."""
+        channels = list(self._channels.values())
+        self._channels.clear()
+        self._to_confirm.clear()
+        for channel in channels:
+            channel.core.close_consumers()
+        for channel in channels:
+            channel.core.close()
+        if self._vhost is not None:
+            self._vhost.connection_gone(self)
+            self._vhost = None
+
+    def _close_seconds(self) -> float:
+        """RabbitMQ: CLS-1, CLS-2."""
+        return min(self.heartbeat_seconds or CLOSE_SECONDS_MAX, CLOSE_SECONDS_MAX)
+
+    def force_close(self, reason: str) -> None:
+        """Operator or shutdown: CONNECTION_FORCED (320); a connection still in its handshake is just dropped."""
+        if self._state in (State.OPENING, State.RUNNING):
+            self._close_connection(AMQPError(ReplyCode.CONNECTION_FORCED, reason, 0, 0))
+        elif self._state not in (State.CLOSING, State.CLOSED):
+            self._end(0)
+
+    def fail(self) -> None:
+        """A defect of ours: the client gets INTERNAL_ERROR (541) if it can still be told anything."""
+        if self._state in (State.OPENING, State.RUNNING):
+            self._close_connection(AMQPError(ReplyCode.INTERNAL_ERROR, "", 0, 0))
+
+    def lost(self) -> None:
+        """TCP has ended."""
+        self._end_channels()
+        self._state = State.CLOSED
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def send(self, octets: bytes) -> None:
+        if not self.output:
+            self._wake(self)
+        self.output.append(octets)
+
+    def deliverer(self, channel_number: int, consumer_tag: str) -> Send:
+        """The door of one consumer: basic.deliver into this connection's output.
+
+        The frame is put together from a prefix (consumer tag), the delivery tag, and a suffix that the publish brought
+        along; the content goes out as it came in, unless the channel number or the frame size forbids it.
+        """
+        output, wake, frame_max = self.output, self._wake, self._frame_max
+        prefixes: dict[int, bytes] = {}
+
+        def send(delivery_tag: int, redelivered: bool, message: Message) -> None:
+            suffix = message.publish.deliver_suffix[redelivered]  # type: ignore[attr-defined]
+            size = len(suffix)
+            prefix = prefixes.get(size)
+            if prefix is None:
+                prefix = prefixes[size] = deliver_prefix(channel_number, consumer_tag, size)
+            frames = message.frames  # type: ignore[attr-defined]
+            if message.channel_number != channel_number or len(frames) > frame_max:  # type: ignore[attr-defined]
+                frames = self.framed(message, channel_number)
+            if not output:
+                wake(self)
+            output.extend((prefix, delivery_tag.to_bytes(8, "big"), suffix, frames))
+
+        return send
+
+    def framed(self, message: Message, channel_number: int) -> bytes:
+        """The content's frames, fit for this connection and the channel."""
+        assert isinstance(message, PublishedMessage)
+        if message.channel_number == channel_number and frames_fit(
+            message.frames, message.header_size, self._frame_max
+        ):
+            return message.frames
+        return reframe(message.frames, message.header_size, channel_number, self._frame_max)
+
+    def tell_confirms_later(self, channel: Channel) -> None:
+        """Confirms of a turn are told together when it is over."""
+        if not channel.has_confirms_to_tell:
+            channel.has_confirms_to_tell = True
+            self._to_confirm.append(channel)
+
+    def _tell_confirms(self) -> None:
+        for channel in self._to_confirm:
+            channel.has_confirms_to_tell = False
+            if self._channels.get(channel.number) is channel and channel.state is ChannelState.OPEN:
+                for number, multiple, is_ack in channel.core.confirms.take():
+                    frame = confirm_frame if is_ack else nack_frame
+                    self.send(frame(channel.number, number, multiple))
+        self._to_confirm.clear()
+
+    def has_capability(self, name: str) -> bool:
+        """Did the client announce it, as a boolean true (RabbitMQ: CON-7)?"""
+        return self._capabilities.get(name) == Field("t", True)
+
+    def pause_deliveries(self) -> None:
+        """The peer does not read as fast as it is sent to: its consumers wait, others get the messages."""
+        self._is_paused = True
+        for channel in self._channels.values():
+            channel.core.pause()
+
+    def resume_deliveries(self) -> None:
+        self._is_paused = False
+        for channel in self._channels.values():
+            channel.core.resume()
+
+
+# (state, method) -> what it does there. RabbitMQ: a method that is not in here is out of place (section 1.6).
+LADDER: dict[tuple[State, type[Frame]], Callable[[Connection, Any], None]] = {
+    (State.STARTING, methods.Connection.StartOk): Connection._start_ok,
+    (State.TUNING, methods.Connection.TuneOk): Connection._tune_ok,
+    (State.OPENING, methods.Connection.Open): Connection._open,
+    (State.RUNNING, methods.Connection.Close): Connection._close,
+    (State.RUNNING, methods.Connection.UpdateSecret): Connection._update_secret,
+    (State.CLOSING, methods.Connection.Close): Connection._close_while_closing,
+    (State.CLOSING, methods.Connection.CloseOk): Connection._close_ok,
+}
+
+
+def _check_tuning(name: str, value: int, lowest: int, highest: int) -> None:
+    """Raises NOT_ALLOWED (530) with the text that RabbitMQ only logs (CON-18): kinder than a silent reset."""
+    if value == 0:
+        reason = f"negotiated {name} = 0 (no limit) is higher than the maximum allowed value ({highest})"
+    elif value > highest:
+        reason = f"negotiated {name} = {value} is higher than the maximum allowed value ({highest})"
+    elif value < lowest:
+        reason = f"negotiated {name} = {value} is lower than the minimum allowed value ({lowest})"
+    else:
+        return
+    raise AMQPError(ReplyCode.NOT_ALLOWED, reason)
+
+
+def _check_not_connection_class(method: object) -> None:
+    """Raises COMMAND_INVALID (503): the connection class belongs to channel 0."""
+    if _ids(method)[0] == constants.CLASS_CONNECTION:
+        raise AMQPError(ReplyCode.COMMAND_INVALID, "unimplemented method")
+
+
+def _ids(method: object) -> tuple[int, int]:
+    match method:
+        case Publish() | Oversize():
+            return constants.CLASS_BASIC, constants.METHOD_BASIC_PUBLISH
+        case Frame():
+            return method_ids(method)
+    return 0, 0

@@ -1,0 +1,64 @@
+"""Messages as the handlers hold them: the content's frames as they came, opened only when somebody asks."""
+
+from __future__ import annotations
+
+from leveret.core.message import Message
+from leveret_protocol.constants import FRAME_MAX
+from leveret_protocol.content import (
+    Properties,
+    content_frames,
+    decode_properties,
+    encode_header,
+    frames_body,
+    frames_header,
+)
+from leveret_protocol.publish import Publish
+
+
+class PublishedMessage(Message):
+    """A message in its wire form.
+
+    publish: where it was published to; frames: header frame and body frames, carrying channel_number;
+    header_size: payload bytes of the header frame.
+    """
+
+    __slots__ = ("_properties", "channel_number", "frames", "header_size", "publish")
+
+    def __init__(self, publish: Publish, frames: bytes, header_size: int, channel_number: int) -> None:
+        self.publish = publish
+        self.frames = frames
+        self.header_size = header_size
+        self.channel_number = channel_number
+
+    @property
+    def exchange(self) -> str:
+        return self.publish.exchange
+
+    @property
+    def routing_key(self) -> str:
+        return self.publish.routing_key
+
+    @property
+    def properties(self) -> Properties:
+        try:
+            return self._properties
+        except AttributeError:
+            self._properties: Properties = decode_properties(frames_header(self.frames, self.header_size))
+            return self._properties
+
+    @property
+    def body(self) -> bytes:
+        return frames_body(self.frames, self.header_size)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.frames)
+
+    def with_properties(self, properties: Properties) -> PublishedMessage:
+        """The same message with other properties; the header is encoded anew."""
+        body = self.body
+        header = encode_header(properties, len(body))
+        frames = content_frames(self.channel_number, header, body, FRAME_MAX)
+        message = PublishedMessage(self.publish, frames, len(header), self.channel_number)
+        message._properties = properties
+        return message

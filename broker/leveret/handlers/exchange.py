@@ -1,0 +1,56 @@
+"""The exchange class: declare, delete, bind, unbind."""
+
+from __future__ import annotations
+
+from leveret.core.vhost import refuse_default_exchange
+from leveret.handlers.channel import Channel
+from leveret.handlers.names import arguments_of, stripped
+from leveret_protocol.methods import Exchange, Frame, make
+
+
+def declare(channel: Channel, method: Exchange.Declare) -> Frame | None:
+    """exchange.declare; errors as VirtualHost.declare_exchange and check_exchange raise them."""
+    vhost = channel.core.vhost
+    name = stripped(method.exchange)
+    if method.passive:
+        vhost.check_exchange(name)
+    else:
+        vhost.declare_exchange(
+            name, method.exchange_type, durable=method.durable, auto_delete=method.auto_delete,
+            internal=method.internal, arguments=arguments_of(method),
+        )  # fmt: skip
+    return None if method.nowait else make(Exchange.DeclareOk)
+
+
+def delete(channel: Channel, method: Exchange.Delete) -> Frame | None:
+    """exchange.delete; errors as VirtualHost.delete_exchange raises them."""
+    channel.core.vhost.delete_exchange(stripped(method.exchange), if_unused=method.if_unused)
+    return None if method.nowait else make(Exchange.DeleteOk)
+
+
+def bind(channel: Channel, method: Exchange.Bind) -> Frame | None:
+    """exchange.bind (RabbitMQ extension).
+
+    Raises: ACCESS_REFUSED (403) for the default exchange on either side, NOT_FOUND (404), PRECONDITION_FAILED (406).
+    """
+    vhost = channel.core.vhost
+    source, destination = stripped(method.source), stripped(method.destination)
+    refuse_default_exchange(destination)
+    refuse_default_exchange(source)
+    vhost.exchange(source)
+    vhost.bind(source, vhost.exchange(destination), method.routing_key, arguments_of(method))
+    return None if method.nowait else make(Exchange.BindOk)
+
+
+def unbind(channel: Channel, method: Exchange.Unbind) -> Frame | None:
+    """exchange.unbind: what is not there is unbound already (RabbitMQ: EX-21, EX-22)."""
+    vhost = channel.core.vhost
+    source, destination = stripped(method.source), stripped(method.destination)
+    refuse_default_exchange(destination)
+    refuse_default_exchange(source)
+    exchange = vhost.exchanges.get(destination)
+    if exchange is not None:
+        binding = vhost.find_binding(source, exchange, method.routing_key, arguments_of(method))
+        if binding is not None:
+            vhost.unbind(binding)
+    return None if method.nowait else make(Exchange.UnbindOk)

@@ -1,0 +1,118 @@
+"""The queue class: declare, bind, unbind, purge, delete."""
+
+from __future__ import annotations
+
+from leveret.core import names
+from leveret.core.queue import Queue as CoreQueue
+from leveret.core.vhost import refuse_default_exchange
+from leveret.handlers.channel import Channel
+from leveret.handlers.names import arguments_of, stripped
+from leveret_protocol.errors import AMQPError, ReplyCode
+from leveret_protocol.methods import Frame, Queue, make
+
+
+def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
+    """queue.declare: errors as VirtualHost.declare_queue raises them; passive: NOT_FOUND (404), RESOURCE_LOCKED (405).
+
+    Returns: queue name, ready messages, consumers; None with nowait.
+    """
+    vhost = channel.core.vhost
+    name = stripped(method.queue)
+    if name == names.REPLY_TO or name.startswith(names.REPLY_TO_PREFIX):
+        return _declare_reply_queue(channel, method, name)
+    if method.passive:
+        queue = vhost.queue(name, channel.connection)
+    else:
+        queue = vhost.declare_queue(
+            name, durable=method.durable, exclusive=method.exclusive, auto_delete=method.auto_delete,
+            arguments=arguments_of(method), owner=channel.connection,
+        )  # fmt: skip
+    channel.last_queue = queue.name
+    if method.nowait:
+        return None
+    return make(
+        Queue.DeclareOk, queue=queue.name, message_count=queue.message_count, consumer_count=len(queue.consumers)
+    )
+
+
+def _declare_reply_queue(channel: Channel, method: Queue.Declare, name: str) -> Frame | None:
+    """Asks whether the requester is still there (RabbitMQ: DRT-5). Raises NOT_FOUND (404) if it is not."""
+    vhost = channel.core.vhost
+    if name != names.REPLY_TO and name not in vhost.reply_consumers:
+        raise AMQPError(ReplyCode.NOT_FOUND, f"no queue '{name}' in vhost '{vhost.name}'")
+    channel.last_queue = name
+    return None if method.nowait else make(Queue.DeclareOk, queue=name, message_count=0, consumer_count=1)
+
+
+def bind(channel: Channel, method: Queue.Bind) -> Frame | None:
+    """queue.bind.
+
+    Raises: ACCESS_REFUSED (403) for the default exchange, NOT_FOUND (404) for the exchange first, then the queue,
+    RESOURCE_LOCKED (405), PRECONDITION_FAILED (406) by the exchange type.
+    """
+    vhost = channel.core.vhost
+    queue_name, routing_key = _bound_names(channel, method)
+    exchange = stripped(method.exchange)
+    refuse_default_exchange(exchange)
+    if queue_name.startswith(names.REPLY_TO_PREFIX):
+        raise AMQPError(
+            ReplyCode.ACCESS_REFUSED, "cannot bind or unbind to a volatile (direct reply-to) queue"
+        )
+    vhost.exchange(exchange)
+    vhost.bind(exchange, vhost.queue(queue_name, channel.connection), routing_key, arguments_of(method))
+    return None if method.nowait else make(Queue.BindOk)
+
+
+def unbind(channel: Channel, method: Queue.Unbind) -> Frame:
+    """queue.unbind: what is not there is unbound already (RabbitMQ: QU-20).
+
+    Raises: ACCESS_REFUSED (403) for the default exchange; RESOURCE_LOCKED (405), but only for an existing binding.
+    """
+    vhost = channel.core.vhost
+    queue_name, routing_key = _bound_names(channel, method)
+    exchange = stripped(method.exchange)
+    refuse_default_exchange(exchange)
+    queue = vhost.queues.get(queue_name)
+    if queue is not None:
+        binding = vhost.find_binding(exchange, queue, routing_key, arguments_of(method))
+        if binding is not None:
+            vhost.queue(queue_name, channel.connection)
+            vhost.unbind(binding)
+    return make(Queue.UnbindOk)
+
+
+def _bound_names(channel: Channel, method: Queue.Bind | Queue.Unbind) -> tuple[str, str]:
+    """Queue name and binding key: with an empty queue name an empty key stands for the queue too (RabbitMQ: M-13)."""
+    name = stripped(channel.queue_name(method.queue))
+    return name, name if method.queue == "" and method.routing_key == "" else method.routing_key
+
+
+def purge(channel: Channel, method: Queue.Purge) -> Frame | None:
+    """queue.purge: ready messages go, unacked ones stay. Raises NOT_FOUND (404), RESOURCE_LOCKED (405)."""
+    queue = _find(channel, method.queue)
+    message_count = queue.purge()
+    return None if method.nowait else make(Queue.PurgeOk, message_count=message_count)
+
+
+def delete(channel: Channel, method: Queue.Delete) -> None:
+    """queue.delete: a missing queue is no error; answers the ready messages that went with it.
+
+    Raises: RESOURCE_LOCKED (405), PRECONDITION_FAILED (406): not empty, in use.
+    Consumers are told after delete-ok (RabbitMQ: QU-32), so the reply is sent here.
+    """
+    vhost = channel.core.vhost
+    name = stripped(channel.queue_name(method.queue))
+    orphans = []
+    message_count = 0
+    if name in vhost.queues:
+        queue = vhost.queue(name, channel.connection)
+        message_count = queue.message_count
+        orphans = vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty)
+    if not method.nowait:
+        channel.send(make(Queue.DeleteOk, message_count=message_count))
+    for consumer in orphans:
+        consumer.cancelled()
+
+
+def _find(channel: Channel, name: str) -> CoreQueue:
+    return channel.core.vhost.queue(channel.queue_name(name), channel.connection)
