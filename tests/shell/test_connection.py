@@ -4,6 +4,7 @@ import errno
 import logging
 
 import pytest
+import trio
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.shell.connection import READ_BYTES, READ_INTO_BACKLOG_BYTES, UNSENT_LIMIT_BYTES
@@ -85,14 +86,15 @@ async def test_what_the_kernel_does_not_take_pauses_deliveries_and_follows_in_or
     assert transport.sends == [b"<123"]
     assert connection.calls == ["pause"]
 
-    transport.peer_sends(b"6")
+    transport.peer_sends(b"6", b"7890", b"1")
     await wait_all_tasks_blocked()
     assert transport.sent == b"<123"
 
-    for _ in range(3):
+    transport.capacity = 2
+    for _ in range(10):
         transport.peer_takes()
         await wait_all_tasks_blocked()
-    assert transport.sent == b"<12345><6>"
+    assert transport.sent == b"<12345><6><7890><1>"
     assert connection.calls == ["pause", "resume"]
 
 
@@ -226,6 +228,48 @@ async def test_a_drop_may_come_sooner_than_first_said(harness, clock):
     transport.peer_sends(b"close-ok")
     await wait_all_tasks_blocked()
     assert transport.is_reset
+
+
+async def test_a_drop_may_be_the_doing_of_another_connection(harness, clock):
+    """Say, a queue or a vhost was deleted there."""
+    acting, actor = await harness.connect()
+    affected, victim = await harness.connect()
+
+    def close_the_other(connection, data):
+        victim.send(b"close;")
+        victim.drop_after_seconds = 3.0
+
+    actor.on_receive = close_the_other
+    acting.peer_sends(b"delete")
+    await clock.until(2.9)
+    assert affected.sent == b"close;"
+    assert not affected.is_reset
+    await clock.until(3)
+    assert affected.is_reset
+    assert not acting.is_reset
+
+
+async def test_a_connection_dropped_while_it_is_not_read_from_leaves_no_task_behind(harness, clock):
+    tasks_before = trio.lowlevel.current_statistics().tasks_living
+    transport, connection = await harness.connect(capacity=4)
+
+    def flood_and_drop(connection, data):
+        connection.send(bytes(2 * UNSENT_LIMIT_BYTES))
+        connection.drop_after_seconds = 3.0
+
+    connection.on_receive = flood_and_drop
+    transport.peer_sends(b"ask")
+    await clock.until(3)
+    assert transport.is_reset
+    assert trio.lowlevel.current_statistics().tasks_living == tasks_before
+
+
+async def test_connections_that_come_and_go_leave_no_timers_behind(harness):
+    for _ in range(500):
+        transport, _ = await harness.connect()
+        transport.peer_ends()
+    await wait_all_tasks_blocked()
+    assert len(harness.server.timers) < 150
 
 
 async def test_a_drop_at_once_sends_what_there_is_first(harness):

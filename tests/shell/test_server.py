@@ -33,6 +33,10 @@ async def test_accepting_goes_on_once_the_machine_has_room_again(harness, clock,
     assert connection.received == [b"x"]
     assert caplog.text.count("no more connections can be accepted") == 1
 
+    harness.listener.arrive(OSError(number, os.strerror(number)))
+    await wait_all_tasks_blocked()
+    assert caplog.text.count("no more connections can be accepted") == 2
+
 
 async def test_an_error_of_the_listener_itself_ends_the_broker():
     listener = MemoryListener()

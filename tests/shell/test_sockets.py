@@ -117,16 +117,6 @@ async def test_a_stopped_server_takes_no_more_connections():
         await trio.open_tcp_stream("127.0.0.1", port)
 
 
-async def test_a_port_can_be_listened_on_again_right_after_connections_to_it():
-    async with Served(echo).running() as port:
-        stream = await trio.open_tcp_stream("127.0.0.1", port)
-        await stream.send_all(b"x")
-        await stream.receive_some()
-        await stream.aclose()
-    (listener,) = await listen("127.0.0.1", port)
-    listener.close()
-
-
 async def test_small_pieces_are_sent_without_delay():
     """TCP_NODELAY, as RabbitMQ's listeners have it."""
     accepting = socket.create_server(("127.0.0.1", 0))
@@ -161,14 +151,50 @@ async def test_a_transport_that_was_reset_wakes_whoever_reads_from_it():
 # -- listening
 
 
-async def test_localhost_is_all_its_addresses_on_one_port():
-    listeners = await listen("localhost", 0)
-    try:
-        assert len({listener.port for listener in listeners}) == 1
-        socket.create_connection(("127.0.0.1", listeners[0].port)).close()
-    finally:
-        for listener in listeners:
-            listener.close()
+class Addresses(trio.abc.HostnameResolver):
+    """Every host has these addresses."""
+
+    def __init__(self, *addresses):
+        self._addresses = addresses
+
+    async def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self._addresses]
+
+    async def getnameinfo(self, sockaddr, flags):
+        raise OSError
+
+
+@contextlib.asynccontextmanager
+async def listening(*addresses):
+    trio.socket.set_custom_hostname_resolver(Addresses(*addresses))
+    listeners = await listen("some-host", 0)
+    yield listeners
+    for listener in listeners:
+        listener.close()
+
+
+async def test_a_name_is_listened_on_at_all_its_addresses_on_one_port():
+    async with listening("127.0.0.1", "127.0.0.2") as (first, second):
+        assert first.port == second.port
+        for address in ("127.0.0.1", "127.0.0.2"):
+            socket.create_connection((address, first.port)).close()
+
+
+async def test_an_address_this_machine_does_not_have_is_left_out_if_there_is_another():
+    """localhost is also ::1 where IPv6 is switched off."""
+    async with listening("192.0.2.1", "127.0.0.1") as (only,):
+        socket.create_connection(("127.0.0.1", only.port)).close()
+
+
+async def test_where_one_address_is_taken_none_is_listened_on():
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        trio.socket.set_custom_hostname_resolver(Addresses("127.0.0.1", "127.0.0.2"))
+        with pytest.raises(OSError) as raised:
+            await listen("some-host", port)
+        assert raised.value.errno == errno.EADDRINUSE
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
 
 
 async def test_a_port_in_use_is_an_error_that_says_so():
