@@ -1,3 +1,7 @@
-"""The version of the distribution; pyproject.toml reads it from here. Not the RabbitMQ version the broker reports."""
+"""Two versions: our own, which pyproject.toml reads from here, and the RabbitMQ that clients take us for."""
 
 __version__ = "0.1.0"
+
+# Told in connection.start; clients branch on it (kombu: basic.qos without global from 4.0 on). 4.2 is the newest series
+# that by default still has transient queues and global qos, which many tutorials and test suites use.
+EMULATED_RABBITMQ_VERSION = "4.2.0"
