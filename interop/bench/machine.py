@@ -1,0 +1,121 @@
+"""What the operating system knows: CPU time and memory of processes, who listens on a port, which machine this is."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+LISTEN = "0A"  # state of a socket in /proc/net/tcp
+RESET_PEAK = "5"  # proc(5): written to clear_refs, it sets VmHWM back to what is resident now
+
+
+@dataclass(frozen=True)
+class ProcessStat:
+    """The part of /proc/PID/stat that is asked for here."""
+
+    parent_pid: int
+    cpu_ticks: int  # own and of ended children, user and system: a child that ends moves over and is never lost
+
+    @classmethod
+    def parse(cls, text: str) -> ProcessStat:
+        """From the file's one line. The command's name may hold spaces and parentheses, so count from the last one."""
+        fields = text.rpartition(")")[2].split()
+        return cls(parent_pid=int(fields[1]), cpu_ticks=sum(int(field) for field in fields[11:15]))
+
+
+def process_stats() -> dict[int, ProcessStat]:
+    """All processes that can be seen now."""
+    stats = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stats[int(folder.name)] = ProcessStat.parse((folder / "stat").read_text())
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it ended meanwhile
+    return stats
+
+
+def tree(roots: frozenset[int], stats: dict[int, ProcessStat]) -> set[int]:
+    """The processes `roots` and all their descendants."""
+    members = {pid for pid in roots if pid in stats}
+    while more := {pid for pid, stat in stats.items() if stat.parent_pid in members and pid not in members}:
+        members |= more
+    return members
+
+
+def cpu_seconds(roots: frozenset[int]) -> float:
+    """User and system time that process trees have used, at the kernel's resolution of 10 ms."""
+    stats = process_stats()
+    return sum(stats[pid].cpu_ticks for pid in tree(roots, stats)) / TICKS_PER_SECOND
+
+
+def reset_peak_memory(roots: frozenset[int]) -> None:
+    """Forget the peak so far of process trees."""
+    for pid in tree(roots, process_stats()):
+        Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
+
+
+def memory_kib(pid: int, field: str) -> int:
+    """A field of /proc/PID/status or smaps_rollup: VmRSS, VmHWM, Pss."""
+    file = "smaps_rollup" if field == "Pss" else "status"
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0])
+    raise LookupError(f"/proc/{pid}/{file} has no {field}")
+
+
+def peak_memory_mib(roots: frozenset[int]) -> float:
+    """Sum of the peaks of process trees since reset_peak_memory."""
+    return sum(memory_kib(pid, "VmHWM") for pid in tree(roots, process_stats())) / 1024
+
+
+def busy_seconds() -> float:
+    """CPU time that all processes of the machine have used, of all cores."""
+    first = Path("/proc/stat").read_text().partition("\n")[0]
+    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in first.split()[1:8])
+    return (user + nice + system + irq + softirq) / TICKS_PER_SECOND
+
+
+def listeners(port: int) -> frozenset[int]:
+    """Processes of this machine that listen on a TCP port and whose files we may look at: usually one, or none."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        inodes |= listening_inodes(Path(table).read_text(), port)
+    return frozenset(
+        int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and _holds(folder, inodes)
+    )
+
+
+def listening_inodes(table: str, port: int) -> set[str]:
+    """Inodes of the sockets that listen on a port, from the text of /proc/net/tcp or tcp6."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == LISTEN and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def _holds(folder: Path, inodes: set[str]) -> bool:
+    """Whether the process of this /proc folder has one of the sockets open."""
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    try:
+        return any(os.readlink(file) in wanted for file in (folder / "fd").iterdir())
+    except (FileNotFoundError, PermissionError, ProcessLookupError):
+        return False
+
+
+def description() -> dict[str, str | int]:
+    """The machine, for the head of a report."""
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "cores": os.cpu_count() or 0,
+        "cpu": models[0] if models else platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "load_average": f"{os.getloadavg()[0]:.2f}",
+    }
