@@ -1,0 +1,62 @@
+"""Fixtures of the scenarios: blocking pika connections, closed after the test, and a proxy that can lose them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from interop.scenarios.cuttable_proxy import CuttableProxy
+
+Connect = Callable[..., pika.BlockingConnection]
+
+
+@pytest.fixture
+def connect(broker_url: str, unique: Callable[[str], str]) -> Iterator[Connect]:
+    """`connect(heartbeat=1)` opens a connection with these pika parameters changed; all are closed after the test.
+
+    `url=` connects to another place. Depends on `unique` so that connections are closed before its names are deleted.
+    """
+    connections: list[pika.BlockingConnection] = []
+
+    def open_connection(url: str = broker_url, **changed: object) -> pika.BlockingConnection:
+        parameters = pika.URLParameters(url)
+        parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = 10
+        for name, value in changed.items():
+            setattr(parameters, name, value)
+        connections.append(pika.BlockingConnection(parameters))
+        return connections[-1]
+
+    yield open_connection
+    for connection in connections:
+        if connection.is_open:
+            connection.close()
+
+
+@pytest.fixture
+def connection(connect: Connect) -> pika.BlockingConnection:
+    """One connection, as most applications have."""
+    return connect()
+
+
+@pytest.fixture
+def channel(connection: pika.BlockingConnection) -> BlockingChannel:
+    """One channel of `connection`. In confirm mode: when basic_publish returns, the queues have the message."""
+    channel = connection.channel()
+    channel.confirm_delivery()
+    return channel
+
+
+@pytest.fixture
+def vhost(broker_url: str) -> str:
+    """The virtual host of the tests, as it shows in reply texts."""
+    return str(pika.URLParameters(broker_url).virtual_host)
+
+
+@pytest.fixture
+def proxy(broker_url: str) -> Iterator[CuttableProxy]:
+    """A way to the broker that can be cut. Ask for it before `connect`, so that it outlives the connections."""
+    with CuttableProxy(broker_url) as proxy:
+        yield proxy
