@@ -1,4 +1,4 @@
-"""Two versions: our own, which pyproject.toml reads from here, and the RabbitMQ that clients take us for."""
+"""The version of the distribution, which pyproject.toml reads from here, and that of the RabbitMQ it stands in for."""
 
 __version__ = "0.1.0"
 
