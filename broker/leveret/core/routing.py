@@ -1,0 +1,56 @@
+"""From an exchange to queues: through exchange bindings and alternate exchanges, each exchange and each queue once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from leveret.core.binding import Destination
+from leveret.core.exchanges.base import Exchange
+from leveret.core.message import Message
+
+if TYPE_CHECKING:
+    from leveret.core.queue import Queue
+    from leveret.core.reply import ReplyConsumer
+
+
+def route(
+    exchange: Exchange,
+    routing_keys: Sequence[str],
+    message: Message,
+    find_exchange: Callable[[str], Exchange | None],
+) -> tuple[tuple[Queue | ReplyConsumer, ...], bool]:
+    """The queues that a message goes to, each once, and whether the keys alone decided that.
+
+    routing_keys: the primary key first, then those of CC and BCC; all apply at every exchange on the way. If the keys
+    alone decide, the message has not been looked at, and the answer holds until the topology changes.
+    The order is that of discovery: bindings before what they lead to, first keys first.
+
+    RabbitMQ (EX-23 and "Exchange types"): each exchange is visited once, so cycles end. The alternate exchange takes
+    what an exchange's own bindings lead nowhere at all, by none of the keys; a binding to an exchange that leads
+    nowhere is somewhere. That holds for every exchange on the way, and so for alternates of alternates. An alternate
+    that does not exist leads nowhere, and so does the default exchange as an alternate.
+    """
+    queues: dict[Destination, None] = {}
+    visited = {exchange: None}
+    keys_decide = True
+    unvisited = [exchange]
+    for source in unvisited:  # which grows meanwhile
+        if source.depends_only_on_key:
+            keys = routing_keys
+        else:
+            keys = routing_keys[:1]
+            keys_decide = False
+        destinations = [destination for key in keys for destination in source.route(key, message)]
+        if not destinations and source.alternate:
+            alternate = find_exchange(source.alternate)
+            if alternate is not None:
+                destinations = [alternate]
+        for destination in destinations:
+            if not destination.is_exchange:
+                queues[destination] = None
+            elif destination not in visited:
+                reached = cast(Exchange, destination)
+                visited[reached] = None
+                unvisited.append(reached)
+    return cast("tuple[Queue | ReplyConsumer, ...]", tuple(queues)), keys_decide
