@@ -1,0 +1,65 @@
+"""Exchanges, queues that are only names, and messages that are only headers: enough to ask where something goes."""
+
+from leveret.core.binding import Binding
+from leveret.core.exchanges import exchange_class
+from leveret.core.message import Message
+from leveret_protocol.fields import field, table
+
+
+class NamedQueue:
+    """A destination that is nothing but a name."""
+
+    is_exchange = False
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return f"<queue {self.name}>"
+
+
+class HeadersMessage(Message):
+    """A message with these headers, given as natural Python values or as fields; None: it has no headers at all."""
+
+    exchange = routing_key = ""
+    body = b""
+    size_bytes = 0
+
+    def __init__(self, headers=None):
+        self.headers = None if headers is None else table(headers)
+
+    @property
+    def properties(self):
+        return self
+
+
+class SealedMessage(HeadersMessage):
+    """A message that must not be looked at."""
+
+    @property
+    def properties(self):
+        raise AssertionError("the properties have been looked at")
+
+
+def make_exchange(type_name, name="x", alternate=None):
+    arguments = {} if alternate is None else {"alternate-exchange": field(alternate)}
+    return exchange_class(type_name)(name, durable=False, auto_delete=False, internal=False, arguments=arguments)
+
+
+def binding(source, destination, key="", arguments=None):
+    return Binding(source, destination, key, table(arguments or {}))
+
+
+def bind(source, destination, key="", arguments=None):
+    """As a client's bind does it: validated first. Answers whether it is a new one."""
+    source.validate_binding(key, table(arguments or {}))
+    return source.bind(binding(source, destination, key, arguments))
+
+
+def unbind(source, destination, key="", arguments=None):
+    return source.unbind(binding(source, destination, key, arguments))
+
+
+def routed(exchange, key="", message=None):
+    """The destinations of one exchange's own bindings, each once, in their order."""
+    return list(dict.fromkeys(exchange.route(key, message or SealedMessage())))
