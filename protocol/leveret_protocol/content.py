@@ -1,79 +1,113 @@
-"""The content of a message as it is on the wire: a header frame and body frames."""
+"""The content of a message as it is on the wire: a header frame and body frames, all of one channel.
 
-from leveret_protocol.fields import Table
+A message is kept as these bytes ("frames") together with the size of the header frame's payload ("header_size"), so a
+delivery on the channel number it came on sends them as they are:
 
+    02 channel(2) size(4) header payload ce | 03 channel(2) size(4) body ce | 03 ...
 
-class Properties:
-    """The fourteen properties of a message; None is absent."""
+There is no body frame if the body is empty, and no empty one otherwise (CT-1). Body frames are as large as frame_max
+allows, all but the last one, so the first is never smaller than the others.
+"""
 
-    __slots__ = (
-        "content_type",
-        "content_encoding",
-        "headers",
-        "delivery_mode",
-        "priority",
-        "correlation_id",
-        "reply_to",
-        "expiration",
-        "message_id",
-        "timestamp",
-        "type",
-        "user_id",
-        "app_id",
-        "cluster_id",
-    )
+import struct
+from typing import Final
 
-    content_type: str | None
-    content_encoding: str | None
-    headers: Table | None
-    delivery_mode: int | None
-    priority: int | None
-    correlation_id: str | None
-    reply_to: str | None
-    expiration: str | None
-    message_id: str | None
-    timestamp: int | None
-    type: str | None
-    user_id: str | None
-    app_id: str | None
-    cluster_id: str | None
+from leveret_protocol.constants import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_OVERHEAD
+from leveret_protocol.properties import Properties, decode_properties, encode_header
 
-
-def decode_properties(header_payload: bytes) -> Properties:
-    """The properties in the payload of a header frame."""
-    raise NotImplementedError
-
-
-def encode_header(properties: Properties, body_size: int) -> bytes:
-    """The payload of a header frame."""
-    raise NotImplementedError
-
-
-def frames_body(frames: bytes, header_size: int) -> bytes:
-    """The body."""
-    raise NotImplementedError
-
-
-def frames_body_size(frames: bytes, header_size: int) -> int:
-    """Bytes in the body."""
-    raise NotImplementedError
+_FRAME_START: Final = struct.Struct(">BHI")
+_FRAME_START_SIZE: Final = 7
+_SIZE: Final = struct.Struct(">I")
+_CHANNEL_NUMBER: Final = struct.Struct(">BH")
+_FRAME_END: Final = bytes((FRAME_END,))
 
 
 def frames_header(frames: bytes, header_size: int) -> bytes:
-    """The payload of the header frame."""
-    raise NotImplementedError
+    """The payload of the header frame: class, weight, body size, property flags, properties."""
+    return frames[_FRAME_START_SIZE : _FRAME_START_SIZE + header_size]
 
 
-def content_frames(channel_number: int, header_payload: bytes, body: bytes, frame_max: int) -> bytes:
-    """The frames of a content."""
-    raise NotImplementedError
+def frames_body(frames: bytes, header_size: int) -> bytes:
+    """The body, put together."""
+    first = header_size + FRAME_OVERHEAD
+    body_size = len(frames) - first - FRAME_OVERHEAD
+    if body_size <= 0:
+        return b""
+    if _SIZE.unpack_from(frames, first + 3)[0] == body_size:
+        return frames[first + _FRAME_START_SIZE : -1]
+    pieces = []
+    while first < len(frames):
+        start = first + _FRAME_START_SIZE
+        first = start + _SIZE.unpack_from(frames, first + 3)[0] + 1
+        pieces.append(frames[start : first - 1])
+    return b"".join(pieces)
+
+
+def frames_body_size(frames: bytes, header_size: int) -> int:
+    """Bytes in the body, as the header frame has it."""
+    return int.from_bytes(frames[_FRAME_START_SIZE + 4 : _FRAME_START_SIZE + 12], "big")
+
+
+def content_frames(channel_number: int, header_payload: bytes, body: bytes | bytearray, frame_max: int) -> bytes:
+    """The frames of a content.
+
+    Args:
+        header_payload: goes into one frame, however large (RabbitMQ never splits it, CT-4).
+        frame_max: bytes of the largest body frame including its 8 bytes of overhead; 0 is no limit.
+    """
+    pieces: list[bytes | memoryview] = [
+        _FRAME_START.pack(FRAME_HEADER, channel_number, len(header_payload)),
+        header_payload,
+        _FRAME_END,
+    ]
+    step = frame_max - FRAME_OVERHEAD if frame_max else len(body)
+    view = memoryview(body)
+    for start in range(0, len(body), max(step, 1)):
+        piece = view[start : start + step]
+        pieces += (_FRAME_START.pack(FRAME_BODY, channel_number, len(piece)), piece, _FRAME_END)
+    return b"".join(pieces)
 
 
 def reframe(frames: bytes, header_size: int, channel_number: int, frame_max: int) -> bytes:
-    """The same content for another channel number and frame_max."""
-    raise NotImplementedError
+    """The same content for another channel number and frame_max (0 is no limit)."""
+    first = header_size + FRAME_OVERHEAD
+    body_size = len(frames) - first - FRAME_OVERHEAD
+    if body_size < 0:  # no body frame
+        return _CHANNEL_NUMBER.pack(FRAME_HEADER, channel_number) + frames[3:]
+    is_one_frame = _SIZE.unpack_from(frames, first + 3)[0] == body_size
+    if is_one_frame and (body_size <= frame_max - FRAME_OVERHEAD or not frame_max):
+        return b"".join(
+            (
+                _CHANNEL_NUMBER.pack(FRAME_HEADER, channel_number),
+                frames[3:first],
+                _CHANNEL_NUMBER.pack(FRAME_BODY, channel_number),
+                frames[first + 3 :],
+            )
+        )
+    header_payload = frames_header(frames, header_size)
+    return content_frames(channel_number, header_payload, frames_body(frames, header_size), frame_max)
 
 
 def frames_fit(frames: bytes, header_size: int, frame_max: int) -> bool:
-    """Whether no body frame is larger than frame_max allows."""
-    raise NotImplementedError
+    """Whether no body frame is larger than frame_max allows (0 is no limit).
+
+    It is enough to look at the first one. A header frame always fits: RabbitMQ sends it at any size (CT-4).
+    """
+    first = header_size + FRAME_OVERHEAD
+    if not frame_max or len(frames) == first:
+        return True
+    first_size: int = _SIZE.unpack_from(frames, first + 3)[0]
+    return first_size <= frame_max - FRAME_OVERHEAD
+
+
+__all__ = [
+    "Properties",
+    "content_frames",
+    "decode_properties",
+    "encode_header",
+    "frames_body",
+    "frames_body_size",
+    "frames_fit",
+    "frames_header",
+    "reframe",
+]

@@ -80,8 +80,8 @@ class AMQPError(Exception):
 class FramingLost(AMQPError):
     """The byte stream cannot be followed any further; whatever the peer sends after this is ignored.
 
-    Raised for a bad frame end and for a frame larger than frame_max. RabbitMQ resets TCP three seconds after it told the
-    peer (FRM-1, FRM-2).
+    Raised for a bad frame end and for a frame larger than frame_max. RabbitMQ resets TCP three seconds after it told
+    the peer (FRM-1, FRM-2).
     """
 
 

@@ -19,7 +19,7 @@ come back out as they went in.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias, Union
 
-FieldValue: TypeAlias = Union[bool, int, float, str, bytes, None, tuple[int, int], "Table", list["Field"]]
+FieldValue: TypeAlias = Union[bool, int, float, str, bytes, tuple[int, int], "Table", list["Field"], None]
 
 
 class Field(NamedTuple):

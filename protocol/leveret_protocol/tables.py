@@ -1,22 +1,203 @@
-"""Field tables: bytes to typed values and back."""
+"""Field tables: bytes to typed values and back (AMQP 0-9-1 section 4.2.5.5, with RabbitMQ's set of types).
 
-from leveret_protocol.fields import Table
+The types and their Python values are listed in `fields`. Every length is checked against the end of what encloses it,
+and nesting is capped, so that no bytes make this read past the end, recurse without bound or raise anything else than
+MalformedTable.
+"""
+
+import math
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from leveret_protocol.constants import TABLE_DEPTH_MAX
+from leveret_protocol.fields import Field, FieldValue, Table
+
+_INTEGERS: Final = {
+    "b": struct.Struct(">b"),
+    "B": struct.Struct(">B"),
+    "s": struct.Struct(">h"),
+    "u": struct.Struct(">H"),
+    "I": struct.Struct(">i"),
+    "i": struct.Struct(">I"),
+    "l": struct.Struct(">q"),
+    "L": struct.Struct(">q"),  # RabbitMQ: reads it as signed, like `l`
+    "T": struct.Struct(">Q"),
+}
+_FLOATS: Final = {"f": struct.Struct(">f"), "d": struct.Struct(">d")}
+_DECIMAL: Final = struct.Struct(">BI")
+_SIZE: Final = struct.Struct(">I")
+
+_INTEGERS_BY_OCTET: Final = {ord(tag): (tag, layout) for tag, layout in _INTEGERS.items()}
+_FLOATS_BY_OCTET: Final = {ord(tag): (tag, layout) for tag, layout in _FLOATS.items()}
+_SIZED: Final = frozenset(b"SxFA")
+
+# These take one or two bytes on the wire; one object for all keeps a frame full of them small in memory.
+_VOID: Final = Field("V", None)
+_BOOLEANS: Final = (Field("t", False), Field("t", True))
 
 
 class MalformedTable(ValueError):
-    """The bytes are not a field table."""
+    """The bytes are not a field table: a length that does not fit, an unknown type, NaN, or too deep nesting."""
 
 
 def decode_table(data: bytes, offset: int, end: int) -> tuple[Table, int]:
-    """The table whose 4-byte length is at `offset`, and the offset after it; nothing at or after `end` belongs to it."""
-    raise NotImplementedError
+    """The table whose 4-byte length is at `offset`.
+
+    Of several pairs with one key the first counts (RabbitMQ 4.x). Nothing at or after `end` is looked at.
+
+    Returns: the table and the offset after it.
+    Raises: MalformedTable.
+    """
+    try:
+        return _table(data, offset, min(end, len(data)), 1)
+    except (IndexError, struct.error):
+        raise MalformedTable("cut short") from None
 
 
 def encode_table(table: Table) -> bytes:
-    """The table with its 4-byte length."""
-    raise NotImplementedError
+    """The table with its 4-byte length, its keys in their order, each value as its tag says.
+
+    Only a table that was put together here can fail: struct.error for a number its tag has no room for, ValueError for
+    an unknown tag or a key of more than 255 bytes.
+    """
+    return _encoded_table(table, is_sorted=False)
 
 
 def canonical(table: Table) -> bytes:
-    """The encoding with keys sorted at every level: equal for equal tables, whatever the order of their keys."""
-    raise NotImplementedError
+    """The encoding with keys sorted at every level: equal for tables that differ in the order of their keys only.
+
+    RabbitMQ sorts the arguments of a binding before it compares them with others.
+    """
+    return _encoded_table(table, is_sorted=True)
+
+
+def _table(data: bytes, offset: int, end: int, depth: int) -> tuple[Table, int]:
+    if depth > TABLE_DEPTH_MAX:
+        raise MalformedTable(f"nested deeper than {TABLE_DEPTH_MAX}")
+    offset, end = _sized(data, offset, end)
+    table: Table = {}
+    while offset < end:
+        key_at = offset + 1
+        offset = key_at + data[offset]
+        if offset >= end:
+            raise MalformedTable("a key runs past the end")
+        key = data[key_at:offset].decode("utf-8", "surrogateescape")
+        field, offset = _field(data, offset, end, depth)
+        if key not in table:
+            table[key] = field
+    return table, offset
+
+
+def _array(data: bytes, offset: int, end: int, depth: int) -> tuple[list[Field], int]:
+    if depth > TABLE_DEPTH_MAX:
+        raise MalformedTable(f"nested deeper than {TABLE_DEPTH_MAX}")
+    offset, end = _sized(data, offset, end)
+    items = []
+    while offset < end:
+        field, offset = _field(data, offset, end, depth)
+        items.append(field)
+    return items, offset
+
+
+def _sized(data: bytes, offset: int, end: int) -> tuple[int, int]:
+    """Start and end of what follows the 4-byte length at `offset`."""
+    start = offset + 4
+    if start > end:
+        raise MalformedTable("a length runs past the end")
+    stop = start + int(_SIZE.unpack_from(data, offset)[0])
+    if stop > end:
+        raise MalformedTable("a value runs past the end")
+    return start, stop
+
+
+def _field(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    """The tagged value at `offset`, which is before `end`."""
+    octet = data[offset]
+    offset += 1
+    if octet in _SIZED:
+        return _sized_field(octet, data, offset, end, depth)
+    if octet == 0x74:  # t
+        stop = offset + 1
+        field = _BOOLEANS[data[offset] != 0]
+    elif octet in _INTEGERS_BY_OCTET:
+        tag, layout = _INTEGERS_BY_OCTET[octet]
+        stop = offset + layout.size
+        field = Field(tag, int(layout.unpack_from(data, offset)[0]))
+    elif octet in _FLOATS_BY_OCTET:
+        tag, layout = _FLOATS_BY_OCTET[octet]
+        stop = offset + layout.size
+        number = float(layout.unpack_from(data, offset)[0])
+        if not math.isfinite(number):
+            raise MalformedTable("a number is not finite")  # Erlang's binary patterns know no such floats
+        field = Field(tag, number)
+    elif octet == 0x56:  # V
+        stop = offset
+        field = _VOID
+    elif octet == 0x44:  # D
+        stop = offset + _DECIMAL.size
+        scale, unscaled = _DECIMAL.unpack_from(data, offset)
+        field = Field("D", (scale, unscaled))
+    else:
+        raise MalformedTable(f"unknown type {octet}")
+    if stop > end:
+        raise MalformedTable("a value runs past the end")
+    return field, stop
+
+
+def _sized_field(octet: int, data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    """The long string, byte array, table or array whose 4-byte length is at `offset`."""
+    if octet == 0x46:  # F
+        table, offset = _table(data, offset, end, depth + 1)
+        return Field("F", table), offset
+    if octet == 0x41:  # A
+        items, offset = _array(data, offset, end, depth + 1)
+        return Field("A", items), offset
+    start, stop = _sized(data, offset, end)
+    octets = data[start:stop]
+    if octet == 0x53:  # S
+        return Field("S", octets.decode("utf-8", "surrogateescape")), stop
+    return Field("x", octets), stop
+
+
+def _encoded_table(table: Table, *, is_sorted: bool) -> bytes:
+    pairs: Iterable[tuple[str, Field]] = sorted(table.items()) if is_sorted else table.items()
+    pieces: list[bytes] = []
+    for key, field in pairs:
+        octets = key.encode("utf-8", "surrogateescape")
+        if len(octets) > 255:
+            raise ValueError(f"a key takes at most 255 bytes, not {len(octets)}")
+        pieces += (bytes((len(octets),)), octets, _encoded_field(field, is_sorted=is_sorted))
+    return _with_size(b"".join(pieces))
+
+
+def _encoded_field(field: Field, *, is_sorted: bool) -> bytes:
+    tag = field.tag
+    value: FieldValue = field.value
+    octets: bytes
+    match value:
+        case str() if tag == "S":
+            octets = _with_size(value.encode("utf-8", "surrogateescape"))
+        case bool() if tag == "t":
+            octets = b"\x01" if value else b"\x00"
+        case int() if tag in _INTEGERS:
+            octets = _INTEGERS[tag].pack(value)
+        case int() | float() if tag in _FLOATS:
+            octets = _FLOATS[tag].pack(value)
+        case None if tag == "V":
+            octets = b""
+        case dict() if tag == "F":
+            octets = _encoded_table(value, is_sorted=is_sorted)
+        case list() if tag == "A":
+            octets = _with_size(b"".join([_encoded_field(item, is_sorted=is_sorted) for item in value]))
+        case bytes() if tag == "x":
+            octets = _with_size(value)
+        case (scale, unscaled) if tag == "D":
+            octets = _DECIMAL.pack(scale, unscaled)
+        case _:
+            raise ValueError(f"no field of type {tag!r} holds a {type(value).__name__}")
+    return tag.encode() + octets
+
+
+def _with_size(octets: bytes) -> bytes:
+    return _SIZE.pack(len(octets)) + octets
