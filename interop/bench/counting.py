@@ -9,7 +9,11 @@ from collections.abc import Sequence
 from interop.bench import wire
 
 RECEIVE_SIZE = 256 * 1024  # the largest piece of a stream that is counted at once
-CYCLE = bytes(range(wire.SEQUENCE_CYCLE)) * (RECEIVE_SIZE // (32 * wire.SEQUENCE_CYCLE) + 2)  # no delivery is below 32
+MESSAGES_MAX = RECEIVE_SIZE // 32  # in one piece: no delivery is as small as that
+CYCLE = bytes(range(wire.SEQUENCE_CYCLE)) * (MESSAGES_MAX // wire.SEQUENCE_CYCLE + 2)
+FRAME_ENDS = bytes([wire.FRAME_END]) * MESSAGES_MAX
+DELIVER_IDS = bytes([wire.BASIC_DELIVER[1]]) * MESSAGES_MAX
+METHOD_ID_OFFSET = wire.METHOD_ARGUMENTS_OFFSET - 1
 
 ACK_FORMAT = ">BHIHHQBB"
 ACK_SIZE = struct.calcsize(ACK_FORMAT)
@@ -25,8 +29,9 @@ class DeliveryCounter:
 
     How this works: a position in the stream tells the message (position // size) and the octet within it, so nothing is
     carried over between pieces. One slice with a stride of the delivery's size takes the same octet of every message in
-    the piece: the last octets must all be frame ends, the last octets of delivery tags and of bodies must count upwards
-    by one. A lost, doubled, swapped or foreign frame breaks one of these. One message of a piece is compared whole.
+    the piece: frame ends and method ids must be all the same, the last octets of delivery tags and of bodies must count
+    upwards by one. A lost, doubled, swapped or foreign frame breaks one of these. One message of a piece is compared
+    whole.
     """
 
     def __init__(self, consumer_tag: str, routing_key: str, body_size: int) -> None:
@@ -45,7 +50,9 @@ class DeliveryCounter:
     def feed(self, data: bytearray, size: int) -> None:
         """Count the first `size` octets of `data`, the next piece of the stream. Raises: WrongStream"""
         message, octets = self._octets(data, size, self._end_offset)
-        self._compare(message, octets, wire.FRAME_ENDS[: len(octets)], data, "frame end")
+        self._compare(message, octets, FRAME_ENDS[: len(octets)], data, "frame end")
+        message, octets = self._octets(data, size, METHOD_ID_OFFSET)
+        self._compare(message, octets, DELIVER_IDS[: len(octets)], data, "method")
         message, octets = self._octets(data, size, self._body_offset)
         self._compare(message, octets, _counting(message, len(octets)), data, "end of the body")
         message, octets = self._octets(data, size, self._tag_offset)

@@ -25,6 +25,7 @@ WARM_UP_SECONDS = 1.0
 MEASURED_SECONDS = 5.0
 PROGRESS_SECONDS = 30.0  # a broker that brings nothing forward for so long has failed
 POLL_SECONDS = 0.01
+CLIENT_SHARE_MAX = 0.8  # of one core
 
 # Lightest first: a broker's heap does not shrink, so what follows a backlog would show its memory.
 MODES = {
@@ -78,8 +79,15 @@ class Result:
     p50_us: float | None
     p99_us: float | None
 
+    @property
+    def is_client_bound(self) -> bool:
+        """Whether a client process was near its limit: then the load tool was measured, not the broker."""
+        return max(self.publisher_cpu_share, self.consumer_cpu_share) > CLIENT_SHARE_MAX
 
-def run(mode: Mode, url: str, measured_seconds: float = MEASURED_SECONDS) -> Result:
+
+def run(
+    mode: Mode, url: str, measured_seconds: float = MEASURED_SECONDS, warm_up_seconds: float = WARM_UP_SECONDS
+) -> Result:
     """Measure one mode once. Raises: LoadFailed"""
     context = multiprocessing.get_context("spawn")
     gauges: Gauges = context.RawValue(Gauges)
@@ -93,7 +101,7 @@ def run(mode: Mode, url: str, measured_seconds: float = MEASURED_SECONDS) -> Res
         publisher = at_end.enter_context(_process(context.Process(target=mode.publisher, args=client_arguments)))
         clients = [client for client in (publisher, consumer) if client]
         _wait(lambda: gauges.completed, clients)
-        time.sleep(WARM_UP_SECONDS)
+        time.sleep(warm_up_seconds)
 
         machine.reset_peak_memory(broker)
         gauges.measuring = 1
@@ -135,18 +143,19 @@ def result(mode: str, before: Sample, after: Sample, peak_mib: float | None, lat
 
 
 def _sample(gauges: Gauges, broker: frozenset[int], publisher: BaseProcess, consumer: BaseProcess | None) -> Sample:
+    stats = machine.process_stats()
     return Sample(
         at_seconds=time.perf_counter(),
         completed=gauges.completed,
-        broker_cpu=machine.cpu_seconds(broker),
-        publisher_cpu=_cpu(publisher),
-        consumer_cpu=_cpu(consumer) if consumer else 0.0,
+        broker_cpu=machine.cpu_seconds(broker, stats),
+        publisher_cpu=_cpu(publisher, stats),
+        consumer_cpu=_cpu(consumer, stats) if consumer else 0.0,
         machine_cpu=machine.busy_seconds(),
     )
 
 
-def _cpu(process: BaseProcess) -> float:
-    return machine.cpu_seconds(frozenset([process.pid or 0]))
+def _cpu(process: BaseProcess, stats: dict[int, machine.ProcessStat]) -> float:
+    return machine.cpu_seconds(frozenset([process.pid or 0]), stats)
 
 
 @contextlib.contextmanager
@@ -198,6 +207,8 @@ def line(result: Result) -> str:
         f"CPU shares: publisher {result.publisher_cpu_share:.2f}, consumer {result.consumer_cpu_share:.2f}, "
         f"others {result.other_cpu_share:.2f}"
     )
+    if result.is_client_bound:
+        parts.append("CLIENT-BOUND")
     return "; ".join(parts)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 LISTEN = "0A"  # state of a socket in /proc/net/tcp
+ENDED = (
+    FileNotFoundError,
+    ProcessLookupError,
+)  # a process may end while it is looked at: RabbitMQ runs df now and then
 RESET_PEAK = "5"  # proc(5): written to clear_refs, it sets VmHWM back to what is resident now
 
 
@@ -33,7 +39,7 @@ def process_stats() -> dict[int, ProcessStat]:
         if folder.name.isdigit():
             try:
                 stats[int(folder.name)] = ProcessStat.parse((folder / "stat").read_text())
-            except (FileNotFoundError, ProcessLookupError):
+            except ENDED:
                 continue  # it ended meanwhile
     return stats
 
@@ -46,16 +52,16 @@ def tree(roots: frozenset[int], stats: dict[int, ProcessStat]) -> set[int]:
     return members
 
 
-def cpu_seconds(roots: frozenset[int]) -> float:
+def cpu_seconds(roots: frozenset[int], stats: dict[int, ProcessStat]) -> float:
     """User and system time that process trees have used, at the kernel's resolution of 10 ms."""
-    stats = process_stats()
     return sum(stats[pid].cpu_ticks for pid in tree(roots, stats)) / TICKS_PER_SECOND
 
 
 def reset_peak_memory(roots: frozenset[int]) -> None:
     """Forget the peak so far of process trees."""
     for pid in tree(roots, process_stats()):
-        Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
+        with contextlib.suppress(*ENDED):
+            Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
 
 
 def memory_kib(pid: int, field: str) -> int:
@@ -70,24 +76,31 @@ def memory_kib(pid: int, field: str) -> int:
 
 def peak_memory_mib(roots: frozenset[int]) -> float:
     """Sum of the peaks of process trees since reset_peak_memory."""
-    return sum(memory_kib(pid, "VmHWM") for pid in tree(roots, process_stats())) / 1024
+    total_kib = 0
+    for pid in tree(roots, process_stats()):
+        with contextlib.suppress(*ENDED, LookupError):  # the dead who wait for their parent have no memory
+            total_kib += memory_kib(pid, "VmHWM")
+    return total_kib / 1024
 
 
 def busy_seconds() -> float:
-    """CPU time that all processes of the machine have used, of all cores."""
+    """CPU time of all cores that was not idle; what the hypervisor gave to others counts as busy."""
     first = Path("/proc/stat").read_text().partition("\n")[0]
-    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in first.split()[1:8])
-    return (user + nice + system + irq + softirq) / TICKS_PER_SECOND
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in first.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
 
 
 def listeners(port: int) -> frozenset[int]:
-    """Processes of this machine that listen on a TCP port and whose files we may look at: usually one, or none."""
+    """Processes of this machine that listen on a TCP port and whose files we may look at: usually one, or none.
+
+    A broker in a container is none: Docker's proxy, which listens in its place, would be measured instead of it.
+    """
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         inodes |= listening_inodes(Path(table).read_text(), port)
-    return frozenset(
-        int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and _holds(folder, inodes)
-    )
+    folders = [folder for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+    found = [folder for folder in folders if _holds(folder, inodes)]
+    return frozenset(int(folder.name) for folder in found if (folder / "comm").read_text() != "docker-proxy\n")
 
 
 def listening_inodes(table: str, port: int) -> set[str]:
@@ -101,7 +114,7 @@ def _holds(folder: Path, inodes: set[str]) -> bool:
     wanted = {f"socket:[{inode}]" for inode in inodes}
     try:
         return any(os.readlink(file) in wanted for file in (folder / "fd").iterdir())
-    except (FileNotFoundError, PermissionError, ProcessLookupError):
+    except (*ENDED, PermissionError):
         return False
 
 
@@ -119,3 +132,10 @@ def description() -> dict[str, str | int]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "load_average": f"{os.getloadavg()[0]:.2f}",
     }
+
+
+def line(facts: Mapping[str, str | int]) -> str:
+    """A description in one line."""
+    return (
+        f"{facts['cores']} cores of {facts['cpu']}, {facts['system']}, {facts['python']}, load {facts['load_average']}"
+    )
