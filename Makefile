@@ -13,7 +13,7 @@ help:
 	@echo "make format             let ruff lay out the code"
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
 	@echo "make bench              messages per second and latency through the port"
-	@echo "make bench-rabbitmq     the same against a real RabbitMQ"
+	@echo "make bench-rabbitmq     the same beside a real RabbitMQ"
 
 run: $(VENV)/.installed
 	@exec $(BIN)/leveret server $(ARGS)
@@ -32,13 +32,13 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 
 interop-rabbitmq: $(VENV)/.installed-dev
-	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m pytest interop/scenarios interop/test_probes.py
+	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m pytest interop --ignore interop/bench $(ARGS)
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m interop.bench $(ARGS)
+	$(BIN)/python -m interop.bench.compare --only leveret $(ARGS)
 
 bench-rabbitmq: $(VENV)/.installed-dev
-	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m interop.bench $(ARGS)
+	$(BIN)/python -m interop.bench.compare $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

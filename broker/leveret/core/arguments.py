@@ -167,7 +167,8 @@ def _string(allowed: Iterable[str] | None, reason: str = "") -> Check:
     def check(value: Field, _: Table) -> str | None:
         if value.tag != "S":
             return _unacceptable(value)
-        return None if allowed is None or value.value in allowed else reason.format(value.value)
+        text = str(value.value)
+        return None if allowed is None or text in allowed else reason.format(text)
 
     return check
 
@@ -192,7 +193,7 @@ def _dead_letter_routing_key(value: Field, arguments: Table) -> str | None:
 def _queue_version(value: Field, _: Table) -> str | None:
     if (reason := _not_integer(value)) is not None:
         return reason
-    return None if value.value in (1, 2) else f"\"unsupported queue version '{value.value}'\""
+    return None if value.value in (1, 2) else f"\"unsupported queue version '{value.value!r}'\""
 
 
 def _max_age(value: Field, _: Table) -> str | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leveret.core.consumer import Consumer
     from leveret.core.vhost import VirtualHost
 
-# One slice of a backlog. RabbitMQ's consumers get at most 200 messages ahead of the flow credit (credit_flow {400, 200}).
+# One slice of a backlog, about as much as RabbitMQ sends before it looks at the credit of its consumers (400).
 SLICE_MESSAGES = 256
 SLICE_BYTES = 262_144
 
@@ -40,8 +40,8 @@ class Queue:
     """
 
     __slots__ = (
-        "_next_position", "_ready", "_returned", "arguments", "auto_delete", "consumers", "durable", "is_deleted", "name",
-        "owner", "rotation", "unacked_count", "vhost",
+        "_next_position", "_ready", "_returned", "arguments", "auto_delete", "consumers", "durable", "is_deleted",
+        "name", "owner", "rotation", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False

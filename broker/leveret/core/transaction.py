@@ -9,8 +9,9 @@ from leveret.core.message import Message
 if TYPE_CHECKING:
     from leveret.core.channel import Delivery
     from leveret.core.queue import Queue
+    from leveret.core.reply import ReplyConsumer
 
-    HeldPublish = tuple[Message, tuple[Queue, ...], bool]
+    HeldPublish = tuple[Message, tuple[Queue | ReplyConsumer, ...], bool]
     HeldSettling = tuple[list[tuple[int, Delivery]], bool | None]
 
 

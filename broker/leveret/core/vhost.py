@@ -6,7 +6,6 @@ increases `generation`; routes that were remembered under an older generation ar
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,7 @@ class VirtualHost:
         self.generation = 0
         self.queues: dict[str, Queue] = {}
         self.reply_consumers: dict[str, ReplyConsumer] = {}
-        self.default_exchange = DefaultExchange(ChainMap[str, Destination](self.queues, self.reply_consumers))  # type: ignore[arg-type]
+        self.default_exchange = DefaultExchange(self.queues, self.reply_consumers)
         self.exchanges: dict[str, Exchange] = {"": self.default_exchange}
         for exchange_name, type_name in PREDECLARED.items():
             self.exchanges[exchange_name] = exchange_class(type_name)(
@@ -125,7 +124,7 @@ class VirtualHost:
     def _remove_exchange(self, exchange: Exchange) -> None:
         del self.exchanges[exchange.name]
         self.generation += 1
-        for destination in {binding.destination: None for binding in exchange.bindings.values()}:
+        for destination in list(exchange.destinations()):
             exchange.unbind_destination(destination)
             self._forget_source(exchange, destination)
         self._unbind_everywhere(exchange)
@@ -234,7 +233,7 @@ class VirtualHost:
         """Remove it; an auto-delete exchange goes with its last binding as a source (RabbitMQ: EX-18)."""
         source, destination = binding.source, binding.destination
         source.unbind(binding)
-        if not any(other.destination is destination for other in source.bindings.values()):
+        if not source.bindings_to(destination):
             self._forget_source(source, destination)
         self.generation += 1
         self._delete_if_unused(source)

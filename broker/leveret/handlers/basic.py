@@ -92,13 +92,13 @@ def cancel(channel: Channel, method: Basic.Cancel) -> Frame | None:
     if core.reply_consumer is not None and core.reply_consumer.tag == method.consumer_tag:
         core.set_reply_consumer(None)
     else:
-        core.cancel(method.consumer_tag)
+        core.cancel(method.consumer_tag or "")
     return None if method.nowait else make(Basic.CancelOk, consumer_tag=method.consumer_tag)
 
 
 def cancelled_by_client(channel: Channel, method: Basic.CancelOk) -> None:
     """basic.cancel-ok from a client: accepted, and that consumer goes (RabbitMQ from 4.3, VER-32)."""
-    channel.core.cancel(method.consumer_tag)
+    channel.core.cancel(method.consumer_tag or "")
 
 
 def get(channel: Channel, method: Basic.Get) -> None:
@@ -126,7 +126,7 @@ def ack(channel: Channel, method: Basic.Ack) -> None:
 
 def reject(channel: Channel, method: Basic.Reject) -> None:
     """basic.reject. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
-    channel.core.reject(method.delivery_tag, multiple=False, requeue=method.requeue)
+    channel.core.reject(method.delivery_tag or 0, multiple=False, requeue=method.requeue)
 
 
 def nack(channel: Channel, method: Basic.Nack) -> None:

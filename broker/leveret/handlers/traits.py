@@ -5,6 +5,7 @@ Most ask for nothing: such headers are decoded once, to see that they can be, an
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class Traits:
 
     @property
     def is_plain(self) -> bool:
-        return not (self.cc or self.bcc or self._asks_for_reply) and self._user_id is None and self.expiration_ms is None
+        asks = self.cc or self.bcc or self._asks_for_reply
+        return not asks and self._user_id is None and self.expiration_ms is None
 
     def admit(self, message: PublishedMessage, user: User, channel: Channel) -> PublishedMessage:
         """The message as the queues get it: without BCC, with the reply-to name of the channel.
@@ -56,7 +58,7 @@ class Traits:
             )
         if not (self.bcc or self._asks_for_reply):
             return message
-        properties = message.properties.copy()
+        properties = copy.copy(message.properties)
         if self._asks_for_reply:
             if channel.reply_consumer is None:
                 raise AMQPError(ReplyCode.PRECONDITION_FAILED, "fast reply consumer does not exist")
