@@ -1,0 +1,26 @@
+import pytest
+
+from leveret.core.node import Node
+from leveret.core.queue import Queue
+from leveret.core.vhost import VirtualHost
+from tests.core.scene import Client, declare_queue
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture
+def vhost(node: Node) -> VirtualHost:
+    return node.vhost("/")
+
+
+@pytest.fixture
+def queue(vhost: VirtualHost) -> Queue:
+    return declare_queue(vhost)
+
+
+@pytest.fixture
+def client(vhost: VirtualHost) -> Client:
+    return Client(vhost)
