@@ -4,6 +4,10 @@ How this works: the kernel's profiling timer raises SIGPROF as CPU time passes, 
 So the code runs at full speed between samples; cProfile's cost per call would make small functions look expensive.
 Each sample weighs as much CPU time as went by since the one before: a long call into C delays the handler, and the
 line that made it still gets its due. Sampling starts with SIGUSR1; what was found is written to OUT at the end.
+
+What it cannot do: the interpreter looks for signals where a function starts, where a loop goes round and after a call
+into C. Time spent since the last such place is charged to the next one, so much of what a generator or a small function
+costs shows up in its caller.
 """
 
 from __future__ import annotations
@@ -25,7 +29,6 @@ class Samples:
     """CPU seconds by function and by line; functions and lines are texts `file:name` and `file:number name`."""
 
     def __init__(self) -> None:
-        self.total = 0.0
         self.own: collections.defaultdict[str, float] = collections.defaultdict(float)  # the function itself
         self.inclusive: collections.defaultdict[str, float] = collections.defaultdict(float)  # with all it called
         self.lines: collections.defaultdict[str, float] = collections.defaultdict(float)
@@ -37,15 +40,16 @@ class Samples:
         if last is None or frame is None:
             return
         weight = cpu_seconds - last
-        self.total += weight
         self.own[_function(frame)] += weight
-        self.lines[f"{_place(frame)}:{frame.f_lineno} {frame.f_code.co_qualname}"] += weight
+        self.lines[f"{_place(frame)}:{frame.f_lineno or frame.f_code.co_firstlineno} {frame.f_code.co_qualname}"] += (
+            weight
+        )
         for function in _callers(frame):
             self.inclusive[function] += weight
 
     def write(self, path: Path) -> None:
         """As JSON."""
-        found = {"total": self.total, "own": self.own, "inclusive": self.inclusive, "lines": self.lines}
+        found = {"own": self.own, "inclusive": self.inclusive, "lines": self.lines}
         path.write_text(json.dumps(found))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cProfile
 import dataclasses
 import inspect
 import os
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pamqp import body, commands, frame, header
@@ -348,19 +350,27 @@ def test_samples_charge_time_to_the_innermost_function_and_to_its_callers_once()
     inner(2)
     own = "test_samples_charge_time_to_the_innermost_function_and_to_its_callers_once"
     name = f"bench/test_bench.py:{own}"
-    assert samples.total == 0.5
     assert samples.own == {f"{name}.<locals>.inner": 0.5}
     assert samples.inclusive[f"{name}.<locals>.inner"] == samples.inclusive[name] == 0.5
     assert len(samples.lines) == 1
 
 
 def test_a_profile_is_ranked_and_told_for_a_message() -> None:
-    samples = {"own": {"a": 1.0, "b": 3.0}, "inclusive": {}, "lines": {}}
-    shown = profile.report(samples, total=4.0, us_per_message=2.0, rows=5).splitlines()
+    samples: profile.Profile = {"own": {"a": 1.0, "b": 3.0}, "lines": {}}
+    shown = profile.report(samples, us_per_message=2.0, rows=5).splitlines()
     assert [line.split() for line in shown if line.endswith(("a", "b"))] == [
         ["75.0%", "1.500", "b"],
         ["25.0%", "0.500", "a"],
     ]
+
+
+def test_a_profile_by_calls_is_read(tmp_path: Path) -> None:
+    profiler = cProfile.Profile()
+    for _ in range(3):
+        profiler.runcall(inspect.cleandoc, "text")
+    profiler.dump_stats(tmp_path / "out")
+    calls = profile.from_cprofile(tmp_path / "out")["calls"]
+    assert [number for name, number in calls.items() if name.endswith("cleandoc")] == [3]
 
 
 def test_imports_are_found_among_log_lines() -> None:
