@@ -111,9 +111,7 @@ class QueueHistories(RuleBasedStateMachine):
 
     def new_queue(self, name: str) -> QueueModel:
         return QueueModel(
-            self.vhost.declare_queue(
-                name, durable=False, exclusive=False, auto_delete=False, arguments={}, owner=None
-            )
+            self.vhost.declare_queue(name, durable=False, exclusive=False, auto_delete=False, arguments={}, owner=None)
         )
 
     # -- publishing and getting ---------------------------------------------------------------------------------------
