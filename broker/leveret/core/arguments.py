@@ -124,6 +124,36 @@ def check_queue_arguments(subject: str, arguments: Table) -> str:
     return queue_type
 
 
+def check_replicated(subject: str, *, durable: bool, exclusive: bool, auto_delete: bool) -> None:
+    """Quorum and stream queues: raises PRECONDITION_FAILED (406) in RabbitMQ's order (QA-3)."""
+    wrong = [("auto-delete", auto_delete), ("exclusive-owner", exclusive), ("non-durable", not durable)]
+    for name, is_wrong in wrong:
+        if is_wrong:
+            raise _precondition_failed(f"invalid property '{name}' for {subject}")
+
+
+# What a queue cannot do yet. These change what happens to messages, so accepting them would be a lie.
+UNSUPPORTED: Final = (
+    "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-length",
+    "x-max-length-bytes", "x-max-priority", "x-overflow", "x-single-active-consumer", "x-delivery-limit",
+)  # fmt: skip
+# What is stored, compared and shown, and does nothing yet: clients declare these all over the place.
+WITHOUT_EFFECT: Final = ("x-expires", "x-message-ttl")
+
+
+def check_supported(subject: str, queue_type: str, arguments: Table) -> list[str]:
+    """Answers the arguments that are accepted without effect, to be told in the log.
+
+    Raises: NOT_IMPLEMENTED (540): the argument or the queue type cannot be served yet.
+    """
+    if queue_type == "stream":
+        raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"{subject}: stream queues are not supported yet")
+    for name in UNSUPPORTED:
+        if name in arguments:
+            raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"{subject}: argument '{name}' is not supported yet")
+    return [name for name in WITHOUT_EFFECT if name in arguments]
+
+
 def check_integer(name: str, value: Field, subject: str) -> int:
     """An argument that has to be an integer of any width. Raises PRECONDITION_FAILED (406)."""
     _raise_if_invalid(name, _not_integer(value), subject)

@@ -38,8 +38,8 @@ class Channel:
     """
 
     __slots__ = (
-        "_oldest_tag", "confirms", "consumed_count", "consumers", "is_paused", "last_delivery_tag", "limit_count", "mode",
-        "prefetch_count", "reply_consumer", "transaction", "unacked", "vhost",
+        "_oldest_tag", "confirms", "consumed_count", "consumers", "is_paused", "last_delivery_tag", "limit_count",
+        "mode", "prefetch_count", "reply_consumer", "transaction", "unacked", "vhost",
     )  # fmt: skip
 
     def __init__(self, vhost: VirtualHost) -> None:

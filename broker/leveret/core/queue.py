@@ -35,21 +35,23 @@ BACKLOG = 1  # it waits behind others although there are consumers: they are slo
 class Queue:
     """A classic queue.
 
+    type_name: "classic", or "quorum": for now the same queue under another name, without a delivery limit.
     owner: the connection whose exclusive queue this is, or None. Only compared, never looked into.
     arguments: as declared, with their wire types.
     """
 
     __slots__ = (
         "_next_position", "_ready", "_returned", "arguments", "auto_delete", "consumers", "durable", "is_deleted",
-        "name", "owner", "rotation", "unacked_count", "vhost",
+        "name", "owner", "rotation", "type_name", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False
-    type_name = "classic"
 
     def __init__(
-        self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, owner: object | None, arguments: Table
-    ) -> None:
+        self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, owner: object | None,
+        arguments: Table, queue_type: str = "classic",
+    ) -> None:  # fmt: skip
+        self.type_name = queue_type
         self.vhost = vhost
         self.name = name
         self.durable = durable

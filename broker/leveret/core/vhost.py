@@ -6,6 +6,7 @@ increases `generation`; routes that were remembered under an older generation ar
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from leveret_protocol.fields import Table
 if TYPE_CHECKING:
     from leveret.core.consumer import Consumer
     from leveret.core.node import Node
+
+logger = logging.getLogger("leveret.queue")
 
 # RabbitMQ: predeclared in every virtual host, all durable.
 PREDECLARED = {
@@ -111,9 +114,7 @@ class VirtualHost:
         """
         refuse_default_exchange(name)
         if name.startswith(names.RESERVED_PREFIX):
-            raise AMQPError(
-                ReplyCode.ACCESS_REFUSED, f"deletion of system {self.describe_exchange(name)} not allowed"
-            )
+            raise AMQPError(ReplyCode.ACCESS_REFUSED, f"deletion of system {self.describe_exchange(name)} not allowed")
         exchange = self.exchanges.get(name)
         if exchange is None:
             return
@@ -174,8 +175,21 @@ class VirtualHost:
     def _create_queue(
         self, name: str, *, durable: bool, auto_delete: bool, arguments: Table, owner: object | None
     ) -> Queue:
-        args.check_queue_arguments(f"queue '{name}' in vhost '{self.name}'", arguments)
-        queue = Queue(self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments)
+        subject = f"queue '{name}' in vhost '{self.name}'"
+        queue_type = args.check_queue_arguments(subject, arguments)
+        if queue_type != "classic":
+            args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
+        for ignored in args.check_supported(subject, queue_type, arguments):
+            logger.warning("%s: argument '%s' is stored, but has no effect yet", subject, ignored)
+        queue = Queue(
+            self,
+            name,
+            queue_type=queue_type,
+            durable=durable,
+            auto_delete=auto_delete,
+            owner=owner,
+            arguments=arguments,
+        )
         self.queues[name] = queue
         self.generation += 1
         return queue

@@ -63,9 +63,7 @@ class Connection:
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
     """
 
-    def __init__(
-        self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None]
-    ) -> None:
+    def __init__(self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None]) -> None:
         self.name = f"{peer} -> {local}"
         self.output: list[bytes] = []
         self.handshake_done = False
@@ -155,9 +153,7 @@ class Connection:
         elif self._state in (State.STARTING, State.TUNING):
             raise ConnectionDropped(f"{method_name(method)} in state {self._state.value}", UNFOLLOWABLE_SECONDS)
         else:
-            raise AMQPError(
-                ReplyCode.CHANNEL_ERROR, f"unexpected method in connection state {self._state.value}"
-            )
+            raise AMQPError(ReplyCode.CHANNEL_ERROR, f"unexpected method in connection state {self._state.value}")
 
     def _start_ok(self, method: methods.Connection.StartOk) -> None:
         self.client_properties = cast(Table, method.client_properties)
@@ -227,7 +223,6 @@ class Connection:
 
     def _open_channel(self, number: int, method: object) -> None:
         """The first method on a number. Raises CHANNEL_ERROR (504), NOT_ALLOWED (530) (RabbitMQ: CH-1, CH-3)."""
-        _check_not_connection_class(method)
         if type(method) is not methods.Channel.Open:
             raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
         if len(self._channels) >= self._channel_max:
@@ -245,7 +240,6 @@ class Connection:
         self.send(encode_method(number, make(methods.Channel.OpenOk)))
 
     def _on_channel(self, channel: Channel, method: object) -> None:
-        _check_not_connection_class(method)
         if type(method) is methods.Channel.Open:
             raise AMQPError(ReplyCode.CHANNEL_ERROR, "second 'channel.open' seen")
         if channel.state is ChannelState.CLOSING:
@@ -438,12 +432,6 @@ def _check_tuning(name: str, value: int, lowest: int, highest: int) -> None:
     else:
         return
     raise AMQPError(ReplyCode.NOT_ALLOWED, reason)
-
-
-def _check_not_connection_class(method: object) -> None:
-    """Raises COMMAND_INVALID (503): the connection class belongs to channel 0."""
-    if _ids(method)[0] == constants.CLASS_CONNECTION:
-        raise AMQPError(ReplyCode.COMMAND_INVALID, "unimplemented method")
 
 
 def _ids(method: object) -> tuple[int, int]:

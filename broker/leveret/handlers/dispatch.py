@@ -50,7 +50,8 @@ REFUSED: frozenset[type[Frame]] = frozenset(
     {
         methods.Channel.OpenOk, methods.Channel.FlowOk, Access.RequestOk, Exchange.DeclareOk, Exchange.DeleteOk,
         Exchange.BindOk, Exchange.UnbindOk, Queue.DeclareOk, Queue.BindOk, Queue.UnbindOk, Queue.PurgeOk,
-        Queue.DeleteOk, Basic.QosOk, Basic.ConsumeOk, Basic.Return, Basic.Deliver, Basic.GetOk, Basic.GetEmpty, Basic.RecoverOk,
+        Queue.DeleteOk, Basic.QosOk, Basic.ConsumeOk, Basic.Return, Basic.Deliver, Basic.GetOk, Basic.GetEmpty,
+        Basic.RecoverOk,
         Confirm.SelectOk, Tx.SelectOk, Tx.CommitOk, Tx.RollbackOk,
     }
 )  # fmt: skip

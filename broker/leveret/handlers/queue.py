@@ -55,9 +55,7 @@ def bind(channel: Channel, method: Queue.Bind) -> Frame | None:
     exchange = stripped(method.exchange)
     refuse_default_exchange(exchange)
     if queue_name.startswith(names.REPLY_TO_PREFIX):
-        raise AMQPError(
-            ReplyCode.ACCESS_REFUSED, "cannot bind or unbind to a volatile (direct reply-to) queue"
-        )
+        raise AMQPError(ReplyCode.ACCESS_REFUSED, "cannot bind or unbind to a volatile (direct reply-to) queue")
     vhost.exchange(exchange)
     vhost.bind(exchange, vhost.queue(queue_name, channel.connection), routing_key, arguments_of(method))
     return None if method.nowait else make(Queue.BindOk)
