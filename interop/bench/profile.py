@@ -2,7 +2,8 @@
 
 The broker runs under a sampler in its own process (sampler.py), or with --calls under cProfile; the load is that of the
 benchmarks. The sampler leaves the speed as it is, but its places are a little blurred. cProfile is exact about who was
-called how often, but its own cost makes small functions look expensive, and waiting (poll) counts. Believe what both say.
+called how often, but its own cost makes small functions look expensive, and it counts waiting (poll). Believe what both
+say.
 """
 
 from __future__ import annotations
