@@ -8,9 +8,8 @@ from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError
 from tests.core.scene import Client, declare_queue, publish, told
 
-# -- settling -----------------------------------------------------------------------------------------------------------
 
-
+# -- settling ---------------------------------------------------------------------------------------------------------
 def holding(client: Client, queue: Queue, count: int) -> None:
     """The client got messages 1..count under the tags 1..count."""
     publish(queue, *range(1, count + 1))
@@ -133,9 +132,7 @@ def test_recover_sends_everything_again_in_order_under_new_tags(client: Client, 
     assert list(client.channel.unacked) == [4, 5, 6]
 
 
-# -- limits -------------------------------------------------------------------------------------------------------------
-
-
+# -- limits -----------------------------------------------------------------------------------------------------------
 def test_prefetch_is_the_limit_of_each_consumer_started_afterwards(client: Client, queue: Queue) -> None:
     """RabbitMQ B-28: existing ones keep theirs, 0 is no limit."""
     client.channel.set_prefetch(1)
@@ -262,9 +259,7 @@ def test_a_consumer_under_a_tag_used_again_is_another_one(client: Client, queue:
     assert client.numbers == [1, 2, 3]
 
 
-# -- pausing ------------------------------------------------------------------------------------------------------------
-
-
+# -- pausing ----------------------------------------------------------------------------------------------------------
 def test_a_paused_channel_gets_nothing_until_it_resumes(client: Client, queue: Queue) -> None:
     client.consume(queue, "a")
     client.consume(queue, "b", no_ack=True)
@@ -305,9 +300,7 @@ def test_settling_while_paused_brings_nothing(client: Client, queue: Queue) -> N
     assert client.numbers == [1, 2]
 
 
-# -- modes --------------------------------------------------------------------------------------------------------------
-
-
+# -- modes ------------------------------------------------------------------------------------------------------------
 def test_confirm_and_tx_exclude_each_other(vhost: VirtualHost, client: Client) -> None:
     """RabbitMQ CFM-1, TX-1: selecting the same again is fine."""
     other = Client(vhost)
@@ -393,9 +386,7 @@ def test_the_end_of_a_tx_channel_undoes_held_settling_and_drops_publishes(
     assert Client(vhost).get_all(queue) == [1, 2, 3]
 
 
-# -- the end ------------------------------------------------------------------------------------------------------------
-
-
+# -- the end ----------------------------------------------------------------------------------------------------------
 def test_the_end_of_a_channel_requeues_in_order_as_redelivered(
     vhost: VirtualHost, client: Client, queue: Queue
 ) -> None:

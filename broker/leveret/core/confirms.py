@@ -22,17 +22,18 @@ class Confirms:
         self._nacked: list[int] = []
 
     def owe(self, number: int, queues: int) -> None:
-        """That many queues answer later."""
+        """That many queues answer later. Called with rising numbers."""
         self._open[number] = queues
 
     def confirm(self, number: int) -> bool:
         """One queue has the message safe. True: nothing is owed for it any more, `take` will tell it."""
-        left = self._open.pop(number, None)
+        left = self._open.get(number)
         if left is None:
             return False
         if left > 1:
-            self._open[number] = left - 1
+            self._open[number] = left - 1  # it keeps its place: the first one in there is the lowest
             return False
+        del self._open[number]
         self._acked.append(number)
         return True
 
@@ -41,9 +42,9 @@ class Confirms:
         self._acked.append(number)
 
     def reject(self, number: int) -> None:
-        """A queue refused it: one refusal is a nack, whatever the other queues do (RabbitMQ: CFM-5)."""
-        self._open.pop(number, None)
-        self._nacked.append(number)
+        """A queue that owed an answer refused it: one refusal is a nack, whatever the others say (RabbitMQ: CFM-5)."""
+        if self._open.pop(number, None) is not None:
+            self._nacked.append(number)
 
     def take(self) -> list[tuple[int, bool, bool]]:
         """What to tell now: (number, multiple, is_ack), and forget it.
