@@ -15,7 +15,7 @@ def leveret(tmp_path):
     """Starts `python -m leveret <arguments>` in an empty folder. What still runs at the end of the test is killed."""
     started = []
 
-    def start(*arguments):
+    def start(*arguments, preexec_fn=None):
         folders = [str(ROOT / "broker"), str(ROOT / "protocol")]
         process = subprocess.Popen(
             [sys.executable, "-m", "leveret", *arguments],
@@ -25,6 +25,7 @@ def leveret(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=preexec_fn,
         )
         started.append(process)
         return process

@@ -1,6 +1,8 @@
 """`leveret server`: how it says that it is ready, how it stops, and what it says where it cannot start."""
 
+import contextlib
 import re
+import resource
 import signal
 import socket
 import stat
@@ -28,7 +30,7 @@ def ready(leveret):
 
 def connect_and_fall_silent(port):
     """A client that logs in and opens the vhost, in one go, and from then on neither reads nor answers."""
-    connected = socket.create_connection(("127.0.0.1", port))
+    connected = socket.create_connection(("127.0.0.1", port), timeout=10)
     connected.sendall(
         b"AMQP\0\0\x09\x01"
         + method(b"\0\x0a\0\x0b", b"\0\0\0\0", b"\x05PLAIN", b"\0\0\0\x0c\0guest\0guest", b"\x05en_US")  # start-ok
@@ -125,6 +127,15 @@ def test_an_old_port_file_is_replaced(ready, tmp_path):
     (tmp_path / "port").write_text("1\n")
     _, _, port = ready("--port-file", "port")
     assert (tmp_path / "port").read_text() == f"{port}\n"
+
+
+def test_connections_are_limited_by_the_hard_limit_of_open_files_only(leveret):
+    limits = (32, 256)
+    process = leveret("server", "--port", "0", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits))
+    port = int(READY.fullmatch(process.stdout.readline())[2])
+    with contextlib.ExitStack() as clients:
+        for _ in range(100):
+            clients.enter_context(connect_and_fall_silent(port))
 
 
 def test_the_log_level_hides_what_is_below(ready):

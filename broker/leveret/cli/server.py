@@ -1,7 +1,9 @@
 """`leveret server`: run a broker until it is told to stop."""
 
 import argparse
+import contextlib
 import os
+import resource
 import signal
 import sys
 import time
@@ -56,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_while_starting)
     _configure_log(arguments.log_level)
+    _raise_limit_of_open_files()
 
     from leveret.broker import Broker, run_in_foreground
 
@@ -91,6 +94,13 @@ def _configure_log(level: str) -> None:
         format="%(asctime)s.%(msecs)03d [%(levelname)s] %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
     )
+
+
+def _raise_limit_of_open_files() -> None:
+    """A connection is an open file, and the usual soft limit of 1024 is there for programs that use select()."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems refuse the limit they name themselves
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _port(text: str) -> int:
