@@ -1,0 +1,141 @@
+"""What leaves the broker in one turn: confirms told together, contents cut for the one who gets them."""
+
+import pytest
+
+from leveret_protocol.methods import Basic, Confirm, make
+from tests.harness import BrokerHarness, Client
+
+
+def confirms(client: Client) -> list[tuple[int, int, bool]]:
+    """(channel, number, multiple) of the acks that have come, and nothing else has."""
+    told = []
+    for it in client.received():
+        assert isinstance(it.method, Basic.Ack)
+        told.append((it.channel, it.method.delivery_tag, it.method.multiple))
+    return told
+
+
+def test_the_publishes_of_one_turn_are_confirmed_by_one_ack(client: Client) -> None:
+    client.declare("q")
+    client.call(make(Confirm.Select), Confirm.SelectOk)
+    client.send_bytes(client.published("", "q", b"x") * 10)
+    assert confirms(client) == [(1, 10, True)]
+    client.publish("", "q", b"x")
+    assert confirms(client) == [(1, 11, False)]
+
+
+def test_each_channel_is_told_its_own_confirms(client: Client) -> None:
+    client.declare("q")
+    for channel in (1, 2):
+        client.call(make(Confirm.Select), Confirm.SelectOk, channel)
+    client.send_bytes(client.published("", "q") * 2 + client.published("", "q", channel=2))
+    assert confirms(client) == [(1, 2, True), (2, 1, False)]
+
+
+def test_deliveries_are_marked_with_the_channel_of_the_consumer(client: Client, other: Client) -> None:
+    client.declare("q")
+    client.consume("q", channel=2)
+    other.publish("", "q", b"from channel 1")
+    (delivery,) = client.deliveries()
+    assert (delivery.channel, delivery.body) == (2, b"from channel 1")
+
+
+@pytest.mark.parametrize("size", [0, 1, 4087, 4088, 4089, 8176, 10000, 131064, 131065, 300000])
+def test_a_body_is_cut_to_the_frame_max_of_the_consumer(harness: BrokerHarness, size: int) -> None:
+    """RabbitMQ: CT-1, CT-3. The client checks the size of every frame."""
+    large, small = harness.connect(frame_max=131072), harness.connect(frame_max=4096)
+    body = bytes(range(256)) * (size // 256 + 1)
+    body = body[:size]
+    large.declare("small")
+    large.declare("large")
+    large.bind("small", "amq.fanout")
+    large.bind("large", "amq.fanout")
+    small.consume("small", no_ack=True)
+    large.consume("large", no_ack=True)
+    for publisher in (large, small):
+        publisher.publish("amq.fanout", "", body)
+        assert small.bodies() == [body]
+        assert large.bodies() == [body]
+
+
+def test_body_frames_are_full_but_for_the_last(harness: BrokerHarness) -> None:
+    """RabbitMQ: CT-3: 10000 bytes are 4088, 4088 and 1824."""
+    client = harness.connect(frame_max=4096)
+    client.declare("q")
+    client.publish("", "q", b"x" * 10000)
+    client.send(make(Basic.Get, queue="q", no_ack=True))
+    data = client.received_bytes()
+    sizes = []
+    while data:
+        kind, size = data[0], int.from_bytes(data[3:7], "big")
+        if kind == 3:
+            sizes.append(size)
+        data = data[size + 8 :]
+    assert sizes == [4088, 4088, 1824]
+
+
+def test_a_header_frame_is_sent_at_any_size(harness: BrokerHarness) -> None:
+    """RabbitMQ: CT-4."""
+    large, small = harness.connect(), harness.connect(frame_max=4096)
+    large.declare("q")
+    small.consume("q", no_ack=True)
+    large.publish("", "q", b"x", headers={"h": "v" * 6000})
+    (delivery,) = small.deliveries()
+    assert delivery.headers == {"h": "v" * 6000}
+
+
+def test_got_and_returned_contents_are_cut_as_well(harness: BrokerHarness) -> None:
+    large, small = harness.connect(), harness.connect(frame_max=4096)
+    body = b"y" * 9000
+    large.declare("q")
+    large.publish("", "q", body)
+    assert small.get("q").body == body
+    small.publish("", "nowhere", body, mandatory=True)
+    (returned,) = small.received()
+    assert returned.body == body
+
+
+def test_a_content_may_come_in_any_pieces(harness: BrokerHarness) -> None:
+    """RabbitMQ: CT-5, FRM-19: the split of the client is not kept, empty frames are fine."""
+    client = harness.connect()
+    client.declare("q")
+    client.frame_max = 12
+    publish = client.published("", "q", b"0123456789")
+    client.frame_max = 131072
+    empty = b"\x03\x00\x01\x00\x00\x00\x00\xce"
+    body_start = publish.index(b"\x03\x00\x01")
+    client.send_bytes(publish[:body_start] + empty + publish[body_start:])
+    client.send(make(Basic.Get, queue="q", no_ack=True))
+    data = client.received_bytes()
+    assert data.endswith(b"\x03\x00\x01\x00\x00\x00\x0a0123456789\xce")
+
+
+def test_the_shell_is_woken_once_for_a_turn(client: Client, other: Client) -> None:
+    client.declare("q")
+    other.consume("q", no_ack=True)
+    client.send_bytes(client.published("", "q", b"x") * 50)
+    assert other.wakes == 1
+    assert len(other.bodies()) == 50
+
+
+def test_publishing_into_a_backlog_is_noticed_for_the_shell(client: Client, other: Client) -> None:
+    client.declare("q")
+    client.publish("", "q", b"nobody consumes")
+    assert not client.connection.publishes_into_backlog
+    other.qos(1)
+    other.received()
+    other.consume("q")
+    client.publish("", "q", b"the consumer is busy")
+    assert client.connection.publishes_into_backlog
+    client.publish("", "other", b"")
+    assert not client.connection.publishes_into_backlog
+
+
+def test_publishing_with_properties_into_a_backlog_is_noticed_too(client: Client, other: Client) -> None:
+    client.declare("q")
+    other.qos(1)
+    other.received()
+    other.consume("q")
+    client.publish("", "q", b"", headers={"CC": ["also"]})
+    client.publish("", "q", b"", headers={"CC": ["also"]})
+    assert client.connection.publishes_into_backlog
