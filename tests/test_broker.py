@@ -10,6 +10,7 @@ import pytest
 import trio
 
 import leveret
+from leveret.core.node import Node
 
 
 def open_and_close(url):
@@ -80,7 +81,30 @@ async def test_cancelling_the_block_stops_the_broker():
         await trio.open_tcp_stream("127.0.0.1", broker.port)
 
 
+@pytest.fixture
+def broken_work(monkeypatch):
+    """A core whose long work fails: a defect that belongs to no connection."""
+
+    def fail(node):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Node, "run_slice", fail)
+    monkeypatch.setattr(Node, "has_work", lambda node: True)
+
+
+async def test_a_failure_of_the_broker_cancels_the_block_and_comes_out_of_it(broken_work):
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect"), flatten_subgroups=True):
+        async with leveret.Broker():
+            await trio.sleep_forever()
+
+
 # -- in a thread
+
+
+def test_a_failure_of_the_broker_in_a_thread_is_raised_in_the_caller(broken_work):
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect"), flatten_subgroups=True):
+        with leveret.run_in_thread():
+            pass
 
 
 def test_a_broker_in_a_thread_serves_clients_while_its_block_runs():

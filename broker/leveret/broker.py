@@ -8,7 +8,7 @@ import functools
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -51,24 +51,29 @@ class Broker:
         return f"amqp://[{host}]:{self.port}" if ":" in host else f"amqp://{host}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        listeners = await listen(self.host, self._asked_port)
-        self.port = listeners[0].port
-        node = Node(f"leveret@{socket.gethostname()}")
-        server = Server(functools.partial(Connection, node, Users.with_guest()), node)
-        self._nursery_manager = trio.open_nursery()
-        self._nursery = await self._nursery_manager.__aenter__()
-        await self._nursery.start(server.serve, listeners)
+        self._serving = self._serve()
+        await self._serving.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        self._nursery.cancel_scope.cancel()
         if isinstance(error, Exception):
             # The block's own error goes on as it is, not in a group: it is no failure of the broker.
-            await self._nursery_manager.__aexit__(None, None, None)
+            await self._serving.__aexit__(None, None, None)
             return False
-        return await self._nursery_manager.__aexit__(kind, error, traceback)
+        return await self._serving.__aexit__(kind, error, traceback)
+
+    @contextlib.asynccontextmanager
+    async def _serve(self) -> AsyncIterator[None]:
+        listeners = await listen(self.host, self._asked_port)
+        self.port = listeners[0].port
+        node = Node(f"leveret@{socket.gethostname()}")
+        server = Server(functools.partial(Connection, node, Users.with_guest()), node)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.serve, listeners)
+            yield
+            nursery.cancel_scope.cancel()
 
 
 @contextlib.contextmanager
