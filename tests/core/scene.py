@@ -21,6 +21,8 @@ class NumberedMessage(Message):
 
     exchange = routing_key = ""
     body = b""
+    body_size_bytes = 0
+    is_dead_letter = False
 
     def __init__(self, number: int, size_bytes: int = 1) -> None:
         self.number = number
@@ -33,6 +35,9 @@ class NumberedMessage(Message):
     @property
     def properties(self) -> Properties:
         raise AssertionError("nothing here depends on the properties")
+
+    def dead_lettered(self, exchange: str, routing_key: str, properties: Properties) -> Message:
+        raise AssertionError("no queue here has a dead-letter exchange")
 
 
 class Received(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -85,10 +86,10 @@ def _printed(value: object) -> str:
 def _erlang_float(value: float) -> str:
     """1000.0 is `1.0e3`, 100.0 is `100.0`: the shorter of both notations, the plain one if they are equally long."""
     plain = repr(value)
-    mantissa, _, exponent = f"{value:e}".partition("e")
-    digits = repr(float(f"{value / 10 ** int(exponent):.15g}")) if value else mantissa
-    scientific = f"{digits}e{int(exponent)}"
-    if "e" in plain:
+    sign, digits, exponent = Decimal(plain).normalize().as_tuple()
+    first, *others = map(str, digits)
+    scientific = f"{'-' * sign}{first}.{''.join(others) or '0'}e{int(exponent) + len(others)}"
+    if "e" in plain or abs(value) >= 2**53:  # Erlang's plain notation ends where not every integer is a float
         return scientific
     return plain if len(plain) <= len(scientific) else scientific
 
