@@ -134,10 +134,7 @@ def check_replicated(subject: str, *, durable: bool, exclusive: bool, auto_delet
 
 
 # What a queue cannot do yet. These change what happens to messages, so accepting them would be a lie.
-UNSUPPORTED: Final = (
-    "x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy", "x-max-length",
-    "x-max-length-bytes", "x-max-priority", "x-overflow", "x-single-active-consumer", "x-delivery-limit",
-)  # fmt: skip
+UNSUPPORTED: Final = ("x-dead-letter-strategy", "x-max-priority", "x-single-active-consumer", "x-delivery-limit")
 # What is stored, compared and shown, and does nothing yet: clients declare these all over the place.
 WITHOUT_EFFECT: Final = ("x-expires", "x-message-ttl")
 

@@ -52,6 +52,20 @@ class Message(ABC):
     def size_bytes(self) -> int:
         """What it costs to send: header and body frames. Known without decoding."""
 
+    @property
+    @abstractmethod
+    def body_size_bytes(self) -> int:
+        """Bytes of the body."""
+
+    @property
+    @abstractmethod
+    def is_dead_letter(self) -> bool:
+        """Did this broker dead-letter it, so that its x-death header can be believed?"""
+
+    @abstractmethod
+    def dead_lettered(self, exchange: str, routing_key: str, properties: Properties) -> Message:
+        """The same content, published elsewhere with other properties."""
+
 
 class Entry:
     """A message in one queue, or handed out by it and not settled yet.

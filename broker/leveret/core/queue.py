@@ -14,6 +14,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from leveret.core.dead_letter import REJECTED, dead_letter
 from leveret.core.message import Entry, Message
 from leveret.core.rotation import Rotation
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -29,6 +30,7 @@ SLICE_BYTES = 262_144
 
 # What Queue.publish answers.
 TAKEN = 0
+REFUSED = 2  # there is no room for it
 BACKLOG = 1  # it waits behind others although there are consumers: they are slower than the publishers
 
 
@@ -151,8 +153,10 @@ class Queue:
             self.unacked_count -= 1
 
     def reject(self, entry: Entry) -> None:
-        """basic.reject or nack without requeue."""
+        """basic.reject or nack without requeue. RabbitMQ: nothing is dead-lettered once the queue is gone (QU-35)."""
         self.settle(entry)
+        if not self.is_deleted and "x-dead-letter-exchange" in self.arguments:
+            dead_letter(self, entry.message, REJECTED)
 
     def purge(self) -> int:
         """Throw away all ready messages; those handed out stay. Answers how many there were."""

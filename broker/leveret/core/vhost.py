@@ -15,6 +15,7 @@ from leveret.core import names
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges import Exchange, exchange_class
 from leveret.core.exchanges.default import DefaultExchange
+from leveret.core.limited_queue import LIMITS, LimitedQueue
 from leveret.core.message import Message
 from leveret.core.queue import Queue
 from leveret.core.reply import ReplyConsumer
@@ -181,7 +182,8 @@ class VirtualHost:
             args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
         for ignored in args.check_supported(subject, queue_type, arguments):
             logger.warning("%s: argument '%s' is stored, but has no effect yet", subject, ignored)
-        queue = Queue(
+        queue_class = LimitedQueue if any(limit in arguments for limit in LIMITS) else Queue
+        queue = queue_class(
             self,
             name,
             queue_type=queue_type,

@@ -15,6 +15,8 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 from leveret_protocol.methods import Basic, Frame, encode_method, make
 
+STREAM_ARGUMENTS = ("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")
+
 
 def qos(channel: Channel, method: Basic.Qos) -> Frame:
     """basic.qos. Raises NOT_IMPLEMENTED (540) for a prefetch size."""
@@ -34,7 +36,7 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
         NOT_FOUND (404), RESOURCE_LOCKED (405).
         ACCESS_REFUSED (403): exclusive use.
         NOT_ALLOWED (530): the consumer tag is in use on this channel.
-        PRECONDITION_FAILED (406): x-priority is not an integer.
+        PRECONDITION_FAILED (406): x-priority is not an integer; an argument is for streams.
     """
     core = channel.core
     tag = method.consumer_tag
@@ -46,6 +48,7 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
     queue = core.vhost.queue(channel.queue_name(method.queue), channel.connection)
     arguments = arguments_of(method)
     priority = _priority(str(queue), arguments)
+    _check_no_stream_arguments(str(queue), arguments)
     queue.check_exclusive(exclusive=method.exclusive)
     tag = tag or names.unique("amq.ctag")
     consumer = Consumer(
@@ -61,6 +64,14 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
 def _priority(subject: str, arguments: Table) -> int:
     field = arguments.get("x-priority")
     return 0 if field is None else check_integer("x-priority", field, subject)
+
+
+def _check_no_stream_arguments(subject: str, arguments: Table) -> None:
+    """Arguments that only stream queues know are refused, unknown ones are not (RabbitMQ: B-18)."""
+    for name in STREAM_ARGUMENTS:
+        if name in arguments:
+            reason = f"invalid arg '{name}' for {subject} of queue type rabbit_classic_queue"
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, reason)
 
 
 def _canceller(channel: Channel, tag: str) -> Callable[[], None]:

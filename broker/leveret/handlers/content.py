@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leveret.core import message as core_message
 from leveret.core.message import Message
 from leveret_protocol.constants import FRAME_MAX
 from leveret_protocol.content import (
@@ -10,6 +11,7 @@ from leveret_protocol.content import (
     decode_properties,
     encode_header,
     frames_body,
+    frames_body_size,
     frames_header,
 )
 from leveret_protocol.publish import Publish
@@ -54,6 +56,19 @@ class PublishedMessage(Message):
     def size_bytes(self) -> int:
         return len(self.frames)
 
+    @property
+    def body_size_bytes(self) -> int:
+        return frames_body_size(self.frames, self.header_size)
+
+    @property
+    def is_dead_letter(self) -> bool:
+        return False
+
+    def dead_lettered(self, exchange: str, routing_key: str, properties: core_message.Properties) -> DeadLetter:
+        assert isinstance(properties, Properties)
+        letter = self.with_properties(properties)
+        return DeadLetter(Publish.of(exchange, routing_key), letter.frames, letter.header_size, letter.channel_number)
+
     def with_properties(self, properties: Properties) -> PublishedMessage:
         """The same message with other properties; the header is encoded anew."""
         body = self.body
@@ -62,3 +77,13 @@ class PublishedMessage(Message):
         message = PublishedMessage(self.publish, frames, len(header), self.channel_number)
         message._properties = properties
         return message
+
+
+class DeadLetter(PublishedMessage):
+    """A message that this broker has dead-lettered."""
+
+    __slots__ = ()
+
+    @property
+    def is_dead_letter(self) -> bool:
+        return True

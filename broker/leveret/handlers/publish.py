@@ -16,7 +16,7 @@ from leveret.core.channel import ChannelMode
 from leveret.core.exchanges import Exchange
 from leveret.core.message import Message
 from leveret.core.names import REPLY_TO_PREFIX
-from leveret.core.queue import BACKLOG
+from leveret.core.queue import BACKLOG, REFUSED
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.traits import PLAIN, Traits, traits_of
@@ -65,16 +65,30 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
         _publish_slowly(channel, method, PublishedMessage(method, frames, header_size, channel.number), traits)
         return
     message = PublishedMessage(method, frames, header_size, channel.number)
+    is_refused = False
     for take in routes:
-        if take(message) == BACKLOG:
+        outcome = take(message)
+        if outcome == BACKLOG:
             channel.connection.publishes_into_backlog = True
+        elif outcome == REFUSED:
+            is_refused = True
     if not routes and method.mandatory:
         return_message(channel, message)
     if core.mode is ChannelMode.CONFIRM:
-        core.confirms.last += 1
-        core.confirms.settle(core.confirms.last)
-        if not channel.has_confirms_to_tell:
-            channel.connection.tell_confirms_later(channel)
+        _confirm(channel, is_refused=is_refused)
+
+
+def _confirm(channel: Channel, *, is_refused: bool) -> None:
+    """One more publish is settled; a refusal by any of its queues is a nack (RabbitMQ: CFM-5)."""
+    confirms = channel.core.confirms
+    confirms.last += 1
+    if is_refused:
+        confirms.owe(confirms.last, 1)
+        confirms.reject(confirms.last)
+    else:
+        confirms.settle(confirms.last)
+    if not channel.has_confirms_to_tell:
+        channel.connection.tell_confirms_later(channel)
 
 
 def _resolve(channel: Channel, method: Publish) -> None:
@@ -102,11 +116,9 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     if core.mode is ChannelMode.TX:
         core.transaction.publishes.append((message, queues, mandatory))
         return
-    deliver_held(channel, message, queues, mandatory)
+    is_refused = not deliver_held(channel, message, queues, mandatory)
     if core.mode is ChannelMode.CONFIRM:
-        core.confirms.last += 1
-        core.confirms.settle(core.confirms.last)
-        channel.connection.tell_confirms_later(channel)
+        _confirm(channel, is_refused=is_refused)
 
 
 def _route(
@@ -117,14 +129,18 @@ def _route(
 
 def deliver_held(
     channel: Channel, message: Message, queues: tuple[Queue | ReplyConsumer, ...], mandatory: bool
-) -> None:
-    """Hand a routed message to its queues, now or at tx.commit; queues deleted meanwhile do not count (TX-3)."""
+) -> bool:
+    """Hand a routed message to its queues, now or at tx.commit; queues deleted meanwhile do not count (TX-3).
+
+    False: one of them refused it.
+    """
     queues = tuple(queue for queue in queues if not queue.is_deleted)
-    for queue in queues:
-        if queue.publish(message) == BACKLOG:
-            channel.connection.publishes_into_backlog = True
+    outcomes = [queue.publish(message) for queue in queues]
+    if BACKLOG in outcomes:
+        channel.connection.publishes_into_backlog = True
     if mandatory and not queues:
         return_message(channel, message)
+    return REFUSED not in outcomes
 
 
 def return_message(channel: Channel, message: Message) -> None:

@@ -16,16 +16,21 @@ def select(channel: Channel, _method: Tx.Select) -> Frame:
 
 
 def commit(channel: Channel, _method: Tx.Commit) -> Frame:
-    """tx.commit: first the publishes, then the acks and rejects; the next transaction begins (RabbitMQ: TX-3, TX-7)."""
+    """tx.commit: first the publishes, then the acks and rejects; the next transaction begins (RabbitMQ: TX-3, TX-7).
+
+    Raises: PRECONDITION_FAILED (406): a queue refused a message; the others keep theirs (TX-4).
+    """
     core = channel.core
     _check_tx(channel)
-    for message, queues, mandatory in core.transaction.take_publishes():
-        deliver_held(channel, message, queues, mandatory)
+    publishes = core.transaction.take_publishes()
+    outcomes = [deliver_held(channel, message, queues, mandatory) for message, queues, mandatory in publishes]
     for deliveries, requeue in core.transaction.release():
         if requeue is None:
             core.settle_deliveries(deliveries)
         else:
             core.reject_deliveries(deliveries, requeue=requeue)
+    if not all(outcomes):
+        raise AMQPError(ReplyCode.PRECONDITION_FAILED, "partial tx completion")
     return make(Tx.CommitOk)
 
 

@@ -1,0 +1,108 @@
+"""Dead-lettering: a message that a queue gives up is published again, to the queue's dead-letter exchange.
+
+The headers tell its story (RabbitMQ: DLX-1 to DLX-9; 4.x where it differs). What a publisher says about earlier
+deaths is not believed: only a message that this broker has dead-lettered has a history.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from leveret.core.message import Message
+from leveret_protocol.fields import Field, Table
+
+if TYPE_CHECKING:
+    from leveret.core.queue import Queue
+
+REJECTED = "rejected"
+MAXLEN = "maxlen"
+
+
+def dead_letter(queue: Queue, message: Message, reason: str) -> None:
+    """Publish the message to the queue's dead-letter exchange; without one, or without a route, it is gone.
+
+    The routing key is the queue's x-dead-letter-routing-key, else all keys the message itself has, CC included.
+    """
+    exchange_name = _string(queue.arguments, "x-dead-letter-exchange")
+    exchange = None if exchange_name is None else queue.vhost.exchanges.get(exchange_name)
+    if exchange is None or exchange_name is None:
+        return
+    own_keys = [message.routing_key, *_cc(message)]
+    routing_key = _string(queue.arguments, "x-dead-letter-routing-key")
+    routing_keys = own_keys if routing_key is None else [routing_key]
+    properties = copy.copy(message.properties)
+    deaths = _deaths(queue, message, reason, own_keys)
+    properties.headers = _headers(message, deaths, drops_cc=routing_key is not None)
+    properties.expiration = None
+    letter = message.dead_lettered(exchange_name, routing_keys[0], properties)
+    for target in queue.vhost.route(exchange, routing_keys, letter)[0]:
+        if not _is_cycle(target.name, deaths):
+            target.publish(letter)
+
+
+def _deaths(queue: Queue, message: Message, reason: str, routing_keys: list[str]) -> list[Table]:
+    """x-death: one table for each (queue, reason), the newest death first (DLX-4, DLX-5)."""
+    history = _history(message)
+    for known in history:
+        if known["queue"].value == queue.name and known["reason"].value == reason:
+            count = known["count"].value
+            assert isinstance(count, int)
+            again = {**known, "count": Field("l", count + 1)}
+            return [again, *(other for other in history if other is not known)]
+    death: Table = {}
+    if message.properties.expiration is not None:
+        death["original-expiration"] = Field("S", message.properties.expiration)
+    death |= {
+        "count": Field("l", 1),
+        "reason": Field("S", reason),
+        "queue": Field("S", queue.name),
+        "time": Field("T", int(queue.vhost.node.now())),
+        "exchange": Field("S", message.exchange),
+        "routing-keys": Field("A", [Field("S", key) for key in routing_keys]),
+    }
+    return [death, *history]
+
+
+def _history(message: Message) -> list[Table]:
+    headers = message.properties.headers
+    if not message.is_dead_letter or headers is None:
+        return []
+    deaths = headers["x-death"].value
+    assert isinstance(deaths, list)
+    return [death.value for death in deaths if isinstance(death.value, dict)]
+
+
+def _headers(message: Message, deaths: list[Table], *, drops_cc: bool) -> Table:
+    """The message's headers with its story; x-first-death-* are those of the first death for good (DLX-6)."""
+    headers = dict(message.properties.headers or {})
+    if drops_cc:
+        headers.pop("CC", None)
+    headers["x-death"] = Field("A", [Field("F", death) for death in deaths])
+    for name in ("reason", "queue", "exchange"):
+        headers[f"x-last-death-{name}"] = deaths[0][name]
+        if not message.is_dead_letter:
+            headers[f"x-first-death-{name}"] = deaths[0][name]
+    return dict(sorted(headers.items()))
+
+
+def _is_cycle(queue_name: str, deaths: list[Table]) -> bool:
+    """It comes back to a queue it died in, and nobody rejected it since then: drop it (DLX-7)."""
+    for death in deaths:
+        if death["reason"].value == REJECTED:
+            return False
+        if death["queue"].value == queue_name:
+            return True
+    return False
+
+
+def _cc(message: Message) -> list[str]:
+    field = (message.properties.headers or {}).get("CC")
+    if field is None or not isinstance(field.value, list):
+        return []
+    return [str(item.value) for item in field.value if item.tag == "S"]
+
+
+def _string(arguments: Table, name: str) -> str | None:
+    field = arguments.get(name)
+    return None if field is None else str(field.value)
