@@ -18,31 +18,6 @@ from kombu.connection import Connection
 from interop.leveret_process import running_leveret
 
 
-# Scenarios of queue arguments that Leveret refuses for now (540). They pass on RabbitMQ; here they must fail until the
-# arguments are served, and then this table must go (strict).
-AWAITED = {
-    "test_failing_handler_requeues_once_then_dead_letters": "x-dead-letter-exchange",
-    "test_rpc_pattern_calls_and_raises_across_the_broker": "x-dead-letter-exchange",
-    "test_expired_messages_go_to_the_dead_letter_exchange": "x-dead-letter-exchange",
-    "test_rejected_messages_go_to_the_dead_letter_exchange": "x-dead-letter-exchange",
-    "test_full_queue_refuses_with_a_delivery_error": "x-max-length",
-    "test_full_queue_nacks_and_goes_on": "x-max-length",
-    "test_full_queue_that_rejects_publishes_nacks": "x-max-length",
-    "test_declaring_with_other_properties_is_precondition_failed": "x-max-length",
-    "test_single_active_consumer_hands_over_when_the_active_one_goes": "x-single-active-consumer",
-    "test_priority_queue_serves_the_higher_priority_first": "x-max-priority",
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if "LEVERET_INTEROP_URL" in os.environ:
-        return
-    for item in items:
-        argument = AWAITED.get(getattr(item, "originalname", item.name))
-        if argument is not None:
-            item.add_marker(pytest.mark.xfail(reason=f"{argument} is not served yet", strict=True))
-
-
 @pytest.fixture(scope="session")
 def broker_url() -> Iterator[str]:
     """URL of the broker under test, `amqp://user:password@host:port/vhost` with the vhost percent-encoded."""

@@ -13,6 +13,18 @@ from interop.scenarios.cuttable_proxy import CuttableProxy
 Connect = Callable[..., pika.BlockingConnection]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "not_yet(feature): fails on Leveret until it has the feature, and must then go")
+
+
+@pytest.fixture(autouse=True)
+def expect_failure_of_what_is_not_there_yet(request: pytest.FixtureRequest) -> None:
+    """`not_yet` holds for Leveret only, and strictly: the test that begins to pass asks for its mark to be removed."""
+    mark = request.node.get_closest_marker("not_yet")
+    if mark and not request.getfixturevalue("is_rabbitmq"):
+        request.applymarker(pytest.mark.xfail(reason=f"{mark.args[0]} is not there yet", strict=True))
+
+
 @pytest.fixture
 def connect(broker_url: str, unique: Callable[[str], str]) -> Iterator[Connect]:
     """`connect(heartbeat=1)` opens a connection with these pika parameters changed; all are closed after the test.

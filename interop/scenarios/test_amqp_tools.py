@@ -77,7 +77,7 @@ def test_publish_line_by_line_and_consume_until_the_count(run: Run, queue: str) 
 
 def test_consume_rejects_back_into_the_queue_when_the_command_fails(run: Run, queue: str) -> None:
     run("publish", "-r", queue, "-b", "difficult")
-    assert run("consume", "-q", queue, "-c", "1", "false").returncode == 0
+    assert run("consume", "-q", queue, "-c", "1", "grep", "easy").returncode == 0
     assert run("get", "-q", queue).stdout == b"difficult"
 
 

@@ -139,12 +139,13 @@ def test_publish_to_a_missing_exchange_is_told_at_the_next_call(
         ({"durable": False}, "inequivalent arg 'durable' for {}: received 'false' but current is 'true'"),
         ({"auto_delete": True}, "inequivalent arg 'auto_delete' for {}: received 'true' but current is 'false'"),
         (
-            {"arguments": {"x-max-length": 5}},
-            "inequivalent arg 'x-max-length' for {}: received '5' but current is '10'",
+            {"arguments": {"x-message-ttl": 2000}},
+            "inequivalent arg 'x-message-ttl' for {}: received '2000' but current is '1000'",
         ),
         (
             {"arguments": {}},
-            "inequivalent arg 'x-max-length' for {}: received none but current is the value '10' of type 'signedint'",
+            "inequivalent arg 'x-message-ttl' for {}: "
+            "received none but current is the value '1000' of type 'signedint'",
         ),
     ],
 )
@@ -157,7 +158,7 @@ def test_declaring_with_other_properties_is_precondition_failed(
     text: str,
 ) -> None:
     queue = unique("strict")
-    properties: dict[str, object] = {"durable": True, "arguments": {"x-max-length": 10}}
+    properties: dict[str, object] = {"durable": True, "arguments": {"x-message-ttl": 1000}}
     channel.queue_declare(queue, **properties)
     refused = refusal(lambda: connection.channel().queue_declare(queue, **properties | changed))
     assert refused == (406, "PRECONDITION_FAILED - " + text.format(f"queue '{queue}' in vhost '{vhost}'"))
@@ -220,6 +221,7 @@ def test_empty_name_means_the_queue_declared_last_on_the_channel(
     assert drain(channel, "") == [b"bound by the empty name"]
 
 
+@pytest.mark.not_yet("x-max-priority")
 def test_priority_queue_serves_the_higher_priority_first(
     channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:
@@ -230,6 +232,7 @@ def test_priority_queue_serves_the_higher_priority_first(
     assert drain(channel, queue) == [b"3", b"4", b"6", b"5", b"2", b"0", b"1"]
 
 
+@pytest.mark.not_yet("x-message-ttl")
 def test_expired_messages_go_to_the_dead_letter_exchange(
     channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:

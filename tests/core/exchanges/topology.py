@@ -23,7 +23,8 @@ class HeadersMessage(Message):
 
     exchange = routing_key = ""
     body = b""
-    size_bytes = 0
+    size_bytes = body_size_bytes = 0
+    is_dead_letter = False
 
     def __init__(self, headers=None):
         self.headers = None if headers is None else table(headers)
@@ -31,6 +32,9 @@ class HeadersMessage(Message):
     @property
     def properties(self):
         return self
+
+    def dead_lettered(self, exchange, routing_key, properties):
+        raise AssertionError("routing does not dead-letter")
 
 
 class SealedMessage(HeadersMessage):
