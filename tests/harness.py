@@ -53,6 +53,10 @@ class Received:
     header: bytes = b""
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        fields = {name: getattr(self.method, name) for name in self.method.__slots__}
+        return f"<{self.method.name} {fields} on {self.channel}, {len(self.body)} bytes: {self.body[:40]!r}>"
+
     @property
     def properties(self) -> Properties:
         return decode_properties(self.header)
@@ -290,8 +294,11 @@ class Client:
         )
         self.call(method, Exchange.DeclareOk)
 
-    def bind(self, queue: str, exchange: str, routing_key: str = "") -> None:
-        self.call(make(Queue.Bind, queue=queue, exchange=exchange, routing_key=routing_key), Queue.BindOk)
+    def bind(self, queue: str, exchange: str, routing_key: str = "", arguments: dict[str, Any] | None = None) -> None:
+        method = make(
+            Queue.Bind, queue=queue, exchange=exchange, routing_key=routing_key, arguments=table(arguments or {})
+        )
+        self.call(method, Queue.BindOk)
 
     def bind_exchange(self, destination: str, source: str, routing_key: str = "") -> None:
         method = make(Exchange.Bind, destination=destination, source=source, routing_key=routing_key)
@@ -308,14 +315,14 @@ class Client:
         (answer,) = _take_apart(first, self.frame_max)
         assert isinstance(answer.method, Basic.ConsumeOk), answer
         assert answer.channel == channel
-        self._undecoded = rest
+        self._undecoded += rest
         return str(answer.method.consumer_tag)
 
     def cancel(self, consumer_tag: str, channel: int = 1) -> None:
         self.call(make(Basic.Cancel, consumer_tag=consumer_tag), Basic.CancelOk, channel)
 
     def qos(self, prefetch_count: int, *, global_: bool = False, channel: int = 1) -> None:
-        self.send(make(Basic.Qos, prefetch_count=prefetch_count, global_=global_), channel=channel)
+        self.call(make(Basic.Qos, prefetch_count=prefetch_count, global_=global_), Basic.QosOk, channel)
 
     def get(self, queue: str, *, no_ack: bool = True, channel: int = 1) -> Received:
         """basic.get from a queue that has something."""

@@ -123,7 +123,6 @@ def test_publishing_into_a_backlog_is_noticed_for_the_shell(client: Client, othe
     client.publish("", "q", b"nobody consumes")
     assert not client.connection.publishes_into_backlog
     other.qos(1)
-    other.received()
     other.consume("q")
     client.publish("", "q", b"the consumer is busy")
     assert client.connection.publishes_into_backlog
@@ -134,7 +133,6 @@ def test_publishing_into_a_backlog_is_noticed_for_the_shell(client: Client, othe
 def test_publishing_with_properties_into_a_backlog_is_noticed_too(client: Client, other: Client) -> None:
     client.declare("q")
     other.qos(1)
-    other.received()
     other.consume("q")
     client.publish("", "q", b"", headers={"CC": ["also"]})
     client.publish("", "q", b"", headers={"CC": ["also"]})

@@ -1,0 +1,61 @@
+"""basic.get: one message, if there is one."""
+
+from leveret_protocol.methods import Basic, make
+from tests.harness import Client
+
+
+def test_an_empty_queue_is_answered_with_get_empty(client: Client) -> None:
+    """RabbitMQ: B-23."""
+    client.declare("q")
+    client.send(make(Basic.Get, queue="q"))
+    assert client.received_bytes() == b"\x01\x00\x01\x00\x00\x00\x05\x00\x3c\x00\x48\x00\xce"
+
+
+def test_get_ok_tells_what_is_left(client: Client) -> None:
+    """RabbitMQ: B-23: ready messages, not those that are out."""
+    client.declare("q")
+    for body in (b"1", b"2", b"3"):
+        client.publish("", "q", body, message_id=body.decode())
+    left = []
+    for body in (b"1", b"2", b"3"):
+        got = client.get("q", no_ack=False)
+        assert isinstance(got.method, Basic.GetOk)
+        assert (got.body, got.properties.message_id) == (body, body.decode())
+        assert (got.method.exchange, got.method.routing_key, got.method.redelivered) == ("", "q", False)
+        left.append(got.method.message_count)
+    assert left == [2, 1, 0]
+
+
+def test_without_acks_the_message_is_gone(client: Client) -> None:
+    client.declare("q")
+    client.publish("", "q", b"x")
+    client.get("q", no_ack=True)
+    client.close_channel()
+    assert client.counts("q", channel=2) == (0, 0)
+
+
+def test_with_acks_it_is_gone_when_acked(client: Client) -> None:
+    client.declare("q")
+    client.publish("", "q", b"x")
+    client.ack(client.get("q", no_ack=False).delivery_tag)
+    client.close_channel()
+    assert client.counts("q", channel=2) == (0, 0)
+
+
+def test_a_missing_queue_is_refused(client: Client) -> None:
+    client.refused(make(Basic.Get, queue="q"), "NOT_FOUND - no queue 'q' in vhost '/'")
+
+
+def test_what_a_waiting_consumer_could_take_is_not_there_to_get(client: Client, other: Client) -> None:
+    client.declare("q")
+    client.consume("q")
+    other.publish("", "q", b"x")
+    other.call(make(Basic.Get, queue="q"), Basic.GetEmpty)
+    assert client.bodies() == [b"x"]
+
+
+def test_getting_is_not_consuming(client: Client) -> None:
+    client.declare("q")
+    client.publish("", "q", b"x")
+    client.get("q", no_ack=False)
+    assert client.counts("q") == (0, 0)
