@@ -176,22 +176,24 @@ def test_threads_acknowledge_through_the_connections_own_thread(
 def test_threads_with_connections_of_their_own_work_side_by_side(
     connect: Connect, channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:
-    """Four publishers and four consumers at a time: each message exactly once, each publisher's in order."""
+    """Four publishers and four consumers at a time: each message exactly once, each publisher's in order.
+
+    All consume before the first publish, so that taking turns gives each a quarter.
+    """
     queue = unique("busy")
     channel.queue_declare(queue)
     publishers = [connect() for _ in range(4)]
-    receivers = [connect() for _ in range(4)]
+    receivers = [Consumer(connect().channel(), queue, auto_ack=True) for _ in range(4)]
 
     def send(number: int) -> None:
         publish(publishers[number].channel(), queue, *(b"%d %03d" % (number, count) for count in range(250)))
 
-    def receive(number: int) -> list[bytes]:
-        receiver = Consumer(receivers[number].channel(), queue, auto_ack=True)
+    def receive(receiver: Consumer) -> list[bytes]:
         receiver.wait(250)
         return receiver.bodies
 
     with ThreadPoolExecutor(8) as pool:
-        received = [pool.submit(receive, number) for number in range(4)]
+        received = [pool.submit(receive, receiver) for receiver in receivers]
         for sent in [pool.submit(send, number) for number in range(4)]:
             sent.result()
         bodies = [future.result() for future in received]
