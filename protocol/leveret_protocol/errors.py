@@ -74,7 +74,7 @@ class AMQPError(Exception):
         return cut_reply_text(f"{name} - {self.explanation}")
 
     def __str__(self) -> str:
-        return f"{self.reply_code.value} {self.reply_text}"
+        return printable(f"{self.reply_code.value} {self.reply_text}")
 
 
 class FramingLost(AMQPError):
@@ -95,6 +95,11 @@ class ConnectionDropped(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason} (dropped after {self.after_seconds} s)"
+
+
+def printable(text: str) -> str:
+    """Fit for a log: bytes of the wire that are not UTF-8 (lone surrogates here) are shown escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def cut_reply_text(text: str) -> str:

@@ -76,5 +76,4 @@ def test_a_refusal_makes_the_commit_partial(client: Client) -> None:
     client.publish("", "q", b"2")
     client.send(make(Tx.Commit))
     client.expect_channel_close("PRECONDITION_FAILED - partial tx completion", Tx.Commit)
-    client.open(2)
     assert client.counts("other", channel=2) == (1, 0)

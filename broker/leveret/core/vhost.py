@@ -20,7 +20,7 @@ from leveret.core.message import Message
 from leveret.core.queue import Queue
 from leveret.core.reply import ReplyConsumer
 from leveret.core.routing import route
-from leveret_protocol.errors import AMQPError, ReplyCode
+from leveret_protocol.errors import AMQPError, ReplyCode, printable
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class VirtualHost:
         if queue_type != "classic":
             args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
         for ignored in args.check_supported(subject, queue_type, arguments):
-            logger.warning("%s: argument '%s' is stored, but has no effect yet", subject, ignored)
+            logger.warning("%s: argument '%s' is stored, but has no effect yet", printable(subject), ignored)
         queue_class = LimitedQueue if any(limit in arguments for limit in LIMITS) else Queue
         queue = queue_class(
             self,

@@ -28,7 +28,7 @@ from leveret.handlers.publish import publish
 from leveret.handlers.traits import Traits
 from leveret_protocol import constants, methods
 from leveret_protocol.content import frames_fit, reframe
-from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode
+from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode, printable
 from leveret_protocol.fields import Field, Table, plain
 from leveret_protocol.methods import Frame, encode_method, make, method_ids, method_name
 from leveret_protocol.negotiation import Negotiation, ProtocolHeader
@@ -89,7 +89,7 @@ class Connection:
 
     def __str__(self) -> str:
         name = self.client_properties.get("connection_name")
-        return self.name if name is None else f"{self.name} ({plain(name)})"
+        return self.name if name is None else f"{self.name} ({printable(str(plain(name)))})"
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
