@@ -20,6 +20,7 @@ from leveret.core.queue import BACKLOG, REFUSED
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.traits import PLAIN, Traits, traits_of
+from leveret_protocol.content import Properties, content_frames, encode_header
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Basic, encode_method, make
 from leveret_protocol.publish import Publish
@@ -98,8 +99,8 @@ def _resolve(channel: Channel, method: Publish) -> None:
         raise AMQPError(ReplyCode.NOT_IMPLEMENTED, "immediate=true")
     exchange = vhost.exchange_to_publish(method.exchange)
     if exchange.depends_only_on_key and not _is_reply(method):
-        # The message is not looked at where only the key decides; `always` says whether that was so all the way.
-        queues, always = vhost.route(exchange, (method.routing_key,), _NEVER_LOOKED_AT)
+        # `always`: the key decides all the way. If an exchange further on looks at the message, the answer is void.
+        queues, always = vhost.route(exchange, (method.routing_key,), _EMPTY_MESSAGE)
         method.routes = tuple(queue.publish for queue in queues) if always else None
     else:
         method.routes = None
@@ -158,4 +159,7 @@ def _is_reply(method: Publish) -> bool:
     return method.exchange == "" and method.routing_key.startswith(REPLY_TO_PREFIX)
 
 
-_NEVER_LOOKED_AT: Message = PublishedMessage(Publish.of("", ""), b"", 0, 0)
+_EMPTY_HEADER = encode_header(Properties(), 0)
+_EMPTY_MESSAGE: Message = PublishedMessage(
+    Publish.of("", ""), content_frames(0, _EMPTY_HEADER, b"", 0), len(_EMPTY_HEADER), 0
+)
