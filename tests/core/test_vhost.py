@@ -1,6 +1,5 @@
 """A virtual host: declaring, finding and deleting exchanges and queues, binding them, and what goes along with what."""
 
-import re
 from collections.abc import Callable
 
 import pytest

@@ -1,16 +1,14 @@
 """Queues of a virtual host: declared, found, locked and deleted."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 
 from leveret.core.binding import Destination
-from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
-from leveret.core.vhost import VirtualHost, refuse_default_exchange
+from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError
-from leveret_protocol.fields import Field, Table, table
+from leveret_protocol.fields import Field, Table
 from tests.core.scene import Client, NumberedMessage, declare_exchange, declare_queue, publish, told
 
 PREDECLARED = [
