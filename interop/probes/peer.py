@@ -209,8 +209,15 @@ class Peer:
 
     def read_until_closed(self, seconds: float = HANG_UP_SECONDS) -> None:
         """Record everything up to the end of TCP, or `still open` after so many seconds."""
+        self._read_until(lambda: self.is_closed, seconds)
+
+    def read_until_refused(self, seconds: float) -> None:
+        """Record everything up to connection.close or the end of TCP: a broker may say why, or just drop TCP."""
+        self._read_until(lambda: self.is_closed or self.was_told_to_close, seconds)
+
+    def _read_until(self, is_over: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self.is_closed:
+        while not is_over():
             unit = self._receive(deadline - time.monotonic())
             self._received(["still open"] if unit is None else unit.lines)
             if unit is None:
@@ -306,6 +313,9 @@ class Peer:
             self._channels.discard(unit.channel)
         elif unit.name == "connection.close":
             self.was_told_to_close = True
+            self._reply_seconds = HURRY_SECONDS
+        elif unit.name == "connection.close-ok":
+            self.handshake_done = False
 
     # Steps of the handshake
 

@@ -1,8 +1,8 @@
 """Transcripts as files: RabbitMQ's in `recorded/`, one text file a group, and Leveret's differences.
 
 A recorded file is plain text: `# RabbitMQ 3.10.8`, then for each probe `## name (rules)` and its lines.
-`differences.toml` has a table for each probe where Leveret means to differ: `why`, and `leveret`, the whole transcript
-it gives instead.
+`differences.toml` tells `[deliberate.NAME]`: `why`, and `leveret`, the whole transcript Leveret gives instead; and in
+`[waiting]`, name by name, what Leveret does not do yet.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ DIFFERENCES = HERE / "differences.toml"
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Where Leveret means to differ from the recorded RabbitMQ."""
+class Differences:
+    """Probe name -> Leveret's transcript instead of RabbitMQ's; probe name -> what it waits for."""
 
-    why: str
-    leveret: list[str]
+    deliberate: dict[str, list[str]]
+    waiting: dict[str, str]
 
 
 def save(probes: list[Probe], transcripts: dict[str, list[str]], version: str) -> None:
@@ -47,13 +47,15 @@ def recorded() -> dict[str, list[str]]:
     return transcripts
 
 
-def differences() -> dict[str, Difference]:
-    """Probe name -> what Leveret says instead."""
+def differences() -> Differences:
+    """What `differences.toml` says. Raises: KeyError where a deliberate one lacks its reason or its transcript."""
     tables = tomllib.loads(DIFFERENCES.read_text(encoding="utf-8"))
-    return {name: Difference(table["why"], table["leveret"].strip("\n").split("\n")) for name, table in tables.items()}
+    deliberate = {
+        name: table["leveret"].strip("\n").split("\n") for name, table in tables["deliberate"].items() if table["why"]
+    }
+    return Differences(deliberate, tables["waiting"])
 
 
-def expected(name: str, *, of_leveret: bool) -> list[str]:
-    """The transcript a broker should give. Raises: KeyError for a probe that was never recorded."""
-    difference = differences().get(name) if of_leveret else None
-    return recorded()[name] if difference is None else difference.leveret
+def expected(*, of_leveret: bool) -> dict[str, list[str]]:
+    """Probe name -> the transcript a broker should give."""
+    return recorded() | differences().deliberate if of_leveret else recorded()

@@ -3,7 +3,8 @@
 The rules, all of them:
 - names made unique for the run lose their suffix (`Normaliser.token`);
 - server-generated queue names and consumer tags, and the opaque names of direct reply-to, are numbered as they appear;
-- what identifies a product and its version in connection.start shows as its key and type only;
+- what identifies a product and its version in connection.start shows as its key and type only, and what Leveret adds of
+  its own (`product_name`, `product_version`) does not show;
 - the time in x-death shows as its key and type only;
 - a line break Erlang puts into a long term is removed (no client depends on it, and Leveret does not wrap);
 - times until TCP closed are told as at once, or about 3, 10 or 30 seconds.
@@ -23,6 +24,7 @@ LONGEST_BODY = 64
 LONGEST_RAW = 40
 # Leveret's differ on purpose, and RabbitMQ's change with every release.
 PRODUCT_PROPERTIES = {b"cluster_name", b"copyright", b"information", b"platform", b"version"}
+OWN_PROPERTIES = {b"product_name", b"product_version"}
 TIME_OF_DEATH = (b"time", "T")  # in x-death
 
 _GENERATED = [
@@ -65,6 +67,7 @@ class Renderer:
             arguments["server_properties"] = [
                 (key, tag, ... if key in PRODUCT_PROPERTIES else value)
                 for key, tag, value in arguments["server_properties"]
+                if key not in OWN_PROPERTIES
             ]
         shown = {name: value for name, value in arguments.items() if only is None or name in only}
         return " ".join([str(method.channel), method.name, *self._pairs(shown)])

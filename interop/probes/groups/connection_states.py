@@ -19,35 +19,35 @@ def _dropped(c: Conversation) -> None:
 def tune_ok_with_channel_max_0(c: Conversation) -> None:
     c.header_to_tune()
     c.tune_ok(channel_max=0)
-    _dropped(c)
+    c.read_until_refused(DROP_SECONDS)
 
 
 @probe("CON-17", "CON-18", "VER-2", login=False, slow=True)
 def tune_ok_with_channel_max_2048(c: Conversation) -> None:
     c.header_to_tune()
     c.tune_ok(channel_max=2048)
-    _dropped(c)
+    c.read_until_refused(DROP_SECONDS)
 
 
 @probe("CON-17", "CON-18", "VER-2", login=False, slow=True)
 def tune_ok_with_frame_max_0(c: Conversation) -> None:
     c.header_to_tune()
     c.tune_ok(frame_max=0)
-    _dropped(c)
+    c.read_until_refused(DROP_SECONDS)
 
 
 @probe("CON-17", "CON-18", "VER-2", login=False, slow=True)
 def tune_ok_with_frame_max_131073(c: Conversation) -> None:
     c.header_to_tune()
     c.tune_ok(frame_max=131073)
-    _dropped(c)
+    c.read_until_refused(DROP_SECONDS)
 
 
 @probe("CON-17", "CON-18", "VER-2", login=False, slow=True)
 def tune_ok_with_frame_max_4095(c: Conversation) -> None:
     c.header_to_tune()
     c.tune_ok(frame_max=4095)
-    _dropped(c)
+    c.read_until_refused(DROP_SECONDS)
 
 
 @probe("CON-17", "VER-3", login=False)

@@ -24,7 +24,7 @@ def _refused(c: Conversation, *contents: dict[str, Any]) -> None:
     for properties in contents:
         other = c.another()
         other.send_publish("amq.direct", "nowhere", b"x", properties=properties)
-        other.read()
+        other.sync()
         other.finish()
 
 

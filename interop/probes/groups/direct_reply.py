@@ -181,4 +181,4 @@ def methods_on_a_name_that_never_was(c: Conversation) -> None:
     for name in ("queue.declare", "queue.delete", "basic.consume"):
         c.attempt(name, queue=REPLY_TO + ".g1hkAA")
     c.send_publish("", REPLY_TO + ".g1hkAA", b"x", mandatory=True)
-    c.read()
+    c.sync()

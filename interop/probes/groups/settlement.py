@@ -66,7 +66,9 @@ def ack_multiple_above_the_last_tag(c: Conversation) -> None:
     _get(c, q, 2)
     c.send("basic.ack", delivery_tag=3, multiple=True)
     c.read()
-    c.attempt("queue.declare", queue=q, passive=True)
+    c.send("channel.close-ok")
+    c.call("channel.open")
+    c.wait_for(q, 2)
 
 
 @probe("B-35")
