@@ -11,7 +11,8 @@ refuse names that RabbitMQ accepts, and its decoder passes over what RabbitMQ re
 | shortstr, longstr                   | str, `surrogateescape`; short ones must be UTF-8   |
 | table                               | `fields.Table`                                     |
 
-Names are never validated. Consecutive bits share octets, from the lowest bit up; bits without a field are ignored.
+Names are never validated. Consecutive bits share an octet, from the lowest bit up (no method has more than eight in a
+row); bits without a field are ignored.
 """
 
 import re
@@ -221,7 +222,7 @@ def _decoded_fields(
             if bit == 0:
                 offset += 1
             value = payload[offset - 1] >> bit & 1 == 1
-            bit = (bit + 1) % 8
+            bit += 1
             yield name, value
             continue
         bit = 0
@@ -262,7 +263,7 @@ def _encoded(kind: str, value: Any) -> bytes:
 
 
 def _packed(bits: list[bool]) -> bytes:
-    """One octet for up to eight bits; no method has more in a row."""
+    """The octet that consecutive bits share."""
     return bytes((sum(1 << place for place, bit in enumerate(bits) if bit),))
 
 

@@ -5,10 +5,11 @@ and nesting is capped, so that no bytes make this read past the end, recurse wit
 MalformedTable.
 """
 
+import functools
 import math
 import struct
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
 
 from leveret_protocol.constants import TABLE_DEPTH_MAX
 from leveret_protocol.fields import Field, FieldValue, Table
@@ -28,13 +29,15 @@ _FLOATS: Final = {"f": struct.Struct(">f"), "d": struct.Struct(">d")}
 _DECIMAL: Final = struct.Struct(">BI")
 _SIZE: Final = struct.Struct(">I")
 
-_INTEGERS_BY_OCTET: Final = {ord(tag): (tag, layout) for tag, layout in _INTEGERS.items()}
-_FLOATS_BY_OCTET: Final = {ord(tag): (tag, layout) for tag, layout in _FLOATS.items()}
-_SIZED: Final = frozenset(b"SxFA")
+# From data, offset of the value, end of what encloses it, depth; to the field and the offset after it.
+_Reader: TypeAlias = Callable[[bytes, int, int, int], tuple[Field, int]]
 
 # These take one or two bytes on the wire; one object for all keeps a frame full of them small in memory.
 _VOID: Final = Field("V", None)
 _BOOLEANS: Final = (Field("t", False), Field("t", True))
+
+# Half the time of Field(...), and most of the time of a table goes into its fields.
+_new_field: Final = functools.partial(tuple.__new__, Field)
 
 
 class MalformedTable(ValueError):
@@ -83,81 +86,107 @@ def _table(data: bytes, offset: int, end: int, depth: int) -> tuple[Table, int]:
         if offset >= end:
             raise MalformedTable("a key runs past the end")
         key = data[key_at:offset].decode("utf-8", "surrogateescape")
-        field, offset = _field(data, offset, end, depth)
+        field, offset = _reader(data[offset])(data, offset + 1, end, depth)
         if key not in table:
             table[key] = field
     return table, offset
 
 
-def _array(data: bytes, offset: int, end: int, depth: int) -> tuple[list[Field], int]:
-    if depth > TABLE_DEPTH_MAX:
-        raise MalformedTable(f"nested deeper than {TABLE_DEPTH_MAX}")
-    offset, end = _sized(data, offset, end)
-    items = []
-    while offset < end:
-        field, offset = _field(data, offset, end, depth)
-        items.append(field)
-    return items, offset
-
-
 def _sized(data: bytes, offset: int, end: int) -> tuple[int, int]:
     """Start and end of what follows the 4-byte length at `offset`."""
     start = offset + 4
-    if start > end:
-        raise MalformedTable("a length runs past the end")
-    stop = start + int(_SIZE.unpack_from(data, offset)[0])
+    stop: int = start + _SIZE.unpack_from(data, offset)[0]
     if stop > end:
         raise MalformedTable("a value runs past the end")
     return start, stop
 
 
-def _field(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
-    """The tagged value at `offset`, which is before `end`."""
-    octet = data[offset]
-    offset += 1
-    if octet in _SIZED:
-        return _sized_field(octet, data, offset, end, depth)
-    if octet == 0x74:  # t
-        stop = offset + 1
-        field = _BOOLEANS[data[offset] != 0]
-    elif octet in _INTEGERS_BY_OCTET:
-        tag, layout = _INTEGERS_BY_OCTET[octet]
-        stop = offset + layout.size
-        field = Field(tag, int(layout.unpack_from(data, offset)[0]))
-    elif octet in _FLOATS_BY_OCTET:
-        tag, layout = _FLOATS_BY_OCTET[octet]
-        stop = offset + layout.size
-        number = float(layout.unpack_from(data, offset)[0])
-        if not math.isfinite(number):
-            raise MalformedTable("a number is not finite")  # Erlang's binary patterns know no such floats
-        field = Field(tag, number)
-    elif octet == 0x56:  # V
-        stop = offset
-        field = _VOID
-    elif octet == 0x44:  # D
-        stop = offset + _DECIMAL.size
-        scale, unscaled = _DECIMAL.unpack_from(data, offset)
-        field = Field("D", (scale, unscaled))
-    else:
+def _reader(octet: int) -> _Reader:
+    reader = _READERS.get(octet)
+    if reader is None:
         raise MalformedTable(f"unknown type {octet}")
+    return reader
+
+
+def _read_string(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    start, stop = _sized(data, offset, end)
+    return _new_field(("S", data[start:stop].decode("utf-8", "surrogateescape"))), stop
+
+
+def _read_octets(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    start, stop = _sized(data, offset, end)
+    return _new_field(("x", data[start:stop])), stop
+
+
+def _read_table(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    table, stop = _table(data, offset, end, depth + 1)
+    return _new_field(("F", table)), stop
+
+
+def _read_array(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    if depth >= TABLE_DEPTH_MAX:
+        raise MalformedTable(f"nested deeper than {TABLE_DEPTH_MAX}")
+    offset, end = _sized(data, offset, end)
+    items = []
+    while offset < end:
+        item, offset = _reader(data[offset])(data, offset + 1, end, depth + 1)
+        items.append(item)
+    return _new_field(("A", items)), offset
+
+
+def _read_void(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    return _VOID, offset
+
+
+def _read_boolean(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    _check_end(offset + 1, end)
+    return _BOOLEANS[data[offset] != 0], offset + 1
+
+
+def _read_decimal(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+    _check_end(offset + _DECIMAL.size, end)
+    return _new_field(("D", _DECIMAL.unpack_from(data, offset))), offset + _DECIMAL.size
+
+
+def _reader_of_integer(tag: str, layout: struct.Struct) -> _Reader:
+    unpack_from, size = layout.unpack_from, layout.size
+
+    def read_integer(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+        stop = offset + size
+        _check_end(stop, end)
+        return _new_field((tag, unpack_from(data, offset)[0])), stop
+
+    return read_integer
+
+
+def _reader_of_float(tag: str, layout: struct.Struct) -> _Reader:
+    def read_float(data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
+        stop = offset + layout.size
+        _check_end(stop, end)
+        number = layout.unpack_from(data, offset)[0]
+        if not math.isfinite(number):
+            raise MalformedTable("a number is not finite")  # the binary patterns of Erlang match no such floats
+        return _new_field((tag, number)), stop
+
+    return read_float
+
+
+def _check_end(stop: int, end: int) -> None:
     if stop > end:
         raise MalformedTable("a value runs past the end")
-    return field, stop
 
 
-def _sized_field(octet: int, data: bytes, offset: int, end: int, depth: int) -> tuple[Field, int]:
-    """The long string, byte array, table or array whose 4-byte length is at `offset`."""
-    if octet == 0x46:  # F
-        table, offset = _table(data, offset, end, depth + 1)
-        return Field("F", table), offset
-    if octet == 0x41:  # A
-        items, offset = _array(data, offset, end, depth + 1)
-        return Field("A", items), offset
-    start, stop = _sized(data, offset, end)
-    octets = data[start:stop]
-    if octet == 0x53:  # S
-        return Field("S", octets.decode("utf-8", "surrogateescape")), stop
-    return Field("x", octets), stop
+_READERS: Final[dict[int, _Reader]] = {
+    ord("S"): _read_string,
+    ord("x"): _read_octets,
+    ord("F"): _read_table,
+    ord("A"): _read_array,
+    ord("V"): _read_void,
+    ord("t"): _read_boolean,
+    ord("D"): _read_decimal,
+    **{ord(tag): _reader_of_integer(tag, layout) for tag, layout in _INTEGERS.items()},
+    **{ord(tag): _reader_of_float(tag, layout) for tag, layout in _FLOATS.items()},
+}
 
 
 def _encoded_table(table: Table, *, is_sorted: bool) -> bytes:

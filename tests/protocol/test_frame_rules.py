@@ -101,6 +101,10 @@ RULES = {
         publish_method() + frame(2, 1, header_payload(0)[:11]),
         frame_error("type 2, all octets = <<0,60,0,0,0,0,0,0,0,0,0>>: unknown_frame"),
     ),
+    "FRM-3 header frame one byte short, and a body as large as its frame end": (
+        publish_method() + frame(2, 1, header_payload(0)[:11]) + body(bytes(0xCE)),
+        frame_error("type 2, all octets = <<0,60,0,0,0,0,0,0,0,0,0>>: unknown_frame"),
+    ),
     "FRM-4 method frame too short": (
         frame(1, 1, b"\0\0\0"),
         frame_error("type 1, all octets = <<0,0,0>>: unknown_frame"),
