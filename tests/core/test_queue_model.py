@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from leveret.core import queue as queue_module
 from leveret.core.channel import Channel
@@ -25,9 +25,9 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from tests.core.scene import NumberedMessage, finish
 
 QUEUES = ("a", "b")
-CHANNELS = 3
+CHANNELS = 2
 
-queue_names = st.sampled_from(QUEUES)
+queue_names = st.sampled_from(["a", "a", "b"])  # histories in which things meet
 channel_numbers = st.integers(0, CHANNELS - 1)
 picks = st.integers(0, 1000)
 prefetch_counts = st.integers(0, 3)
@@ -117,6 +117,14 @@ class QueueHistories(RuleBasedStateMachine):
     # -- publishing and getting ---------------------------------------------------------------------------------------
 
     @rule(name=queue_names, count=st.integers(1, 6))
+    def publish_some(self, name: str, count: int) -> None:
+        self.publish(name, count)
+
+    @rule(count=st.integers(1, 3))
+    def publish_to_all(self, count: int) -> None:
+        for name in QUEUES:
+            self.publish(name, count)
+
     def publish(self, name: str, count: int) -> None:
         model = self.queues[name]
         for _ in range(count):
@@ -141,13 +149,18 @@ class QueueHistories(RuleBasedStateMachine):
         if not no_ack:
             channel.holding[channel.last_tag] = (model, message.number, None)
 
-    @rule(name=queue_names)
+    @rule(name=queue_names, for_good=st.booleans())
+    def take_the_messages_away(self, name: str, for_good: bool) -> None:
+        if for_good:
+            self.delete_and_declare_again(name)
+        else:
+            self.purge(name)
+
     def purge(self, name: str) -> None:
         model = self.queues[name]
         assert model.queue.purge() == len(model.ready)
         model.ready.clear()
 
-    @rule(name=queue_names)
     def delete_and_declare_again(self, name: str) -> None:
         model = self.queues[name]
         orphans = self.vhost.delete_queue(model.queue)
@@ -161,8 +174,25 @@ class QueueHistories(RuleBasedStateMachine):
 
     # -- consumers and their limits -----------------------------------------------------------------------------------
 
-    @rule(index=channel_numbers, name=queue_names, no_ack=st.booleans(), priority=st.integers(-1, 1))
+    @initialize(
+        counts=st.lists(st.integers(0, 5), min_size=len(QUEUES), max_size=len(QUEUES)),
+        consumers=st.lists(st.tuples(channel_numbers, queue_names, prefetch_counts, st.integers(0, 1)), max_size=4),
+    )
+    def begin_with_something(self, counts: list[int], consumers: list[tuple[int, str, int, int]]) -> None:
+        for name, count in zip(QUEUES, counts, strict=True):
+            self.publish(name, count)
+        for index, name, prefetch_count, priority in consumers:
+            self.set_prefetch(index, prefetch_count)
+            self.start_consumer(index, name, False, priority)
+
+    @rule(
+        index=channel_numbers, name=queue_names, no_ack=st.sampled_from([False, False, True]),
+        priority=st.sampled_from([0, 0, 1, -1]),
+    )  # fmt: skip
     def consume(self, index: int, name: str, no_ack: bool, priority: int) -> None:
+        self.start_consumer(index, name, no_ack, priority)
+
+    def start_consumer(self, index: int, name: str, no_ack: bool, priority: int) -> None:
         channel, model = self.channels[index], self.queues[name]
         self.last_consumer += 1
         tag = f"c{self.last_consumer}"
@@ -207,14 +237,19 @@ class QueueHistories(RuleBasedStateMachine):
         consumer, _ = channel.consumers.pop(tag)
         consumer.queue.consumers.remove(consumer)
 
-    @rule(index=channel_numbers, count=prefetch_counts)
+    @rule(index=channel_numbers, count=st.integers(0, 4), shared=st.booleans())
+    def limit(self, index: int, count: int, shared: bool) -> None:
+        if shared:
+            self.set_limit(index, count)
+        else:
+            self.set_prefetch(index, count)
+
     def set_prefetch(self, index: int, count: int) -> None:
         channel = self.channels[index]
         channel.prefetch_count = count
         channel.limit_count = 0
         channel.channel.set_prefetch(count)
 
-    @rule(index=channel_numbers, count=st.integers(0, 5))
     def set_limit(self, index: int, count: int) -> None:
         self.channels[index].limit_count = count
         self.channels[index].channel.set_limit(count)
@@ -274,13 +309,18 @@ class QueueHistories(RuleBasedStateMachine):
                 model.ready.add(number)
                 model.given_back.add(number)
 
-    @rule(index=channel_numbers)
+    @rule(index=channel_numbers, by_closing=st.sampled_from([False, False, True]))
+    def give_everything_back(self, index: int, by_closing: bool) -> None:
+        if by_closing:
+            self.close_and_open_again(index)
+        else:
+            self.recover(index)
+
     def recover(self, index: int) -> None:
         channel = self.channels[index]
         self.carry_out(channel, channel.open_tags, True)
         channel.channel.recover()
 
-    @rule(index=channel_numbers)
     def close_and_open_again(self, index: int) -> None:
         channel = self.channels[index]
         for tag in list(channel.consumers):
@@ -291,12 +331,19 @@ class QueueHistories(RuleBasedStateMachine):
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
-    @rule(index=channel_numbers)
+    @rule(index=channel_numbers, step=st.sampled_from(["begin", "commit", "roll back"]))
+    def transact(self, index: int, step: str) -> None:
+        if step == "commit":
+            self.commit(index)
+        elif step == "roll back":
+            self.roll_back(index)
+        elif index == 0:  # one channel of two, or most settling would be held back
+            self.begin(index)
+
     def begin(self, index: int) -> None:
         self.channels[index].is_tx = True
         self.channels[index].channel.select_tx()
 
-    @rule(index=channel_numbers)
     def commit(self, index: int) -> None:
         channel = self.channels[index]
         held, channel.settled_in_tx = channel.settled_in_tx, []
@@ -313,20 +360,18 @@ class QueueHistories(RuleBasedStateMachine):
             else:
                 channel.channel.reject_deliveries(deliveries, requeue=requeue)
 
-    @rule(index=channel_numbers)
     def roll_back(self, index: int) -> None:
         self.channels[index].settled_in_tx = []
         self.channels[index].channel.undo_settling()
 
     # -- work, and what always holds ----------------------------------------------------------------------------------
 
-    @rule()
-    def run_a_slice(self) -> None:
-        self.node.run_slice()
-
-    @rule()
-    def run_all_work(self) -> None:
-        finish(self.node)
+    @rule(all_of_it=st.booleans())
+    def work(self, all_of_it: bool) -> None:
+        if all_of_it:
+            finish(self.node)
+        else:
+            self.node.run_slice()
 
     @invariant()
     def counts_agree(self) -> None:
@@ -361,6 +406,6 @@ class QueueHistories(RuleBasedStateMachine):
 
 
 QueueHistories.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, database=None, print_blob=True
+    max_examples=200, stateful_step_count=40, deadline=None, database=None, print_blob=True
 )
 TestQueueHistories = QueueHistories.TestCase
