@@ -92,6 +92,13 @@ def test_a_refused_publish_is_never_confirmed(client: Client) -> None:
     client.assert_silent()
 
 
+def test_an_error_takes_the_confirms_of_its_turn_along(client: Client) -> None:
+    """RabbitMQ: nothing but close-ok follows channel.close."""
+    select(client)
+    client.send_bytes(client.published("", "nowhere") + client.published("nosuch"))
+    client.expect_channel_close("NOT_FOUND - no exchange 'nosuch' in vhost '/'", Basic.Publish)
+
+
 def test_channels_count_on_their_own(client: Client) -> None:
     select(client)
     client.publish("", "nowhere")

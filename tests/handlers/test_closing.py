@@ -61,6 +61,8 @@ def test_while_the_broker_closes_every_frame_is_discarded_unlooked_at(client: Cl
     """RabbitMQ: CLS-2, also frames of types that do not exist."""
     client.send_bytes(
         encode_method(1, make(Channel.Open))
+        + encode_method(5, make(Channel.Open))
+        + encode_method(5, make(Queue.Declare, queue="q"))
         + encode_method(1, make(Queue.Declare, queue="q"))
         + client.published("", "q", b"x")
         + raw_frame(99, 5, b"what")
