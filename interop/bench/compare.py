@@ -184,9 +184,8 @@ def main(arguments: list[str] | None = None) -> int:
         runs = _measure(brokers, options.mode or list(load.MODES), options.rounds, options.seconds)
     print(machine.line(facts))
     print(", ".join(f"{broker.name}: {broker.version}" for broker in brokers))
-    print(
-        f"{options.rounds} rounds of {options.seconds:g} s; medians; CPU columns: cores kept busy; ! = client-bound\n"
-    )
+    print(f"{options.rounds} rounds of {options.seconds:g} s; medians; client and other CPU in cores")
+    print("!: the client was the limit. Where others used much CPU trust CPU us/msg, not messages/s.\n")
     print(table(HEAD, list(rows(runs))))
     if options.json:
         options.json.write_text(json.dumps(document(brokers, facts, runs), indent=2) + "\n")
