@@ -347,10 +347,14 @@ class Client:
 
 
 class BrokerHarness:
-    """A broker with the users of PASSWORDS: guest is an administrator, stand-in an impersonator."""
+    """A broker with the users of PASSWORDS: guest is an administrator, stand-in an impersonator.
+
+    now_seconds: what the message clock shows; tests move it.
+    """
 
     def __init__(self) -> None:
-        self.node = Node("leveret@test")
+        self.now_seconds = 1_700_000_000.0
+        self.node = Node("leveret@test", now=lambda: self.now_seconds)
         tags = {"guest": ["administrator"], "stand-in": ["impersonator"]}
         self.users = Users(
             User.with_password(name, password, tags.get(name, ())) for name, password in PASSWORDS.items()

@@ -42,6 +42,9 @@ PAMQP_MODULE = "protocol/leveret_protocol/methods.py"
 
 ASYNC_ROOMS = {"shell", "broker"}
 
+# Time is passed in, so that tests can move it.
+ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol"})
+
 # (path, function): where everything may be caught, because something is known to follow.
 BROAD_EXCEPT_ALLOWED = {("broker/leveret/shell/connection.py", "_guard")}
 
@@ -91,6 +94,8 @@ def forbidden_imports(module):
     for line, name in module.imports():
         top, _, rest = name.partition(".")
         if top in sys.stdlib_module_names:
+            if module.room in ROOMS_WITHOUT_CLOCK and top in ("time", "datetime"):
+                yield line, f"{module.room} has a clock: {name}"
             continue
         if top == "pamqp":
             allowed = module.path == PAMQP_MODULE
@@ -237,6 +242,8 @@ def test_every_room_has_its_doors():
         ("broker/leveret/handlers/basic.py", "import trio"),
         ("broker/leveret/shell/server.py", "from leveret.cli import main"),
         ("broker/leveret/shell/server.py", "import pamqp"),
+        ("broker/leveret/core/node.py", "import time"),
+        ("protocol/leveret_protocol/reader.py", "from datetime import datetime"),
         ("broker/leveret/auth/users.py", "from leveret.core.node import Node"),
         ("broker/leveret/cli/server.py", "from leveret.core.node import Node"),
         ("protocol/leveret_protocol/reader.py", "from leveret.core import names"),

@@ -8,6 +8,7 @@ import functools
 import logging
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -68,7 +69,7 @@ class Broker:
     async def _serve(self) -> AsyncIterator[None]:
         listeners = await listen(self.host, self._asked_port)
         self.port = listeners[0].port
-        node = Node(f"leveret@{socket.gethostname()}")
+        node = Node(f"leveret@{socket.gethostname()}", now=time.time)
         server = Server(functools.partial(Connection, node, Users.with_guest()), node)
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve, listeners)

@@ -8,7 +8,7 @@ from tests.core.scene import Client, declare_queue
 
 @pytest.fixture
 def node() -> Node:
-    return Node()
+    return Node(now=lambda: 0.0)
 
 
 @pytest.fixture

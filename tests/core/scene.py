@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from leveret.core.binding import Destination
 from leveret.core.channel import Channel
 from leveret.core.consumer import Consumer
 from leveret.core.exchanges import Exchange
@@ -11,7 +12,7 @@ from leveret.core.node import Node
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError
-from leveret_protocol.fields import table
+from leveret_protocol.fields import Table, table
 
 
 class NumberedMessage(Message):
@@ -126,3 +127,22 @@ def declare_exchange(
 def told(error: AMQPError) -> tuple[int, str]:
     """What the peer sees of it."""
     return error.reply_code.value, error.explanation
+
+
+def bind(
+    vhost: VirtualHost, source: str, destination: Destination, key: str = "k", arguments: Table | None = None
+) -> None:
+    vhost.bind(source, destination, key, arguments or {})
+
+
+def unbind(
+    vhost: VirtualHost, source: str, destination: Destination, key: str = "k", arguments: Table | None = None
+) -> None:
+    binding = vhost.find_binding(source, destination, key, arguments or {})
+    assert binding is not None
+    vhost.unbind(binding)
+
+
+def routed(vhost: VirtualHost, exchange: str, key: str = "k") -> list[str]:
+    queues, _ = vhost.route(vhost.exchange(exchange), [key], NumberedMessage(1))
+    return [queue.name for queue in queues]

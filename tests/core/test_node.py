@@ -10,7 +10,7 @@ from tests.core.scene import Client, NumberedMessage, declare_queue, finish, pub
 
 
 def test_a_node_has_the_default_virtual_host() -> None:
-    assert Node().vhost("/").name == "/"
+    assert Node(now=lambda: 0.0).vhost("/").name == "/"
 
 
 def test_adding_a_virtual_host_again_answers_the_one_that_is_there(node: Node) -> None:

@@ -96,7 +96,7 @@ class QueueHistories(RuleBasedStateMachine):
         super().__init__()
         self.slices = patch.object(queue_module, "SLICE_MESSAGES", 2)
         self.slices.start()
-        self.node = Node()
+        self.node = Node(now=lambda: 0.0)
         self.vhost = self.node.vhost("/")
         self.queues = {name: self.new_queue(name) for name in QUEUES}
         self.channels = [ChannelModel(Channel(self.vhost)) for _ in range(CHANNELS)]

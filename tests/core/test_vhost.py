@@ -4,13 +4,21 @@ from collections.abc import Callable
 
 import pytest
 
-from leveret.core.binding import Destination
 from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost, refuse_default_exchange
 from leveret_protocol.errors import AMQPError
-from leveret_protocol.fields import Field, Table, table
-from tests.core.scene import Client, NumberedMessage, declare_exchange, declare_queue, publish, told
+from leveret_protocol.fields import Field, table
+from tests.core.scene import (
+    Client,
+    bind,
+    declare_exchange,
+    declare_queue,
+    publish,
+    routed,
+    told,
+    unbind,
+)
 
 PREDECLARED = [
     ("", "direct"),
@@ -22,30 +30,6 @@ PREDECLARED = [
     ("amq.rabbitmq.trace", "topic"),
 ]
 ON_DEFAULT = (403, "operation not permitted on the default exchange")
-LOCKED = (
-    405,
-    "cannot obtain exclusive access to locked queue 'q' in vhost '/'. It could be originally declared on another "
-    "connection or the exclusive property value does not match that of the original declaration.",
-)
-
-
-def bind(
-    vhost: VirtualHost, source: str, destination: Destination, key: str = "k", arguments: Table | None = None
-) -> None:
-    vhost.bind(source, destination, key, arguments or {})
-
-
-def unbind(
-    vhost: VirtualHost, source: str, destination: Destination, key: str = "k", arguments: Table | None = None
-) -> None:
-    binding = vhost.find_binding(source, destination, key, arguments or {})
-    assert binding is not None
-    vhost.unbind(binding)
-
-
-def routed(vhost: VirtualHost, exchange: str, key: str = "k") -> list[str]:
-    queues, _ = vhost.route(vhost.exchange(exchange), [key], NumberedMessage(1))
-    return [queue.name for queue in queues]
 
 
 # -- exchanges --------------------------------------------------------------------------------------------------------

@@ -77,3 +77,15 @@ def test_a_refusal_makes_the_commit_partial(client: Client) -> None:
     client.send(make(Tx.Commit))
     client.expect_channel_close("PRECONDITION_FAILED - partial tx completion", Tx.Commit)
     assert client.counts("other", channel=2) == (1, 0)
+
+
+def test_a_long_chain_of_full_queues_passes_everything_on(client: Client) -> None:
+    """However many queues give a message up one after the other, the last one gets it."""
+    links = 400
+    for number in range(links):
+        to_next = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"q{number + 1}"}
+        client.declare(f"q{number}", arguments={"x-max-length": 0} | to_next)
+    client.declare(f"q{links}")
+    client.publish("", "q0", b"x")
+    letter = client.get(f"q{links}")
+    assert (letter.body, len(letter.headers["x-death"])) == (b"x", links)

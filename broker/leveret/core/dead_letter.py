@@ -14,6 +14,10 @@ from leveret_protocol.fields import Field, Table
 
 if TYPE_CHECKING:
     from leveret.core.queue import Queue
+    from leveret.core.reply import ReplyConsumer
+    from leveret.core.vhost import VirtualHost
+
+    Letter = tuple[Queue | ReplyConsumer, Message]
 
 REJECTED = "rejected"
 MAXLEN = "maxlen"
@@ -36,9 +40,27 @@ def dead_letter(queue: Queue, message: Message, reason: str) -> None:
     properties.headers = _headers(message, deaths, drops_cc=routing_key is not None)
     properties.expiration = None
     letter = message.dead_lettered(exchange_name, routing_keys[0], properties)
-    for target in queue.vhost.route(exchange, routing_keys, letter)[0]:
-        if not _is_cycle(target.name, deaths):
+    targets = queue.vhost.route(exchange, routing_keys, letter)[0]
+    _publish(queue.vhost, [(target, letter) for target in targets if not _is_cycle(target.name, deaths)])
+
+
+def _publish(vhost: VirtualHost, letters: list[Letter]) -> None:
+    """Publish them, after those that already wait: a target that is full itself gives up a message in turn.
+
+    Only the outermost call publishes, so a chain of full queues of any length takes no deeper stack.
+    """
+    waiting = vhost.dead_letters
+    is_outermost = not waiting
+    waiting.extend(letters)
+    if not is_outermost:
+        return
+    try:
+        while waiting:
+            target, letter = waiting[0]  # it stays in there, to show that somebody is at it
             target.publish(letter)
+            waiting.popleft()
+    finally:
+        waiting.clear()  # a defect in one queue must not end dead-lettering for all
 
 
 def _deaths(queue: Queue, message: Message, reason: str, routing_keys: list[str]) -> list[Table]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from leveret.core.vhost import VirtualHost
@@ -15,12 +14,12 @@ class Node:
     """All virtual hosts of one broker.
 
     name: as RabbitMQ's cluster_name, `leveret@<host>`.
-    now: the message clock, seconds since 1970; tests pass one of their own.
+    now: the message clock, seconds since 1970. The core has no clock of its own.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
     """
 
-    def __init__(self, name: str = "leveret@localhost", now: Callable[[], float] = time.time) -> None:
+    def __init__(self, name: str = "leveret@localhost", *, now: Callable[[], float]) -> None:
         self.name = name
         self.now = now
         self.on_work: Callable[[], None] = _nobody_listens

@@ -7,6 +7,7 @@ increases `generation`; routes that were remembered under an older generation ar
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
     from leveret.core.consumer import Consumer
+    from leveret.core.dead_letter import Letter
     from leveret.core.node import Node
 
 logger = logging.getLogger("leveret.queue")
@@ -45,7 +47,7 @@ DEFAULT_EXCHANGE_REFUSAL = "operation not permitted on the default exchange"
 class VirtualHost:
     """exchanges and queues by name; reply_consumers: the pseudo-queues of direct reply-to, by name.
 
-    generation: see the module's docstring.
+    generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone.
     """
 
     def __init__(self, node: Node, name: str) -> None:
@@ -54,6 +56,7 @@ class VirtualHost:
         self.generation = 0
         self.queues: dict[str, Queue] = {}
         self.reply_consumers: dict[str, ReplyConsumer] = {}
+        self.dead_letters: deque[Letter] = deque()
         self.default_exchange = DefaultExchange(self.queues, self.reply_consumers)
         self.exchanges: dict[str, Exchange] = {"": self.default_exchange}
         for exchange_name, type_name in PREDECLARED.items():
