@@ -253,3 +253,16 @@ class TestChannelLimit:
         client.received()
         client.ack(1)
         assert bodies(client) == "0"
+
+
+def test_round_robin_goes_on_where_the_channel_limit_stopped_it(client: Client) -> None:
+    """RabbitMQ: B-29: not the consumer that acked, but the one whose turn it is."""
+    client.declare("turns")
+    client.qos(2, global_=True)
+    for tag in ("a", "b", "c"):
+        client.consume("turns", consumer_tag=tag)
+    for body in (b"1", b"2", b"3", b"4"):
+        client.publish("", "turns", body)
+    assert by_tag(client) == {"a": "1", "b": "2"}
+    client.ack(1)
+    assert by_tag(client) == {"c": "3"}

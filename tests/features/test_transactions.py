@@ -107,13 +107,32 @@ def test_unroutable_mandatory_messages_come_back_before_commit_ok(client: Client
 
 
 def test_a_queue_that_is_gone_at_commit_makes_a_message_unroutable(client: Client) -> None:
-    """RabbitMQ: TX-3, also if a queue with its name is back."""
+    """RabbitMQ: TX-3."""
     client.publish("", "q", b"x", mandatory=True)
     client.call(make(Queue.Delete, queue="q"), Queue.DeleteOk, channel=2)
-    client.declare("q", channel=2)
     client.send(make(Tx.Commit))
     assert [type(it.method) for it in client.received()] == [Basic.Return, Tx.CommitOk]
-    assert ready(client) == []
+
+
+@pytest.mark.parametrize("exchange", ["", "amq.direct"])
+def test_queues_are_looked_up_by_name_at_commit(client: Client, exchange: str) -> None:
+    """RabbitMQ: TX-3: a queue that came back under its name gets the message, bound or not."""
+    if exchange:
+        client.send(make(Queue.Bind, queue="q", exchange=exchange, routing_key="q"), channel=2)
+        client.expect(Queue.BindOk, channel=2)
+    client.publish(exchange, "q", b"x", mandatory=True)
+    client.call(make(Queue.Delete, queue="q"), Queue.DeleteOk, channel=2)
+    client.declare("q", channel=2)
+    client.call(make(Tx.Commit), Tx.CommitOk)
+    assert ready(client) == [b"x"]
+
+
+def test_the_default_exchange_finds_a_queue_declared_before_commit(client: Client) -> None:
+    """RabbitMQ: TX-3, XT-1."""
+    client.publish("", "late", b"x", mandatory=True)
+    client.declare("late", channel=2)
+    client.call(make(Tx.Commit), Tx.CommitOk)
+    assert client.counts("late", channel=2) == (1, 0)
 
 
 def test_acks_are_held_until_commit(client: Client) -> None:

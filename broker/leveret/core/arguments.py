@@ -15,6 +15,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import INTEGER_TAGS, TYPE_NAMES, Field, Table
 
 TEN_YEARS_MS: Final = 315_360_000_000  # RabbitMQ: the longest TTL
+SEGMENT_BYTES_MAX: Final = 3_000_000_000  # RabbitMQ: osiris' largest segment
 QUEUE_TYPES: Final = ("classic", "quorum", "stream")
 
 Check = Callable[[Field, Table], str | None]  # the reason why it is not valid, as RabbitMQ prints it
@@ -42,7 +43,7 @@ def check_equivalent(subject: str, received: Table, current: Table, compared: It
         if new is None or old is None:
             raise _inequivalent(subject, name, _described(new), _described(old))
         if not _equal(new, old):
-            raise _inequivalent(subject, name, f"'{_printed(new.value)}'", f"'{_printed(old.value)}'")
+            raise _inequivalent(subject, name, _quoted(new), _quoted(old))
 
 
 def check_queue_equivalent(subject: str, type_name: str, received: Table, current: Table) -> None:
@@ -65,10 +66,22 @@ def _described(value: Field | None) -> str:
     return "none" if value is None else f"the value '{_printed(value.value)}' of type '{TYPE_NAMES[value.tag]}'"
 
 
+def _quoted(value: Field) -> str:
+    """RabbitMQ: a void value beside another one is told as if it were missing."""
+    return "none" if value.tag == "V" else f"'{_printed(value.value)}'"
+
+
 def _equal(a: Field, b: Field) -> bool:
-    if a.tag in INTEGER_TAGS and b.tag in INTEGER_TAGS:
-        return a.value == b.value
-    return a.tag == b.tag and a.value == b.value
+    return _comparable(a) == _comparable(b)
+
+
+def _comparable(field: Field) -> tuple[str, object]:
+    """RabbitMQ: all integers and timestamps are one type, and so are strings and byte arrays (QU-12)."""
+    if field.tag in INTEGER_TAGS or field.tag == "T":
+        return "integer", field.value
+    if isinstance(field.value, bytes):
+        return "S", field.value.decode("utf-8", "surrogateescape")
+    return field.tag, field.value
 
 
 def _printed(value: object) -> str:
@@ -80,6 +93,12 @@ def _printed(value: object) -> str:
             return _erlang_float(value)
         case None:
             return "undefined"
+        case bytes():
+            return value.decode("utf-8", "surrogateescape")
+        case (scale, unscaled):
+            return f"{{{scale},{unscaled}}}"
+        case {} if not value:
+            return "[]"
     return str(value)
 
 
@@ -123,6 +142,13 @@ def check_queue_arguments(subject: str, arguments: Table) -> str:
         if name in QUEUE_ARGUMENTS and queue_type not in QUEUE_ARGUMENTS[name][0]:
             raise _precondition_failed(f"invalid arg '{name}' for {subject} of queue type rabbit_{queue_type}_queue")
     return queue_type
+
+
+def check_server_may_name(arguments: Table) -> None:
+    """Quorum queues and streams are named by the client. Raises PRECONDITION_FAILED (406) (QU-2)."""
+    declared = arguments.get("x-queue-type")
+    if declared is not None and declared.value in ("quorum", "stream"):
+        raise _precondition_failed(f"Cannot declare a server-named queue for type rabbit_{declared.value}_queue")
 
 
 def check_replicated(subject: str, *, durable: bool, exclusive: bool, auto_delete: bool) -> None:
@@ -224,6 +250,14 @@ def _queue_version(value: Field, _: Table) -> str | None:
     return None if value.value in (1, 2) else f"\"unsupported queue version '{value.value!r}'\""
 
 
+def _segment_size(value: Field, arguments: Table) -> str | None:
+    """Too large a size has a text without the queue."""
+    reason = _integer(0)(value, arguments)
+    if reason is None and isinstance(value.value, int) and value.value > SEGMENT_BYTES_MAX:
+        raise _precondition_failed("Exceeded max value for x-stream-max-segment-size-bytes")
+    return reason
+
+
 def _max_age(value: Field, _: Table) -> str | None:
     if value.tag != "S":
         return _unacceptable(value)
@@ -253,7 +287,7 @@ QUEUE_ARGUMENTS: Final[Mapping[str, tuple[tuple[str, ...], Check]]] = {
     "x-queue-type": (QUEUE_TYPES, _queue_type),
     "x-quorum-initial-group-size": (("quorum",), _integer(1)),
     "x-max-age": (("stream",), _max_age),
-    "x-stream-max-segment-size-bytes": (("stream",), _integer(0, 3_000_000_000)),
+    "x-stream-max-segment-size-bytes": (("stream",), _segment_size),
     "x-initial-cluster-size": (("stream",), _integer(1)),
     "x-queue-leader-locator": (QUEUE_TYPES, _string(_LOCATORS, "invalid_queue_locator_arg")),
     "x-delivery-limit": (("quorum",), _anything),

@@ -102,8 +102,12 @@ class Channel:
         self._refresh_consumers()
 
     def _refresh_consumers(self) -> None:
-        for queue in {c.queue: None for c in list(self.consumers.values()) if c.queue.refresh(c)}:
+        for queue in {c.queue: None for c in self._by_turn() if c.queue.refresh(c)}:
             queue.pump()
+
+    def _by_turn(self) -> list[Consumer]:
+        """Its consumers in the order in which they come back to their queues: round robin goes on where it stopped."""
+        return sorted(self.consumers.values(), key=_last_served)
 
     # -- settling ---------------------------------------------------------------------------------------------------
 
@@ -179,17 +183,19 @@ class Channel:
 
     def _make_room(self, deliveries: Iterable[tuple[int, Delivery]]) -> None:
         """Settled deliveries give their places back; consumers that got room are served."""
-        queues: dict[Queue, None] = {}
+        waiting: dict[Consumer, None] = {}
         limit_was_reached = 0 < self.limit_count <= self.consumed_count
-        for _, (_, queue, consumer) in deliveries:
+        for _, (_, _, consumer) in deliveries:
             if consumer is not None:
                 consumer.unacked_count -= 1
                 self.consumed_count -= 1
-                if not consumer.is_able and self.consumers.get(consumer.tag) is consumer and queue.refresh(consumer):
-                    queues[queue] = None
-        if limit_was_reached:
+                if not consumer.is_able:
+                    waiting[consumer] = None
+        if limit_was_reached:  # all of them wait, and come back in the order of their turns
             self._refresh_consumers()
-        for queue in queues:
+            return
+        alive = [consumer for consumer in waiting if self.consumers.get(consumer.tag) is consumer]
+        for queue in {consumer.queue: None for consumer in alive if consumer.queue.refresh(consumer)}:
             queue.pump()
 
     def _requeue(self, deliveries: list[tuple[int, Delivery]]) -> None:
@@ -201,7 +207,7 @@ class Channel:
             if consumer is not None:
                 consumer.unacked_count -= 1
                 self.consumed_count -= 1
-        for consumer in list(self.consumers.values()):
+        for consumer in self._by_turn():
             if not consumer.is_able and (limit_was_reached or consumer.queue in by_queue):
                 consumer.queue.refresh(consumer)
         for queue, entries in by_queue.items():
@@ -247,6 +253,10 @@ class Channel:
         self.undo_settling()
         self.transaction.drop()
         self._requeue(self._outstanding(0, multiple=True))
+
+
+def _last_served(consumer: Consumer) -> int:
+    return consumer.last_delivery_tag
 
 
 def _unknown(delivery_tag: int) -> AMQPError:

@@ -25,8 +25,8 @@ class Consumer:
     """
 
     __slots__ = (
-        "arguments", "cancelled", "channel", "exclusive", "is_able", "no_ack", "prefetch_count", "priority",
-        "queue", "send", "tag", "unacked_count",
+        "arguments", "cancelled", "channel", "exclusive", "is_able", "last_delivery_tag", "no_ack",
+        "prefetch_count", "priority", "queue", "send", "tag", "unacked_count",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,7 @@ class Consumer:
         self.cancelled = cancelled
         self.prefetch_count = 0 if no_ack else channel.prefetch_count
         self.unacked_count = 0
+        self.last_delivery_tag = 0  # kept only while the channel has a limit: who was served longest ago is next
         self.is_able = False  # is it in its queue's rotation?
 
     @property
@@ -70,9 +71,11 @@ class Consumer:
         channel.consumed_count += 1
         self.unacked_count = unacked_count = self.unacked_count + 1
         self.send(delivery_tag, entry.redelivered, entry.message)
-        if channel.limit_count and channel.consumed_count >= channel.limit_count:
-            channel.limit_reached(self)
-            return False
+        if channel.limit_count:
+            self.last_delivery_tag = delivery_tag
+            if channel.consumed_count >= channel.limit_count:
+                channel.limit_reached(self)
+                return False
         return unacked_count != self.prefetch_count
 
     def deliver_fresh(self, message: Message) -> None:

@@ -8,15 +8,14 @@ from leveret.core.message import Message
 
 if TYPE_CHECKING:
     from leveret.core.channel import Delivery
-    from leveret.core.queue import Queue
-    from leveret.core.reply import ReplyConsumer
 
-    HeldPublish = tuple[Message, tuple[Queue | ReplyConsumer, ...], bool]
+    HeldPublish = tuple[Message, tuple[str, ...], bool]
     HeldSettling = tuple[list[tuple[int, Delivery]], bool | None]
 
 
 class Transaction:
-    """publishes: (message, the queues it was routed to when it was published, mandatory).
+    """publishes: (message, names of the queues it was routed to, mandatory). Names, because queues are looked up at
+    commit: one that came back under its name gets the message (TX-3)..
 
     Settlings are (deliveries, None for ack or the requeue flag of a reject), in the order in which they came.
     """

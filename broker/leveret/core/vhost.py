@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from leveret.core import arguments as args
@@ -162,6 +162,7 @@ class VirtualHost:
         if name:
             names.check_not_reserved("queue", name)
         else:
+            args.check_server_may_name(arguments)
             name = names.unique("amq.gen")
         existing = self.queues.get(name)
         durable = durable and not exclusive  # RabbitMQ: an exclusive queue is stored as not durable (QU-14)
@@ -281,6 +282,11 @@ class VirtualHost:
         if exchange.internal:
             raise AMQPError(ReplyCode.ACCESS_REFUSED, f"cannot publish to internal {self.describe_exchange(name)}")
         return exchange
+
+    def queues_named(self, queue_names: Iterable[str]) -> tuple[Queue | ReplyConsumer, ...]:
+        """Those of the names that are names of queues, each once."""
+        found = (self.queues.get(name) or self.reply_consumers.get(name) for name in dict.fromkeys(queue_names))
+        return tuple(queue for queue in found if queue is not None)
 
     def route(
         self, exchange: Exchange, routing_keys: Sequence[str], message: Message

@@ -177,12 +177,13 @@ class Connection:
         )  # fmt: skip
 
     def _refuse_login(self, name: str, mechanism: str) -> None:
-        """RabbitMQ: CON-8. The same for an unknown user and a wrong password."""
+        """RabbitMQ: CON-8. The same for an unknown user and a wrong password; close-ok ends TCP at once."""
         logger.warning("%s: login refused for user %r", self, name)
-        if self.has_capability("authentication_failure_close"):
-            text = f"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
-            self._send_close(AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0), None)
-        self._end(UNFOLLOWABLE_SECONDS)
+        if not self.has_capability("authentication_failure_close"):
+            self._end(UNFOLLOWABLE_SECONDS)
+            return
+        text = f"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+        self._close_connection(AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0), UNFOLLOWABLE_SECONDS)
 
     def _tune_ok(self, method: methods.Connection.TuneOk) -> None:
         """The client may only lower what it was offered (RabbitMQ: CON-17). Raises NOT_ALLOWED (530)."""
@@ -222,9 +223,10 @@ class Connection:
     # -- channels ---------------------------------------------------------------------------------------------------
 
     def _open_channel(self, number: int, method: object) -> None:
-        """The first method on a number. Raises CHANNEL_ERROR (504), NOT_ALLOWED (530) (RabbitMQ: CH-1, CH-3)."""
-        if type(method) is not methods.Channel.Open:
-            raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
+        """The first method on a number, whatever it is, takes one of the channels.
+
+        Raises: NOT_ALLOWED (530): no more channels; CHANNEL_ERROR (504): not channel.open (RabbitMQ: CH-1, CH-3).
+        """
         if len(self._channels) >= self._channel_max:
             raise AMQPError(
                 ReplyCode.NOT_ALLOWED,
@@ -233,6 +235,8 @@ class Connection:
                 0,
                 0,
             )
+        if type(method) is not methods.Channel.Open:
+            raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
         assert self._vhost is not None
         core = CoreChannel(self._vhost)
         core.is_paused = self._is_paused
@@ -280,12 +284,12 @@ class Connection:
             logger.warning("%s: closed: %s", self, error)
             self._close_connection(error)
 
-    def _close_connection(self, error: AMQPError) -> None:
+    def _close_connection(self, error: AMQPError, drop_after_seconds: float | None = None) -> None:
         self._end_channels()
         self._send_close(error, None)
         self._state = State.CLOSING
         self._reader.discarding = True
-        self.drop_after_seconds = self._close_seconds()
+        self.drop_after_seconds = self._close_seconds() if drop_after_seconds is None else drop_after_seconds
 
     def _send_close(self, error: AMQPError, channel: Channel | None) -> None:
         cls = methods.Connection.Close if channel is None else methods.Channel.Close

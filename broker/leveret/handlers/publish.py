@@ -9,11 +9,10 @@ else (CC, reply-to, transactions, headers exchanges ...) takes the plain road in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from leveret.core.channel import ChannelMode
-from leveret.core.exchanges import Exchange
 from leveret.core.message import Message
 from leveret.core.names import REPLY_TO_PREFIX
 from leveret.core.queue import BACKLOG, REFUSED
@@ -111,27 +110,27 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     """All that is not a plain message with a remembered route."""
     core = channel.core
     exchange = core.vhost.exchange_to_publish(method.exchange)
-    message = traits.admit(message, channel.connection.user, channel.core)
-    queues = _route(channel, exchange, (method.routing_key, *traits.cc, *traits.bcc), message)
+    message, more_keys = traits.admit(message, channel.connection.user, channel.core)
+    routing_keys = (method.routing_key, *more_keys)
+    queues = core.vhost.route(exchange, routing_keys, message)[0]
     mandatory = method.mandatory and not _is_reply(method)
     if core.mode is ChannelMode.TX:
-        core.transaction.publishes.append((message, queues, mandatory))
+        # RabbitMQ: the routes of the default exchange are names, whether there are such queues or not.
+        queue_names = routing_keys if method.exchange == "" else tuple(queue.name for queue in queues)
+        core.transaction.publishes.append((message, queue_names, mandatory))
         return
-    is_refused = not deliver_held(channel, message, queues, mandatory)
+    is_refused = not _hand_out(channel, message, queues, mandatory)
     if core.mode is ChannelMode.CONFIRM:
         _confirm(channel, is_refused=is_refused)
 
 
-def _route(
-    channel: Channel, exchange: Exchange, routing_keys: Sequence[str], message: Message
-) -> tuple[Queue | ReplyConsumer, ...]:
-    return channel.core.vhost.route(exchange, routing_keys, message)[0]
+def deliver_committed(channel: Channel, message: Message, queue_names: tuple[str, ...], mandatory: bool) -> bool:
+    """Hand out a message at tx.commit. False: a queue refused it."""
+    return _hand_out(channel, message, channel.core.vhost.queues_named(queue_names), mandatory)
 
 
-def deliver_held(
-    channel: Channel, message: Message, queues: tuple[Queue | ReplyConsumer, ...], mandatory: bool
-) -> bool:
-    """Hand a routed message to its queues, now or at tx.commit; queues deleted meanwhile do not count (TX-3).
+def _hand_out(channel: Channel, message: Message, queues: tuple[Queue | ReplyConsumer, ...], mandatory: bool) -> bool:
+    """Hand a routed message to its queues; those deleted since it was routed do not count (TX-3).
 
     False: one of them refused it.
     """

@@ -13,7 +13,7 @@ from leveret.core.arguments import TEN_YEARS_MS
 from leveret.core.names import REPLY_TO
 from leveret_protocol.content import Properties, decode_properties, frames_header
 from leveret_protocol.errors import AMQPError, ReplyCode
-from leveret_protocol.fields import TYPE_NAMES, Table
+from leveret_protocol.fields import TYPE_NAMES, Field
 
 if TYPE_CHECKING:
     from leveret.auth.users import User
@@ -22,88 +22,100 @@ if TYPE_CHECKING:
 
 
 class Traits:
-    """cc, bcc: additional routing keys. expiration_ms: time to live. The rest says what `admit` has to do."""
+    """What `admit` has to look at; nothing of it for most messages."""
 
-    __slots__ = ("_asks_for_reply", "_user_id", "bcc", "cc", "expiration_ms")
+    __slots__ = ("_asks_for_reply", "_expiration", "_key_headers", "_user_id")
 
     def __init__(self, properties: Properties | None = None) -> None:
-        self.cc: tuple[str, ...] = ()
-        self.bcc: tuple[str, ...] = ()
-        self.expiration_ms: int | None = None
-        self._user_id: str | None = None
-        self._asks_for_reply = False
-        if properties is not None:
-            if properties.expiration is not None:
-                self.expiration_ms = _expiration(properties.expiration)
-            if properties.headers:
-                self.cc = _additional_keys(properties.headers, "CC")
-                self.bcc = _additional_keys(properties.headers, "BCC")
-            self._user_id = properties.user_id
-            self._asks_for_reply = properties.reply_to == REPLY_TO
+        properties = properties or Properties()
+        headers = properties.headers or {}
+        self._key_headers = {name: headers[name] for name in ("CC", "BCC") if name in headers}
+        self._expiration = properties.expiration
+        self._user_id = properties.user_id
+        self._asks_for_reply = properties.reply_to == REPLY_TO
 
     @property
     def is_plain(self) -> bool:
-        asks = self.cc or self.bcc or self._asks_for_reply
-        return not asks and self._user_id is None and self.expiration_ms is None
+        return not self._key_headers and not self._asks_for_reply and self._expiration is None and self._user_id is None
 
-    def admit(self, message: PublishedMessage, user: User, channel: Channel) -> PublishedMessage:
-        """The message as the queues get it: without BCC, with the reply-to name of the channel.
+    def admit(
+        self, message: PublishedMessage, user: User, channel: Channel
+    ) -> tuple[PublishedMessage, tuple[str, ...]]:
+        """The message as the queues get it (without BCC, with the reply-to name of the channel), and the routing keys
+        of CC and BCC.
 
-        Raises: PRECONDITION_FAILED (406): somebody else's user-id (CT-10), no reply consumer (DRT-2).
+        Raises: PRECONDITION_FAILED (406), in this order: no reply consumer (DRT-2); expiration (CT-9), CC or BCC
+        (CT-14) not valid; somebody else's user-id (CT-10).
         """
+        reply_to = self._reply_to(channel)
+        if self._expiration is not None:
+            check_expiration(self._expiration)
+        keys = [key for name, field in self._key_headers.items() for key in _additional_keys(name, field)]
         if self._user_id is not None and self._user_id != user.name and "impersonator" not in user.tags:
             raise AMQPError(
                 ReplyCode.PRECONDITION_FAILED,
                 f"user_id property set to '{self._user_id}' but authenticated user was '{user.name}'",
             )
-        if not (self.bcc or self._asks_for_reply):
-            return message
-        properties = copy.copy(message.properties)
-        if self._asks_for_reply:
-            if channel.reply_consumer is None:
-                raise AMQPError(ReplyCode.PRECONDITION_FAILED, "fast reply consumer does not exist")
-            properties.reply_to = channel.reply_consumer.name
-        if properties.headers is not None and "BCC" in properties.headers:
-            properties.headers = {key: value for key, value in properties.headers.items() if key != "BCC"}
-        return message.with_properties(properties)
+        if reply_to is not None or "BCC" in self._key_headers:
+            message = _edited(message, reply_to)
+        return message, tuple(keys)
+
+    def _reply_to(self, channel: Channel) -> str | None:
+        if not self._asks_for_reply:
+            return None
+        if channel.reply_consumer is None:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, "fast reply consumer does not exist")
+        return channel.reply_consumer.name
+
+
+def _edited(message: PublishedMessage, reply_to: str | None) -> PublishedMessage:
+    properties = copy.copy(message.properties)
+    if reply_to is not None:
+        properties.reply_to = reply_to
+    if properties.headers is not None:
+        properties.headers = {key: value for key, value in properties.headers.items() if key != "BCC"}
+    return message.with_properties(properties)
 
 
 PLAIN = Traits()
 
 
 def traits_of(frames: bytes, header_size: int) -> Traits:
-    """Raises INTERNAL_ERROR (541): undecodable; PRECONDITION_FAILED (406): expiration, CC or BCC not valid."""
+    """Raises INTERNAL_ERROR (541): the properties cannot be decoded."""
     traits = Traits(decode_properties(frames_header(frames, header_size)))
     return PLAIN if traits.is_plain else traits
 
 
-def _additional_keys(headers: Table, name: str) -> tuple[str, ...]:
+def _additional_keys(name: str, field: Field) -> list[str]:
     """The long strings of the array; other elements are skipped (RabbitMQ: CT-13, CT-14)."""
-    field = headers.get(name)
-    if field is None:
-        return ()
     if not isinstance(field.value, list):
         raise AMQPError(
             ReplyCode.PRECONDITION_FAILED,
             f'invalid message: {{unacceptable_type_in_header,"{name}",{TYPE_NAMES[field.tag]}}}',
         )
-    return tuple(str(item.value) for item in field.value if item.tag == "S")
+    return [str(item.value) for item in field.value if item.tag == "S"]
 
 
-def _expiration(text: str) -> int:
-    """A decimal string of 0 to ten years in milliseconds (RabbitMQ: CT-9)."""
+def check_expiration(text: str) -> None:
+    """A decimal string of 0 to ten years in milliseconds (RabbitMQ: CT-9). Raises PRECONDITION_FAILED (406)."""
     match = re.match(r"[+-]?[0-9]+", text)
     if match is None:
-        raise _invalid_expiration(text, "no_integer")
-    number = int(match.group())
-    if match.end() < len(text):
-        raise _invalid_expiration(text, f'{{leftover_string,"{text[match.end() :]}"}}')
-    if number < 0:
-        raise _invalid_expiration(text, f"{{value_negative,{number}}}")
-    if number > TEN_YEARS_MS:
-        raise _invalid_expiration(text, f"{{value_too_large,{number}}}")
-    return number
+        reason = "no_integer"
+    elif match.end() < len(text):
+        reason = f'{{leftover_string,"{_erlang_escaped(text[match.end() :])}"}}'
+    elif (number := int(match.group())) < 0:
+        reason = f"{{value_negative,{number}}}"
+    elif number > TEN_YEARS_MS:
+        reason = f"{{value_too_large,{number}}}"
+    else:
+        return
+    raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"invalid expiration '{text}': {reason}")
 
 
-def _invalid_expiration(text: str, reason: str) -> AMQPError:
-    return AMQPError(ReplyCode.PRECONDITION_FAILED, f"invalid expiration '{text}': {reason}")
+def _erlang_escaped(text: str) -> str:
+    return text.translate(_ERLANG_ESCAPES)
+
+
+_ERLANG_ESCAPES = str.maketrans(
+    {"\\": r"\\", '"': r"\"", "\b": r"\b", "\t": r"\t", "\n": r"\n", "\v": r"\v", "\f": r"\f", "\r": r"\r"}
+)

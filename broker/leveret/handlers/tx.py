@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leveret.core.channel import ChannelMode
 from leveret.handlers.channel import Channel
-from leveret.handlers.publish import deliver_held
+from leveret.handlers.publish import deliver_committed
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Frame, Tx, make
 
@@ -23,7 +23,7 @@ def commit(channel: Channel, _method: Tx.Commit) -> Frame:
     core = channel.core
     _check_tx(channel)
     publishes = core.transaction.take_publishes()
-    outcomes = [deliver_held(channel, message, queues, mandatory) for message, queues, mandatory in publishes]
+    outcomes = [deliver_committed(channel, *held) for held in publishes]
     for deliveries, requeue in core.transaction.release():
         if requeue is None:
             core.settle_deliveries(deliveries)
