@@ -2,7 +2,7 @@
 
 from leveret.core.message import Message
 from leveret.core.queue import TAKEN, Queue
-from leveret.core.reply import ReplyConsumer
+from leveret.core.reply import UNREAD_REPLY_BYTES_MAX, ReplyConsumer
 from leveret.core.vhost import VirtualHost
 from tests.core.scene import Client, NumberedMessage, publish
 
@@ -72,3 +72,19 @@ def test_its_coming_and_going_moves_the_generation(vhost: VirtualHost) -> None:
     generation = vhost.generation
     requester.channel.close()
     assert vhost.generation > generation
+
+
+def test_a_requester_that_does_not_read_is_sent_no_more_than_a_limit(vhost: VirtualHost) -> None:
+    """What is beyond it is dropped, as a reply to a requester who is gone; once it reads, replies come again."""
+    requester = Requester(vhost)
+    half = NumberedMessage(1, size_bytes=UNREAD_REPLY_BYTES_MAX // 2 + 1)
+    requester.channel.pause()
+    for _ in range(5):
+        requester.consumer.publish(half)
+    assert len(requester.replies) == 2
+    requester.channel.resume()
+    requester.consumer.publish(half)
+    assert len(requester.replies) == 3
+    requester.channel.pause()
+    requester.consumer.publish(half)
+    assert len(requester.replies) == 4

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
 
 
+# What a requester that does not read is sent before replies to it are dropped: one message of the largest size.
+# RabbitMQ has no limit here; consumers are held back by their queues, but a reply has no queue to wait in.
+UNREAD_REPLY_BYTES_MAX = 16 * 1024 * 1024
+
+
 class ReplyConsumer:
     """The pseudo-queue of one channel that consumes from amq.rabbitmq.reply-to.
 
-    Its name is the key that responders publish to on the default exchange. It holds nothing: a reply is delivered or,
-    once the channel is gone, dropped.
+    Its name is the key that responders publish to on the default exchange. It holds nothing: a reply is delivered
+    or dropped, once the channel is gone or has not read for too long.
     """
 
-    __slots__ = ("_channel", "_send", "is_deleted", "name", "tag")
+    __slots__ = ("_channel", "_send", "_unread_bytes", "is_deleted", "name", "tag")
 
     is_exchange = False
 
@@ -31,11 +36,18 @@ class ReplyConsumer:
         self.is_deleted = False
         self._channel = channel
         self._send = send
+        self._unread_bytes = 0
 
     def publish(self, message: Message) -> int:
         """Deliver it. Replies take part in the channel's delivery tags."""
         if self.is_deleted:
             return TAKEN
+        if not self._channel.is_paused:
+            self._unread_bytes = 0
+        elif self._unread_bytes > UNREAD_REPLY_BYTES_MAX:
+            return TAKEN
+        else:
+            self._unread_bytes += message.size_bytes
         self._channel.last_delivery_tag += 1
         self._send(self._channel.last_delivery_tag, False, message)
         return TAKEN
