@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +51,10 @@ def test_every_difference_names_a_probe_once_and_says_something_else_than_rabbit
     assert [name for name, lines in differences.deliberate.items() if recorded.get(name) == lines] == []
     assert differences.deliberate.keys() | differences.waiting.keys() <= recorded.keys()
     assert differences.deliberate.keys() & differences.waiting.keys() == set()
+
+
+def test_the_readme_lists_the_rule_of_every_deliberate_difference() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    reasons = tomllib.loads(recordings.DIFFERENCES.read_text(encoding="utf-8"))["deliberate"]
+    rules = {rule for reason in reasons.values() for rule in re.findall(r"[A-Z]+-[0-9]+", reason["why"])}
+    assert {rule for rule in rules if not re.search(rf"\b{rule}\b", readme)} == set()
