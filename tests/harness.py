@@ -349,7 +349,7 @@ class Client:
 class BrokerHarness:
     """A broker with the users of PASSWORDS: guest is an administrator, stand-in an impersonator.
 
-    now_seconds: what the message clock shows; tests move it.
+    now_seconds: what the message clock shows; tests move it, with `advance` if something is due meanwhile.
     """
 
     def __init__(self) -> None:
@@ -381,6 +381,15 @@ class BrokerHarness:
         for channel in channels:
             client.open(channel)
         return client
+
+    def advance(self, seconds: float) -> None:
+        """Move the message clock on, from one timer to the next, as if the time had passed."""
+        end = self.now_seconds + seconds
+        timers = self.node.timers
+        while (next_at := timers.next_at()) is not None and next_at <= end:
+            self.now_seconds = max(self.now_seconds, next_at)
+            timers.run_due()
+        self.now_seconds = end
 
     def run_work(self) -> int:
         """Run slices until none is left; answers how many there were."""

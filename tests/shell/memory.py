@@ -6,6 +6,8 @@ from collections import deque
 
 import trio
 
+from leveret.core.timers import Timers
+
 
 class MemoryTransport:
     """The broker's end of a stream. The test is the peer and the kernel, which takes `capacity` bytes unread."""
@@ -175,6 +177,7 @@ class SlicedWork:
 
     def __init__(self):
         self.on_work = lambda: None
+        self.timers = Timers(lambda: 0.0)
         self._slices = deque()
 
     def add(self, *slices):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from leveret.core.timers import Timers
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError, ReplyCode
 
@@ -15,6 +16,7 @@ class Node:
 
     name: as RabbitMQ's cluster_name, `leveret@<host>`.
     now: the message clock, seconds since 1970. The core has no clock of its own.
+    timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
     """
@@ -22,6 +24,7 @@ class Node:
     def __init__(self, name: str = "leveret@localhost", *, now: Callable[[], float]) -> None:
         self.name = name
         self.now = now
+        self.timers = Timers(now)
         self.on_work: Callable[[], None] = _nobody_listens
         self.vhosts: dict[str, VirtualHost] = {}
         self._work: dict[Work, None] = {}

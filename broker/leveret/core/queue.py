@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from leveret.core.dead_letter import REJECTED, dead_letter
 from leveret.core.message import Entry, Message
 from leveret.core.rotation import Rotation
+from leveret.core.settings import QueueSettings, queue_settings
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
@@ -44,7 +45,7 @@ class Queue:
 
     __slots__ = (
         "_next_position", "_ready", "_returned", "arguments", "auto_delete", "consumers", "durable", "is_deleted",
-        "name", "owner", "rotation", "type_name", "unacked_count", "vhost",
+        "name", "owner", "rotation", "settings", "type_name", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False
@@ -60,6 +61,7 @@ class Queue:
         self.auto_delete = auto_delete
         self.owner = owner
         self.arguments = arguments
+        self.settings: QueueSettings = queue_settings(queue_type, arguments, {})
         self.consumers: list[Consumer] = []
         self.rotation = Rotation()
         self.unacked_count = 0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from leveret.core.timers import Timer
 from leveret.shell.heartbeat import Heartbeats
-from leveret.shell.timers import Timer
 from leveret.shell.transport import Transport
 from leveret_protocol.constants import HEARTBEAT_FRAME
 

@@ -7,7 +7,7 @@ after the last byte.
 
 from collections.abc import Callable
 
-from leveret.shell.timers import Timer, Timers
+from leveret.core.timers import Timer, Timers
 
 _SILENT_LOOKS_MAX = 2
 

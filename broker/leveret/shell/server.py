@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import trio
 
+from leveret.core.timers import Timers
 from leveret.shell.connection import ConnectionDriver, MakeConnection
 from leveret.shell.listener import Listener
-from leveret.shell.timers import Timers
+from leveret.shell.timers import keep_awake
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,11 @@ class Work(Protocol):
     """Work of the core that is too long for one turn; Node is one.
 
     on_work: called when work appears where there was none.
+    timers: calls by the message clock.
     """
 
     on_work: Callable[[], None]
+    timers: Timers
 
     def has_work(self) -> bool:
         """Whether a slice waits."""
@@ -55,7 +58,7 @@ class Server:
         self._drivers: dict[ConnectionDriver, None] = {}  # in the order they came
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
-        self.timers = Timers(self.flush)
+        self.timers = Timers(trio.current_time)  # of the wire clock
 
     @property
     def connection_count(self) -> int:
@@ -87,7 +90,8 @@ class Server:
         """Run what connections need, for longer than the broker listens, so that they can be closed."""
         async with trio.open_nursery() as nursery:
             nursery.cancel_scope.shield = True
-            nursery.start_soon(self.timers.run)
+            nursery.start_soon(keep_awake, self.timers, self.flush)
+            nursery.start_soon(keep_awake, self._work.timers, self.flush)
             nursery.start_soon(self._run_work)
             task_status.started(nursery)
 
