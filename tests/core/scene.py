@@ -16,18 +16,33 @@ from leveret_protocol.fields import Table, table
 
 
 class NumberedMessage(Message):
-    """A message that is nothing but a number."""
+    """A message that is nothing but a number, and what queues look at."""
 
-    __slots__ = ("number", "size")
+    __slots__ = ("_expiration_ms", "_priority", "number", "size")
 
     exchange = routing_key = ""
     body = b""
     body_size_bytes = 0
     is_dead_letter = False
 
-    def __init__(self, number: int, size_bytes: int = 1) -> None:
+    def __init__(
+        self, number: int, size_bytes: int = 1, *, expiration_ms: int | None = None, priority: int | None = None
+    ) -> None:
         self.number = number
         self.size = size_bytes
+        self._expiration_ms = expiration_ms
+        self._priority = priority
+
+    @property
+    def expiration_ms(self) -> int | None:
+        return self._expiration_ms
+
+    @property
+    def priority(self) -> int | None:
+        return self._priority
+
+    def with_headers(self, headers: Table) -> Message:
+        return self
 
     @property
     def size_bytes(self) -> int:

@@ -159,23 +159,10 @@ def check_replicated(subject: str, *, durable: bool, exclusive: bool, auto_delet
             raise _precondition_failed(f"invalid property '{name}' for {subject}")
 
 
-# What a queue cannot do yet. These change what happens to messages, so accepting them would be a lie.
-UNSUPPORTED: Final = ("x-dead-letter-strategy", "x-max-priority", "x-single-active-consumer", "x-delivery-limit")
-# What is stored, compared and shown, and does nothing yet: clients declare these all over the place.
-WITHOUT_EFFECT: Final = ("x-expires", "x-message-ttl")
-
-
-def check_supported(subject: str, queue_type: str, arguments: Table) -> list[str]:
-    """Answers the arguments that are accepted without effect, to be told in the log.
-
-    Raises: NOT_IMPLEMENTED (540): the argument or the queue type cannot be served yet.
-    """
+def check_supported(subject: str, queue_type: str) -> None:
+    """Raises NOT_IMPLEMENTED (540): a queue type that cannot be served yet."""
     if queue_type == "stream":
         raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"{subject}: stream queues are not supported yet")
-    for name in UNSUPPORTED:
-        if name in arguments:
-            raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"{subject}: argument '{name}' is not supported yet")
-    return [name for name in WITHOUT_EFFECT if name in arguments]
 
 
 def check_integer(name: str, value: Field, subject: str) -> int:

@@ -244,8 +244,11 @@ class Channel:
         """First half of the end: take its consumers out, so that nothing it gives back comes to it again."""
         if self.reply_consumer is not None:
             self.set_reply_consumer(None)
-        for consumer_tag in list(self.consumers):
-            self.cancel(consumer_tag)
+        consumers, self.consumers = self.consumers, {}
+        for consumer in consumers.values():
+            consumer.queue.remove_consumer(consumer)
+        for queue in {consumer.queue: None for consumer in consumers.values()}:
+            self.vhost.consumer_gone(queue)
 
     def close(self) -> None:
         """The channel ends: consumers go, unacked messages go back in order, held acks are undone (RabbitMQ: TX-6)."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     Letter = tuple[Queue | ReplyConsumer, Message]
 
 REJECTED = "rejected"
+EXPIRED = "expired"
 MAXLEN = "maxlen"
+DELIVERY_LIMIT = "delivery_limit"
 
 
 def dead_letter(queue: Queue, message: Message, reason: str) -> None:
@@ -28,12 +30,12 @@ def dead_letter(queue: Queue, message: Message, reason: str) -> None:
 
     The routing key is the queue's x-dead-letter-routing-key, else all keys the message itself has, CC included.
     """
-    exchange_name = _string(queue.arguments, "x-dead-letter-exchange")
+    exchange_name = queue.settings.dead_letter_exchange
     exchange = None if exchange_name is None else queue.vhost.exchanges.get(exchange_name)
     if exchange is None or exchange_name is None:
         return
     own_keys = [message.routing_key, *_cc(message)]
-    routing_key = _string(queue.arguments, "x-dead-letter-routing-key")
+    routing_key = queue.settings.dead_letter_routing_key
     routing_keys = own_keys if routing_key is None else [routing_key]
     properties = copy.copy(message.properties)
     deaths = _deaths(queue, message, reason, own_keys)
@@ -123,8 +125,3 @@ def _cc(message: Message) -> list[str]:
     if field is None or not isinstance(field.value, list):
         return []
     return [str(item.value) for item in field.value if item.tag == "S"]
-
-
-def _string(arguments: Table, name: str) -> str | None:
-    field = arguments.get(name)
-    return None if field is None else str(field.value)

@@ -62,6 +62,20 @@ class Message(ABC):
     def is_dead_letter(self) -> bool:
         """Did this broker dead-letter it, so that its x-death header can be believed?"""
 
+    @property
+    @abstractmethod
+    def expiration_ms(self) -> int | None:
+        """The expiration property, which has been found valid (RabbitMQ: CT-9). Cheap where there is none."""
+
+    @property
+    @abstractmethod
+    def priority(self) -> int | None:
+        """The priority property, 0 to 255. Cheap where there is none."""
+
+    @abstractmethod
+    def with_headers(self, headers: Table) -> Message:
+        """The same message with these headers besides its own, or instead of them."""
+
     @abstractmethod
     def dead_lettered(self, exchange: str, routing_key: str, properties: Properties) -> Message:
         """The same content, published elsewhere with other properties."""
@@ -72,11 +86,24 @@ class Entry:
 
     position: where it stands in the queue. Positions only grow, so a requeued message finds its old place
     (RabbitMQ: classic queues requeue to the original position).
+    expires_at: when it is to be given up, by the message clock, if it is ready then; None: never.
     """
 
     __slots__ = ("message", "position", "redelivered")
+
+    expires_at: float | None = None  # most have no deadline, and no place for one
 
     def __init__(self, message: Message, position: int) -> None:
         self.message = message
         self.position = position
         self.redelivered = False
+
+
+class TimedEntry(Entry):
+    """An entry that may have a deadline. It is fixed when the message comes (RabbitMQ: TTL-1, TTL-5)."""
+
+    __slots__ = ("expires_at",)
+
+    def __init__(self, message: Message, position: int, expires_at: float | None) -> None:
+        super().__init__(message, position)
+        self.expires_at = expires_at

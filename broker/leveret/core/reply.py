@@ -38,6 +38,9 @@ class ReplyConsumer:
         self._send = send
         self._unread_bytes = 0
 
+    def expect_expiration(self) -> None:
+        """Replies are delivered at once or never."""
+
     def publish(self, message: Message) -> int:
         """Deliver it. Replies take part in the channel's delivery tags."""
         if self.is_deleted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from leveret.core.binding import Destination
@@ -12,6 +12,17 @@ from leveret.core.message import Message
 if TYPE_CHECKING:
     from leveret.core.queue import Queue
     from leveret.core.reply import ReplyConsumer
+
+
+def hand_out(message: Message, queues: Iterable[Queue | ReplyConsumer]) -> list[int]:
+    """Give a message to its queues; answers what each of them said (TAKEN, BACKLOG, REFUSED).
+
+    For all messages but the plainest: this is where queues learn of an expiration.
+    """
+    if message.expiration_ms is not None:
+        for queue in queues:
+            queue.expect_expiration()
+    return [queue.publish(message) for queue in queues]
 
 
 def route(

@@ -6,7 +6,6 @@ increases `generation`; routes that were remembered under an older generation ar
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -14,22 +13,23 @@ from typing import TYPE_CHECKING
 from leveret.core import arguments as args
 from leveret.core import names
 from leveret.core.binding import Binding, Destination
+from leveret.core.classic_queue import ClassicQueue
 from leveret.core.exchanges import Exchange, exchange_class
 from leveret.core.exchanges.default import DefaultExchange
-from leveret.core.limited_queue import LIMITS, LimitedQueue
 from leveret.core.message import Message
+from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
+from leveret.core.quorum_queue import QuorumQueue
 from leveret.core.reply import ReplyConsumer
 from leveret.core.routing import route
-from leveret_protocol.errors import AMQPError, ReplyCode, printable
+from leveret.core.settings import queue_settings
+from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
     from leveret.core.consumer import Consumer
     from leveret.core.dead_letter import Letter
     from leveret.core.node import Node
-
-logger = logging.getLogger("leveret.queue")
 
 # RabbitMQ: predeclared in every virtual host, all durable.
 PREDECLARED = {
@@ -175,6 +175,7 @@ class VirtualHost:
         args.check_equal(str(existing), "durable", durable, existing.durable)
         args.check_equal(str(existing), "auto_delete", auto_delete, existing.auto_delete)
         args.check_queue_equivalent(str(existing), existing.type_name, arguments, existing.arguments)
+        existing.declared_again()
         return existing
 
     def _create_queue(
@@ -184,17 +185,13 @@ class VirtualHost:
         queue_type = args.check_queue_arguments(subject, arguments)
         if queue_type != "classic":
             args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
-        for ignored in args.check_supported(subject, queue_type, arguments):
-            logger.warning("%s: argument '%s' is stored, but has no effect yet", printable(subject), ignored)
-        queue_class = LimitedQueue if any(limit in arguments for limit in LIMITS) else Queue
+        args.check_supported(subject, queue_type)
+        queue_class: type[Queue] = QuorumQueue if queue_type == "quorum" else ClassicQueue
+        if "x-max-priority" in arguments:
+            queue_class = PriorityQueue
+        settings = queue_settings(queue_type, arguments, {})
         queue = queue_class(
-            self,
-            name,
-            queue_type=queue_type,
-            durable=durable,
-            auto_delete=auto_delete,
-            owner=owner,
-            arguments=arguments,
+            self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments, settings=settings
         )
         self.queues[name] = queue
         self.generation += 1
@@ -218,9 +215,14 @@ class VirtualHost:
         return orphans
 
     def consumer_gone(self, queue: Queue) -> None:
-        """The last consumer of an auto-delete queue takes the queue with it (RabbitMQ: QU-16)."""
-        if queue.auto_delete and not queue.consumers and not queue.is_deleted:
+        """Consumers were removed: others take their place; the last one of an auto-delete queue takes the queue with it
+        (RabbitMQ: QU-16)."""
+        if queue.is_deleted:
+            return
+        if queue.auto_delete and not queue.consumers:
             self.delete_queue(queue)
+        else:
+            queue.consumers_left()
 
     def connection_gone(self, owner: object) -> None:
         """Delete the exclusive queues of a connection that has ended."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from leveret.core import message as core_message
 from leveret.core.message import Message
 from leveret_protocol.constants import FRAME_MAX
@@ -14,7 +16,13 @@ from leveret_protocol.content import (
     frames_body_size,
     frames_header,
 )
+from leveret_protocol.fields import Table
 from leveret_protocol.publish import Publish
+
+# The upper byte of the property flags: after the frame header (7), class, weight and body size (12).
+_FLAGS = 19
+_HAS_PRIORITY = 0x08
+_HAS_EXPIRATION = 0x01
 
 
 class PublishedMessage(Message):
@@ -64,6 +72,21 @@ class PublishedMessage(Message):
     def is_dead_letter(self) -> bool:
         return False
 
+    @property
+    def expiration_ms(self) -> int | None:
+        if not self.frames[_FLAGS] & _HAS_EXPIRATION:
+            return None
+        return int(self.properties.expiration or "0")
+
+    @property
+    def priority(self) -> int | None:
+        return self.properties.priority if self.frames[_FLAGS] & _HAS_PRIORITY else None
+
+    def with_headers(self, headers: Table) -> PublishedMessage:
+        properties = copy.copy(self.properties)
+        properties.headers = dict(sorted(((properties.headers or {}) | headers).items()))  # sorted: RabbitMQ, CT-7
+        return self.with_properties(properties)
+
     def dead_lettered(self, exchange: str, routing_key: str, properties: core_message.Properties) -> DeadLetter:
         assert isinstance(properties, Properties)
         letter = self.with_properties(properties)
@@ -74,7 +97,7 @@ class PublishedMessage(Message):
         body = self.body
         header = encode_header(properties, len(body))
         frames = content_frames(self.channel_number, header, body, FRAME_MAX)
-        message = PublishedMessage(self.publish, frames, len(header), self.channel_number)
+        message = type(self)(self.publish, frames, len(header), self.channel_number)
         message._properties = properties
         return message
 

@@ -16,6 +16,7 @@ from leveret.core.channel import ChannelMode
 from leveret.core.message import Message
 from leveret.core.names import REPLY_TO_PREFIX
 from leveret.core.queue import BACKLOG, REFUSED
+from leveret.core.routing import hand_out
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.traits import PLAIN, Traits, traits_of
@@ -135,7 +136,7 @@ def _hand_out(channel: Channel, message: Message, queues: tuple[Queue | ReplyCon
     False: one of them refused it.
     """
     queues = tuple(queue for queue in queues if not queue.is_deleted)
-    outcomes = [queue.publish(message) for queue in queues]
+    outcomes = hand_out(message, queues)
     if BACKLOG in outcomes:
         channel.connection.publishes_into_backlog = True
     if mandatory and not queues:

@@ -22,6 +22,7 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
         return _declare_reply_queue(channel, method, name)
     if method.passive:
         queue = vhost.queue(name, channel.connection)
+        queue.declared_again()
     else:
         queue = vhost.declare_queue(
             name, durable=method.durable, exclusive=method.exclusive, auto_delete=method.auto_delete,

@@ -25,6 +25,7 @@ class HeadersMessage(Message):
     body = b""
     size_bytes = body_size_bytes = 0
     is_dead_letter = False
+    expiration_ms = priority = None
 
     def __init__(self, headers=None):
         self.headers = None if headers is None else table(headers)
@@ -32,6 +33,9 @@ class HeadersMessage(Message):
     @property
     def properties(self):
         return self
+
+    def with_headers(self, headers):
+        return HeadersMessage((self.headers or {}) | headers)
 
     def dead_lettered(self, exchange, routing_key, properties):
         raise AssertionError("routing does not dead-letter")

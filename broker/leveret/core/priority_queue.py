@@ -1,0 +1,69 @@
+"""A classic queue with x-max-priority: the highest priority first, first in, first out within each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+from leveret.core.classic_queue import free_in_slices
+from leveret.core.fifo import Fifo
+from leveret.core.message import Entry
+from leveret.core.queue import Queue
+from leveret_protocol.fields import Table
+
+
+class PriorityQueue(Queue):
+    """A message without a priority has 0, one above the maximum the maximum (RabbitMQ: PRI-1). A maximum of 0 is 1.
+
+    The head, at which messages expire and are dropped, is that of the whole queue (TTL-6, LEN-2).
+    """
+
+    __slots__ = ("_count", "_filled", "_levels")
+
+    type_name = "classic"
+
+    def __init__(self, *args: Any, arguments: Table, **kwargs: Any) -> None:
+        max_priority = arguments["x-max-priority"].value
+        assert isinstance(max_priority, int)
+        self._levels = [Fifo() for _ in range(max(max_priority, 1) + 1)]
+        self._filled = 0  # bit n: level n has messages. So the highest one is found at once
+        self._count = 0
+        super().__init__(*args, arguments=arguments, **kwargs)
+
+    @property
+    def message_count(self) -> int:
+        return self._count
+
+    def _level(self, entry: Entry) -> Fifo:
+        """That of its priority, which is about to get it."""
+        priority = min(entry.message.priority or 0, len(self._levels) - 1)
+        self._filled |= 1 << priority
+        self._count += 1
+        return self._levels[priority]
+
+    def _append(self, entry: Entry) -> None:
+        self._level(entry).append(entry)
+
+    def _put_back(self, entry: Entry) -> None:
+        self._level(entry).put_back(entry)
+
+    def _peek(self) -> Entry:
+        return self._levels[self._filled.bit_length() - 1].peek()
+
+    def _pop(self) -> Entry:
+        highest = self._filled.bit_length() - 1
+        level = self._levels[highest]
+        entry = level.pop()
+        self._count -= 1
+        if not level:
+            self._filled ^= 1 << highest
+        return entry
+
+    def _entries(self) -> Iterable[Entry]:
+        return chain.from_iterable(self._levels)
+
+    def _clear(self) -> None:
+        self._filled = self._count = 0
+        for level in self._levels:
+            free_in_slices(self.vhost, level.clear())
