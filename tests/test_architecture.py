@@ -29,6 +29,7 @@ DOORS = {
     "auth": set(),
     "core": {
         "storage.base",
+        "leveret_protocol.erlang_text",
         "leveret_protocol.errors",
         "leveret_protocol.constants",
         "leveret_protocol.fields",

@@ -113,7 +113,6 @@ def test_exclusive_consumer_is_refused_while_another_consumes(
     assert caught.value.reply_code == 403
 
 
-@pytest.mark.not_yet("x-single-active-consumer")
 def test_single_active_consumer_hands_over_when_the_active_one_goes(
     connection: pika.BlockingConnection, channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:

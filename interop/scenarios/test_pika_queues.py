@@ -221,7 +221,6 @@ def test_empty_name_means_the_queue_declared_last_on_the_channel(
     assert drain(channel, "") == [b"bound by the empty name"]
 
 
-@pytest.mark.not_yet("x-max-priority")
 def test_priority_queue_serves_the_higher_priority_first(
     channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:
@@ -232,7 +231,6 @@ def test_priority_queue_serves_the_higher_priority_first(
     assert drain(channel, queue) == [b"3", b"4", b"6", b"5", b"2", b"0", b"1"]
 
 
-@pytest.mark.not_yet("x-message-ttl")
 def test_expired_messages_go_to_the_dead_letter_exchange(
     channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
+from leveret_protocol.erlang_text import binary
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import INTEGER_TAGS, TYPE_NAMES, Field, Table
 
@@ -95,11 +96,21 @@ def _printed(value: object) -> str:
             return "undefined"
         case bytes():
             return value.decode("utf-8", "surrogateescape")
-        case (scale, unscaled):
-            return f"{{{scale},{unscaled}}}"
-        case {} if not value:
-            return "[]"
+        case tuple():
+            return f"{{{','.join(map(str, value))}}}"
+        case list():
+            return f"[{','.join(f'{{{TYPE_NAMES[item.tag]},{_term(item.value)}}}' for item in value)}]"
+        case dict():
+            pairs = (f"{{{_term(key)},{TYPE_NAMES[item.tag]},{_term(item.value)}}}" for key, item in value.items())
+            return f"[{','.join(pairs)}]"
     return str(value)
+
+
+def _term(value: object) -> str:
+    """A value inside of an array or a table: strings are Erlang's binaries there."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    return binary(value) if isinstance(value, bytes) else _printed(value)
 
 
 def _erlang_float(value: float) -> str:
