@@ -159,5 +159,5 @@ def unbind(
 
 
 def routed(vhost: VirtualHost, exchange: str, key: str = "k") -> list[str]:
-    queues, _ = vhost.route(vhost.exchange(exchange), [key], NumberedMessage(1))
+    queues = vhost.route(vhost.exchange(exchange), [key], NumberedMessage(1))
     return [queue.name for queue in queues]

@@ -18,7 +18,7 @@ class Requester(Client):
 def test_a_reply_goes_through_the_default_exchange_to_the_channel(vhost: VirtualHost) -> None:
     """RabbitMQ DRT-3."""
     requester, message = Requester(vhost), NumberedMessage(1)
-    queues, _ = vhost.route(vhost.default_exchange, [requester.consumer.name], message)
+    queues = vhost.route(vhost.default_exchange, [requester.consumer.name], message)
     assert queues == (requester.consumer,)
     assert queues[0].publish(message) == TAKEN
     assert requester.replies == [(1, False, message)]
@@ -28,7 +28,7 @@ def test_other_exchanges_do_not_know_it(vhost: VirtualHost) -> None:
     """RabbitMQ DRT-3: unroutable there."""
     requester = Requester(vhost)
     for name in ("amq.direct", "amq.topic", "amq.fanout"):
-        assert vhost.route(vhost.exchange(name), [requester.consumer.name], NumberedMessage(1))[0] == ()
+        assert vhost.route(vhost.exchange(name), [requester.consumer.name], NumberedMessage(1)) == ()
 
 
 def test_each_requester_has_a_name_of_its_own(vhost: VirtualHost) -> None:
@@ -59,7 +59,7 @@ def test_after_its_end_a_reply_is_dropped(vhost: VirtualHost) -> None:
     for requester in (cancelled, closed):
         assert requester.channel.reply_consumer is None
         assert requester.consumer.is_deleted
-        assert vhost.route(vhost.default_exchange, [requester.consumer.name], NumberedMessage(1))[0] == ()
+        assert vhost.route(vhost.default_exchange, [requester.consumer.name], NumberedMessage(1)) == ()
         assert requester.consumer.publish(NumberedMessage(1)) == TAKEN
         assert requester.replies == []
     assert vhost.reply_consumers == {}

@@ -42,7 +42,7 @@ def dead_letter(queue: Queue, message: Message, reason: str) -> None:
     properties.headers = _headers(message, deaths, drops_cc=routing_key is not None)
     properties.expiration = None
     letter = message.dead_lettered(exchange_name, routing_keys[0], properties)
-    targets = queue.vhost.route(exchange, routing_keys, letter)[0]
+    targets = queue.vhost.route(exchange, routing_keys, letter)
     _publish(queue.vhost, [(target, letter) for target in targets if not _is_cycle(target.name, deaths)])
 
 

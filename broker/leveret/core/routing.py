@@ -30,11 +30,10 @@ def route(
     routing_keys: Sequence[str],
     message: Message,
     find_exchange: Callable[[str], Exchange | None],
-) -> tuple[tuple[Queue | ReplyConsumer, ...], bool]:
-    """The queues that a message goes to, each once, and whether the keys alone decided that.
+) -> tuple[Queue | ReplyConsumer, ...]:
+    """The queues that this message goes to, each once.
 
-    routing_keys: the primary key first, then those of CC and BCC; all apply at every exchange on the way. If the keys
-    alone decide, the message has not been looked at, and the answer holds until the topology changes.
+    routing_keys: the primary key first, then those of CC and BCC; all apply at every exchange on the way.
     The order is that of discovery: bindings before what they lead to, first keys first.
 
     RabbitMQ (EX-23 and "Exchange types"): each exchange is visited once, so cycles end. The alternate exchange takes
@@ -42,17 +41,35 @@ def route(
     nowhere is somewhere. That holds for every exchange on the way, and so for alternates of alternates. An alternate
     that does not exist leads nowhere, and so does the default exchange as an alternate.
     """
+    queues = _walk(exchange, lambda source: source.route(routing_keys, message), find_exchange)
+    assert queues is not None
+    return queues
+
+
+def route_by_keys(
+    exchange: Exchange, routing_keys: Sequence[str], find_exchange: Callable[[str], Exchange | None]
+) -> tuple[Queue | ReplyConsumer, ...] | None:
+    """The same for every message with these keys, until the topology changes.
+
+    None: there is an exchange on the way that decides by more than the keys. It has not been asked for a route, since
+    it might remember that, or use up chance.
+    """
+    return _walk(exchange, lambda source: source.route_by_keys(routing_keys), find_exchange)
+
+
+def _walk(
+    exchange: Exchange,
+    ask: Callable[[Exchange], Iterable[Destination] | None],
+    find_exchange: Callable[[str], Exchange | None],
+) -> tuple[Queue | ReplyConsumer, ...] | None:
     queues: dict[Destination, None] = {}
     visited = {exchange: None}
-    keys_decide = True
     unvisited = [exchange]
     for source in unvisited:  # which grows meanwhile
-        if source.depends_only_on_key:
-            keys = routing_keys
-        else:
-            keys = routing_keys[:1]
-            keys_decide = False
-        destinations = [destination for key in keys for destination in source.route(key, message)]
+        answer = ask(source)
+        if answer is None:
+            return None
+        destinations = list(answer)
         if not destinations and source.alternate:
             alternate = find_exchange(source.alternate)
             if alternate is not None:
@@ -64,4 +81,4 @@ def route(
                 reached = cast(Exchange, destination)
                 visited[reached] = None
                 unvisited.append(reached)
-    return cast("tuple[Queue | ReplyConsumer, ...]", tuple(queues)), keys_decide
+    return cast("tuple[Queue | ReplyConsumer, ...]", tuple(queues))

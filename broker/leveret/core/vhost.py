@@ -21,7 +21,7 @@ from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
 from leveret.core.quorum_queue import QuorumQueue
 from leveret.core.reply import ReplyConsumer
-from leveret.core.routing import route
+from leveret.core.routing import route, route_by_keys
 from leveret.core.settings import queue_settings
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
@@ -57,11 +57,11 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self.reply_consumers: dict[str, ReplyConsumer] = {}
         self.dead_letters: deque[Letter] = deque()
-        self.default_exchange = DefaultExchange(self.queues, self.reply_consumers)
+        self.default_exchange = DefaultExchange(self, self.queues, self.reply_consumers)
         self.exchanges: dict[str, Exchange] = {"": self.default_exchange}
         for exchange_name, type_name in PREDECLARED.items():
             self.exchanges[exchange_name] = exchange_class(type_name)(
-                exchange_name, durable=True, auto_delete=False, internal=exchange_name in INTERNAL, arguments={}
+                self, exchange_name, durable=True, auto_delete=False, internal=exchange_name in INTERNAL, arguments={}
             )
         # destination -> the exchanges that have bindings to it: so a queue goes without a walk over all exchanges
         self._sources: dict[Destination, dict[Exchange, None]] = {}
@@ -94,8 +94,7 @@ class VirtualHost:
         if existing is None:
             names.check_not_reserved("exchange", name)
             args.check_longstr(arguments, "alternate-exchange", subject)
-            exchange = cls(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
-            exchange.validate_arguments()
+            exchange = cls(self, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
             self.exchanges[name] = exchange
             self.generation += 1
             return exchange
@@ -238,8 +237,9 @@ class VirtualHost:
         Raises: NOT_FOUND (404), PRECONDITION_FAILED (406) by the exchange type.
         """
         source = self.exchange(source_name)
-        source.validate_binding(routing_key, arguments)
-        if source.bind(Binding(source, destination, routing_key, arguments)):
+        binding = Binding(source, destination, routing_key, arguments)
+        source.validate_binding(binding)
+        if source.bind(binding):
             self._sources.setdefault(destination, {})[source] = None
             self.generation += 1
 
@@ -292,9 +292,18 @@ class VirtualHost:
 
     def route(
         self, exchange: Exchange, routing_keys: Sequence[str], message: Message
-    ) -> tuple[tuple[Queue | ReplyConsumer, ...], bool]:
-        """The queues a message goes to, each once, and whether that holds for every message with these keys."""
+    ) -> tuple[Queue | ReplyConsumer, ...]:
+        """The queues that this message goes to, each once. Exchanges that remember what passes remember it."""
         return route(exchange, routing_keys, message, self.exchanges.get)
+
+    def route_by_keys(
+        self, exchange: Exchange, routing_keys: Sequence[str]
+    ) -> tuple[Queue | ReplyConsumer, ...] | None:
+        """The queues that every message with these keys goes to, until `generation` moves on.
+
+        None: on the way there is an exchange where more than the keys counts; each message is to be asked for.
+        """
+        return route_by_keys(exchange, routing_keys, self.exchanges.get)
 
 
 def refuse_default_exchange(name: str) -> None:

@@ -20,7 +20,6 @@ from leveret.core.routing import hand_out
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.traits import PLAIN, Traits, traits_of
-from leveret_protocol.content import Properties, content_frames, encode_header
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Basic, encode_method, make
 from leveret_protocol.publish import Publish
@@ -98,12 +97,8 @@ def _resolve(channel: Channel, method: Publish) -> None:
     if method.immediate:
         raise AMQPError(ReplyCode.NOT_IMPLEMENTED, "immediate=true")
     exchange = vhost.exchange_to_publish(method.exchange)
-    if exchange.depends_only_on_key and not _is_reply(method):
-        # `always`: the key decides all the way. If an exchange further on looks at the message, the answer is void.
-        queues, always = vhost.route(exchange, (method.routing_key,), _EMPTY_MESSAGE)
-        method.routes = tuple(queue.publish for queue in queues) if always else None
-    else:
-        method.routes = None
+    queues = None if _is_reply(method) else vhost.route_by_keys(exchange, (method.routing_key,))
+    method.routes = None if queues is None else tuple(queue.publish for queue in queues)
     method.routes_generation = vhost.generation
 
 
@@ -113,7 +108,7 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     exchange = core.vhost.exchange_to_publish(method.exchange)
     message, more_keys = traits.admit(message, channel.connection.user, channel.core)
     routing_keys = (method.routing_key, *more_keys)
-    queues = core.vhost.route(exchange, routing_keys, message)[0]
+    queues = core.vhost.route(exchange, routing_keys, message)
     mandatory = method.mandatory and not _is_reply(method)
     if core.mode is ChannelMode.TX:
         # RabbitMQ: the routes of the default exchange are names, whether there are such queues or not.
@@ -157,9 +152,3 @@ def return_message(channel: Channel, message: Message) -> None:
 def _is_reply(method: Publish) -> bool:
     """To a direct reply-to key: from 4.2 on never returned, even if nobody waits for it any more (DRT-4)."""
     return method.exchange == "" and method.routing_key.startswith(REPLY_TO_PREFIX)
-
-
-_EMPTY_HEADER = encode_header(Properties(), 0)
-_EMPTY_MESSAGE: Message = PublishedMessage(
-    Publish.of("", ""), content_frames(0, _EMPTY_HEADER, b"", 0), len(_EMPTY_HEADER), 0
-)

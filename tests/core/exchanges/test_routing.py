@@ -3,8 +3,16 @@
 import pytest
 
 from leveret.core.exchanges.default import DefaultExchange
-from leveret.core.routing import route
-from tests.core.exchanges.topology import HeadersMessage, NamedQueue, SealedMessage, bind, make_exchange, unbind
+from leveret.core.routing import route, route_by_keys
+from tests.core.exchanges.topology import (
+    HeadersMessage,
+    NamedQueue,
+    SealedMessage,
+    bind,
+    make_exchange,
+    make_vhost,
+    unbind,
+)
 
 
 class Topology:
@@ -12,7 +20,7 @@ class Topology:
 
     def __init__(self):
         self.queues = {}
-        self.exchanges = {"": DefaultExchange(self.queues)}
+        self.exchanges = {"": DefaultExchange(make_vhost(), self.queues)}
 
     def exchange(self, name, type_name="fanout", alternate=None):
         self.exchanges[name] = make_exchange(type_name, name, alternate)
@@ -25,7 +33,12 @@ class Topology:
         bind(self.exchanges[source], self.exchanges.get(destination) or self.queue(destination), key, arguments)
 
     def ask(self, exchange, *routing_keys, message=None):
-        return route(self.exchanges[exchange], routing_keys or ("",), message or SealedMessage(), self.exchanges.get)
+        """The queues, and whether the keys alone decide that."""
+        source, keys = self.exchanges[exchange], routing_keys or ("",)
+        by_keys = route_by_keys(source, keys, self.exchanges.get)
+        queues = route(source, keys, message or SealedMessage(), self.exchanges.get)
+        assert by_keys in (None, queues)
+        return queues, by_keys is not None
 
     def routed(self, exchange, *routing_keys, message=None):
         return [queue.name for queue in self.ask(exchange, *routing_keys, message=message)[0]]
@@ -86,8 +99,8 @@ def test_the_default_exchange_leads_to_the_queue_of_that_name(topology):
 
 def test_the_default_exchange_asks_one_mapping_after_the_other():
     first, second, hidden = NamedQueue("a"), NamedQueue("b"), NamedQueue("a")
-    exchange = DefaultExchange({"a": first}, {"b": second, "a": hidden})
-    asked = [list(exchange.route(key, SealedMessage())) for key in ("a", "b", "c")]
+    exchange = DefaultExchange(make_vhost(), {"a": first}, {"b": second, "a": hidden})
+    asked = [list(exchange.route([key], SealedMessage())) for key in ("a", "b", "c")]
     assert asked == [[first], [second], []]
 
 

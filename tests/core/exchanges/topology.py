@@ -3,6 +3,7 @@
 from leveret.core.binding import Binding
 from leveret.core.exchanges import exchange_class
 from leveret.core.message import Message
+from leveret.core.node import Node
 from leveret_protocol.fields import field, table
 
 
@@ -49,9 +50,18 @@ class SealedMessage(HeadersMessage):
         raise AssertionError("the properties have been looked at")
 
 
-def make_exchange(type_name, name="x", alternate=None):
-    arguments = {} if alternate is None else {"alternate-exchange": field(alternate)}
-    return exchange_class(type_name)(name, durable=False, auto_delete=False, internal=False, arguments=arguments)
+def make_exchange(type_name, name="x", alternate=None, arguments=None, **options):
+    """options: what only this type's class takes."""
+    arguments = table(arguments or {})
+    if alternate is not None:
+        arguments["alternate-exchange"] = field(alternate)
+    return exchange_class(type_name)(
+        make_vhost(), name, durable=False, auto_delete=False, internal=False, arguments=arguments, **options
+    )
+
+
+def make_vhost():
+    return Node(now=lambda: 0.0).vhost("/")
 
 
 def binding(source, destination, key="", arguments=None):
@@ -60,8 +70,9 @@ def binding(source, destination, key="", arguments=None):
 
 def bind(source, destination, key="", arguments=None):
     """As a client's bind does it: validated first. Answers whether it is a new one."""
-    source.validate_binding(key, table(arguments or {}))
-    return source.bind(binding(source, destination, key, arguments))
+    new = binding(source, destination, key, arguments)
+    source.validate_binding(new)
+    return source.bind(new)
 
 
 def unbind(source, destination, key="", arguments=None):
@@ -70,4 +81,4 @@ def unbind(source, destination, key="", arguments=None):
 
 def routed(exchange, key="", message=None):
     """The destinations of one exchange's own bindings, each once, in their order."""
-    return list(dict.fromkeys(exchange.route(key, message or SealedMessage())))
+    return list(dict.fromkeys(exchange.route([key], message or SealedMessage())))

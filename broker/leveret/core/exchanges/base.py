@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Iterable
-from typing import ClassVar
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.message import Message
 from leveret_protocol.fields import Table
 
+if TYPE_CHECKING:
+    from leveret.core.vhost import VirtualHost
+
 
 class Exchange(ABC):
     """An exchange. Types subclass this; they keep what they need for routing in step through `_added` and `_removed`.
+
+    A type overrides one of the two: `route_by_keys` if nothing but the keys counts, else `route`.
 
     alternate: name of the alternate exchange, which may be missing; None: there is none.
     arguments: as declared, with their wire types.
     bindings: the bindings it is the source of, by their identity, in the order of their creation. To be read only.
     """
 
-    __slots__ = ("_by_destination", "alternate", "arguments", "auto_delete", "bindings", "durable", "internal", "name")
+    __slots__ = (
+        "_by_destination",
+        "alternate",
+        "arguments",
+        "auto_delete",
+        "bindings",
+        "durable",
+        "internal",
+        "name",
+        "vhost",
+    )
 
     is_exchange = True
 
     type_name: ClassVar[str]
-    # True: the routing key alone decides, so a route may be remembered by key. False: the message is looked at, or
-    # chance plays a part; such an exchange is asked once a message, with the primary key only.
-    depends_only_on_key: ClassVar[bool] = True
 
-    def __init__(self, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table) -> None:
+    def __init__(
+        self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
+    ) -> None:
+        """Types with arguments of their own check them here; the type of `alternate-exchange` is not their business.
+
+        Raises: PRECONDITION_FAILED (406): the type does not accept its arguments.
+        """
+        self.vhost = vhost
         self.name = name
         self.durable = durable
         self.auto_delete = auto_delete
@@ -42,21 +61,13 @@ class Exchange(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
-    # -- checks, before anything is created ---------------------------------------------------------------------------
+    # -- bindings -----------------------------------------------------------------------------------------------------
 
-    def validate_arguments(self) -> None:  # noqa: B027  (most types accept everything)
-        """Called before a new exchange comes into being. The type of `alternate-exchange` is not its business.
-
-        Raises: PRECONDITION_FAILED (406): the type does not accept its arguments.
-        """
-
-    def validate_binding(self, binding_key: str, arguments: Table) -> None:  # noqa: B027
+    def validate_binding(self, binding: Binding) -> None:  # noqa: B027  (most types accept everything)
         """Called before each `bind`, never before `unbind`.
 
-        Raises: PRECONDITION_FAILED (406): the type does not accept the key or the arguments.
+        Raises: PRECONDITION_FAILED (406): the type does not accept the key, the arguments or the destination.
         """
-
-    # -- bindings -----------------------------------------------------------------------------------------------------
 
     def bind(self, binding: Binding) -> bool:
         """False: the same binding was there already, nothing has changed (RabbitMQ: QU-21, EX-22)."""
@@ -105,12 +116,23 @@ class Exchange(ABC):
 
     # -- routing ------------------------------------------------------------------------------------------------------
 
-    @abstractmethod
-    def route(self, routing_key: str, message: Message) -> Iterable[Destination]:
-        """Where its own bindings lead this message. A destination may come more than once.
+    def route_by_keys(self, routing_keys: Sequence[str]) -> Iterable[Destination] | None:
+        """Where its own bindings lead every message with these keys, the primary one first: see `route`.
 
+        None: the keys alone do not decide; the message has a say, or chance, or what passed before. Asking changes
+        nothing, so it may be asked for messages that there are none of.
+        """
+        return None
+
+    def route(self, routing_keys: Sequence[str], message: Message) -> Iterable[Destination]:
+        """Where its own bindings lead this message, which passes now. A destination may come more than once.
+
+        routing_keys: the primary key, then those of CC and BCC.
         The answer is to be used up before the next change of a binding.
         """
+        destinations = self.route_by_keys(routing_keys)
+        assert destinations is not None, "a type overrides one of the two"
+        return destinations
 
 
 class DestinationCounts(dict[Destination, int]):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges.base import Exchange
-from leveret.core.message import Message
+
+if TYPE_CHECKING:
+    from leveret.core.vhost import VirtualHost
 
 
 class DefaultExchange(Exchange):
@@ -20,13 +22,16 @@ class DefaultExchange(Exchange):
 
     type_name = "direct"
 
-    def __init__(self, *queues_by_name: Mapping[str, Destination]) -> None:
-        super().__init__("", durable=True, auto_delete=False, internal=False, arguments={})
+    def __init__(self, vhost: VirtualHost, *queues_by_name: Mapping[str, Destination]) -> None:
+        super().__init__(vhost, "", durable=True, auto_delete=False, internal=False, arguments={})
         self._queues_by_name = queues_by_name
 
-    def route(self, routing_key: str, message: Message) -> Iterable[Destination]:
+    def route_by_keys(self, routing_keys: Sequence[str]) -> Iterable[Destination]:
+        return [queue for key in routing_keys for queue in self._named(key)]
+
+    def _named(self, name: str) -> Iterable[Destination]:
         for queues in self._queues_by_name:
-            queue = queues.get(routing_key)
+            queue = queues.get(name)
             if queue is not None:
                 return (queue,)
         return ()

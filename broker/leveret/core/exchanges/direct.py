@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges.base import DestinationCounts, Exchange
-from leveret.core.message import Message
 from leveret_protocol.fields import Table
+
+if TYPE_CHECKING:
+    from leveret.core.vhost import VirtualHost
 
 
 class DirectExchange(Exchange):
@@ -17,12 +20,14 @@ class DirectExchange(Exchange):
 
     type_name = "direct"
 
-    def __init__(self, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(
+        self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
+    ) -> None:
+        super().__init__(vhost, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
         self._by_key: dict[str, DestinationCounts] = {}
 
-    def route(self, routing_key: str, message: Message) -> Iterable[Destination]:
-        return self._by_key.get(routing_key, ())
+    def route_by_keys(self, routing_keys: Sequence[str]) -> Iterable[Destination]:
+        return [destination for key in routing_keys for destination in self._by_key.get(key, ())]
 
     def _added(self, binding: Binding) -> None:
         self._by_key.setdefault(binding.routing_key, DestinationCounts()).add(binding.destination)

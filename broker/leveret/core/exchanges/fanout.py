@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges.base import Exchange
-from leveret.core.message import Message
 
 
 class FanoutExchange(Exchange):
@@ -16,7 +15,7 @@ class FanoutExchange(Exchange):
 
     type_name = "fanout"
 
-    def route(self, routing_key: str, message: Message) -> Iterable[Destination]:
+    def route_by_keys(self, routing_keys: Sequence[str]) -> Iterable[Destination]:
         return self.destinations()
 
     def _added(self, binding: Binding) -> None:

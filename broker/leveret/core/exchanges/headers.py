@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges.base import Exchange
@@ -11,6 +11,9 @@ from leveret.core.exchanges.header_fields import comparable, printed
 from leveret.core.message import Message
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import TYPE_NAMES, Table
+
+if TYPE_CHECKING:
+    from leveret.core.vhost import VirtualHost
 
 MATCH_ARGUMENT: Final = "x-match"
 MATCH_DEFAULT: Final = "all"
@@ -31,15 +34,16 @@ class HeadersExchange(Exchange):
     __slots__ = ("_matchers",)
 
     type_name = "headers"
-    depends_only_on_key = False
 
-    def __init__(self, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(
+        self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
+    ) -> None:
+        super().__init__(vhost, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
         self._matchers: dict[Hashable, tuple[Matcher, Destination]] = {}
 
-    def validate_binding(self, binding_key: str, arguments: Table) -> None:
+    def validate_binding(self, binding: Binding) -> None:
         """Raises: PRECONDITION_FAILED (406): x-match is none of the four words."""
-        match = arguments.get(MATCH_ARGUMENT)
+        match = binding.arguments.get(MATCH_ARGUMENT)
         if match is None:
             return
         if match.tag != "S":
@@ -53,7 +57,7 @@ class HeadersExchange(Exchange):
                 f"Invalid x-match field value {printed(match)}; expected all, any, all-with-x, or any-with-x",
             )
 
-    def route(self, routing_key: str, message: Message) -> Iterable[Destination]:
+    def route(self, routing_keys: Sequence[str], message: Message) -> Iterable[Destination]:
         fields = message.properties.headers or {}
         headers = {name: comparable(field) for name, field in fields.items()}
         return [destination for matches, destination in self._matchers.values() if matches(headers)]

@@ -16,12 +16,15 @@ Wildcards in a row are brought into one form first: `#.*.#` and `*.#` both mean 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges.base import DestinationCounts, Exchange
-from leveret.core.message import Message
 from leveret_protocol.fields import Table
+
+if TYPE_CHECKING:
+    from leveret.core.vhost import VirtualHost
 
 ONE_WORD = "*"
 ANY_WORDS = "#"
@@ -34,11 +37,16 @@ class TopicExchange(Exchange):
 
     type_name = "topic"
 
-    def __init__(self, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table) -> None:
-        super().__init__(name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+    def __init__(
+        self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
+    ) -> None:
+        super().__init__(vhost, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
         self._root = _Node()
 
-    def route(self, routing_key: str, message: Message) -> Iterable[Destination]:
+    def route_by_keys(self, routing_keys: Sequence[str]) -> Iterable[Destination]:
+        return [destination for key in routing_keys for destination in self._matching(key)]
+
+    def _matching(self, routing_key: str) -> Iterable[Destination]:
         found: list[Destination] = []
         reached = [self._root]
         any_words: dict[_Node, None] = {}  # the nodes for `#` that have been reached, in that order
