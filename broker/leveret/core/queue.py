@@ -238,7 +238,7 @@ class Queue(ABC):
         """basic.get: the first ready message, whatever the consumers; None if there is none."""
         self.touch()
         while self._is_timed and not self._drop_expired():
-            """It answers as if no time had been needed to drop them."""
+            pass  # the answer is as if dropping them had taken no time
         if not self.message_count:
             return None
         if not no_ack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 from leveret.core import message as core_message
 from leveret.core.message import Message
@@ -23,6 +24,21 @@ from leveret_protocol.publish import Publish
 _FLAGS = 19
 _HAS_PRIORITY = 0x08
 _HAS_EXPIRATION = 0x01
+# Messages come in kinds: a few sets of properties, with a great many messages each.
+_REMEMBERED_COUNT = 1024
+_REMEMBERED_SIZE_MAX = 512  # bytes of properties
+
+
+def _decoded(frames: bytes, header_size: int) -> Properties:
+    """The properties, which messages share: whoever wants others makes a copy."""
+    if header_size > _REMEMBERED_SIZE_MAX:
+        return decode_properties(frames_header(frames, header_size))
+    return _remembered(frames[_FLAGS : 7 + header_size])
+
+
+@functools.lru_cache(_REMEMBERED_COUNT)
+def _remembered(property_bytes: bytes) -> Properties:
+    return decode_properties(bytes(_FLAGS - 7) + property_bytes)
 
 
 class PublishedMessage(Message):
@@ -53,7 +69,7 @@ class PublishedMessage(Message):
         try:
             return self._properties
         except AttributeError:
-            self._properties: Properties = decode_properties(frames_header(self.frames, self.header_size))
+            self._properties: Properties = _decoded(self.frames, self.header_size)
             return self._properties
 
     @property
