@@ -26,7 +26,7 @@ DOORS = {
     "broker": {"shell", "handlers", "core", "auth"},
     "shell": {"handlers", "core", "leveret_protocol"},
     "handlers": {"core", "auth", "leveret_protocol"},
-    "auth": set(),
+    "auth": {"core.limits"},
     "core": {
         "storage.base",
         "leveret_protocol.erlang_text",

@@ -101,6 +101,25 @@ def test_an_operator_drops_what_is_still_in_its_handshake(harness: BrokerHarness
     assert client.connection.drop_after_seconds == 0
 
 
+def test_the_connections_of_a_user_or_a_virtual_host_are_found_to_be_closed(harness: BrokerHarness) -> None:
+    """From connection.open to the end of TCP."""
+    harness.node.add_vhost("v")
+    clients = [harness.connect(), harness.connect(vhost="v"), harness.connect(user="other", vhost="v")]
+    guests, others = clients[0].connection, clients[2].connection
+    connections = harness.node.connections
+    assert connections.of_user("guest") == [guests, clients[1].connection]
+    assert connections.of_vhost("v") == [clients[1].connection, others]
+    assert [(it.name, it.user_name, it.vhost_name, it.channel_count) for it in connections.of_user("other")] == [
+        ("127.0.0.1:50003 -> 127.0.0.1:5672", "other", "v", 1)
+    ]
+    for connection in connections.of_user("other"):
+        connection.force_close("user 'other' is deleted")
+    clients[2].expect_connection_close("CONNECTION_FORCED - user 'other' is deleted", None)
+    assert list(connections) == [client.connection for client in clients]
+    clients[2].lose()
+    assert (list(connections), len(connections)) == ([guests, clients[1].connection], 2)
+
+
 def test_forcing_a_connection_that_is_closing_changes_nothing(client: Client) -> None:
     client.connection.force_close("once")
     client.expect(Connection.Close, channel=0)

@@ -1,22 +1,27 @@
-"""The broker's users: name, password hash, tags.
+"""The broker's users: name, password hash, tags, limits.
 
 For now every user may open every vhost and use all that is in it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from leveret.auth.passwords import hash_password, is_password
+from leveret.core.limits import USER_LIMITS, Limits, checked_limits
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Tags are plain words; RabbitMQ gives five of them a meaning (PERM-7) and keeps any other."""
+    """Tags are plain words; RabbitMQ gives five of them a meaning (PERM-7) and keeps any other.
+
+    limits: max-connections and max-channels, see `Users.set_limits`.
+    """
 
     name: str
     password_hash: str = field(repr=False)
     tags: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=dict, hash=False)
 
     @classmethod
     def with_password(cls, name: str, password: str, tags: Iterable[str] = ()) -> Self:
@@ -47,3 +52,28 @@ class Users:
 
     def __getitem__(self, name: str) -> User:
         return self._by_name[name]
+
+    def limits(self, name: str) -> Limits:
+        """Those in force now; none for a user who is no more."""
+        user = self._by_name.get(name)
+        return {} if user is None else user.limits
+
+    def set_limits(self, name: str, limits: Mapping[str, object]) -> None:
+        """max-connections, max-channels: 0 for none, negative for no limit. Those not named stay as they are.
+
+        What is open already stays open (RabbitMQ: PERM-9).
+        Raises KeyError: there is no such user; ValueError with RabbitMQ's text.
+        """
+        user = self._by_name[name]
+        self._by_name[name] = replace(
+            user, limits={**user.limits, **checked_limits(limits, USER_LIMITS, "user-limits")}
+        )
+
+    def clear_limit(self, name: str, limit: str | None = None) -> None:
+        """Clear one of a user's limits; None: all of them. One that is not set is no error, as in RabbitMQ.
+
+        Raises KeyError: there is no such user.
+        """
+        user = self._by_name[name]
+        left = {} if limit is None else {key: value for key, value in user.limits.items() if key != limit}
+        self._by_name[name] = replace(user, limits=left)

@@ -7,7 +7,7 @@ increases `generation`; routes that were remembered under an older generation ar
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from leveret.core import arguments as args
@@ -16,7 +16,9 @@ from leveret.core.binding import Binding, Destination
 from leveret.core.classic_queue import ClassicQueue
 from leveret.core.exchanges import Exchange, exchange_class
 from leveret.core.exchanges.default import DefaultExchange
+from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_force
 from leveret.core.message import Message
+from leveret.core.metadata import Metadata, with_queue_type
 from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
 from leveret.core.quorum_queue import QuorumQueue
@@ -47,12 +49,15 @@ DEFAULT_EXCHANGE_REFUSAL = "operation not permitted on the default exchange"
 class VirtualHost:
     """exchanges and queues by name; reply_consumers: the pseudo-queues of direct reply-to, by name.
 
+    metadata: may be replaced at any time. limits: by RabbitMQ's names, see `set_limits`.
     generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone.
     """
 
-    def __init__(self, node: Node, name: str) -> None:
+    def __init__(self, node: Node, name: str, metadata: Metadata) -> None:
         self.node = node
         self.name = name
+        self.metadata = metadata
+        self.limits: Limits = {}
         self.generation = 0
         self.queues: dict[str, Queue] = {}
         self.reply_consumers: dict[str, ReplyConsumer] = {}
@@ -68,6 +73,22 @@ class VirtualHost:
 
     def describe_exchange(self, name: str) -> str:
         return f"exchange '{name}' in vhost '{self.name}'"
+
+    def set_limits(self, limits: Mapping[str, object]) -> None:
+        """max-connections and max-queues, instead of all that were set: 0 for none, negative for no limit; {} clears.
+
+        What is there already stays (RabbitMQ: PERM-9). Raises ValueError with RabbitMQ's text.
+        """
+        self.limits = checked_limits(limits, VHOST_LIMITS, "limits")
+
+    def close(self) -> None:
+        """Deleted: its queues and exchanges go, and consumers are told."""
+        for queue in list(self.queues.values()):
+            for consumer in self.delete_queue(queue):
+                consumer.cancelled()
+        for name in [name for name in self.exchanges if name]:
+            if name in self.exchanges:  # an auto-delete exchange may have gone with another
+                self._remove_exchange(self.exchanges[name])
 
     # -- exchanges --------------------------------------------------------------------------------------------------
 
@@ -156,8 +177,12 @@ class VirtualHost:
         Raises:
             ACCESS_REFUSED (403): the name starts with `amq.`.
             RESOURCE_LOCKED (405): exclusive to another connection, or the exclusive flag differs.
-            PRECONDITION_FAILED (406): exists with other properties or arguments; an argument is not valid.
+            PRECONDITION_FAILED (406): exists with other properties or arguments; an argument is not valid; there may be
+            no more queues.
         """
+        arguments = with_queue_type(
+            arguments, self._default_queue_type, durable=durable, exclusive=exclusive, auto_delete=auto_delete
+        )
         if name:
             names.check_not_reserved("queue", name)
         else:
@@ -182,6 +207,7 @@ class VirtualHost:
     ) -> Queue:
         subject = f"queue '{name}' in vhost '{self.name}'"
         queue_type = args.check_queue_arguments(subject, arguments)
+        self._check_queue_limit(name)
         if queue_type != "classic":
             args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
         args.check_supported(subject, queue_type)
@@ -195,6 +221,17 @@ class VirtualHost:
         self.queues[name] = queue
         self.generation += 1
         return queue
+
+    @property
+    def _default_queue_type(self) -> str:
+        return self.metadata.default_queue_type or self.node.default_queue_type
+
+    def _check_queue_limit(self, name: str) -> None:
+        """Raises PRECONDITION_FAILED (406), for new queues only (RabbitMQ: QU-10)."""
+        limit = limit_in_force(self.limits, "max-queues")
+        if limit is not None and len(self.queues) >= limit:
+            reason = f"queue limit in vhost '{self.name}' ({limit}) is reached"
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"cannot declare queue '{name}': {reason}")
 
     def delete_queue(self, queue: Queue, *, if_unused: bool = False, if_empty: bool = False) -> list[Consumer]:
         """Delete it with its bindings. Answers its consumers, which the caller tells after its own reply.

@@ -24,6 +24,7 @@ from leveret.handlers import greeting, login
 from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.dispatch import dispatch
+from leveret.handlers.limits import check_channel_limit, vhost_to_open
 from leveret.handlers.publish import publish
 from leveret.handlers.traits import Traits
 from leveret_protocol import constants, methods
@@ -61,6 +62,8 @@ class Connection:
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
+
+    The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
     """
 
     def __init__(self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None]) -> None:
@@ -73,6 +76,7 @@ class Connection:
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("", "")
+        self.vhost_name = ""
         self._node = node
         self._users = users
         self._wake = wake
@@ -86,6 +90,14 @@ class Connection:
         self._capabilities: Table = {}
         self._to_confirm: list[Channel] = []
         self._is_paused = False
+
+    @property
+    def user_name(self) -> str:
+        return self.user.name
+
+    @property
+    def channel_count(self) -> int:
+        return len(self._channels)
 
     def __str__(self) -> str:
         name = self.client_properties.get("connection_name")
@@ -195,8 +207,10 @@ class Connection:
         self._state = State.OPENING
 
     def _open(self, method: methods.Connection.Open) -> None:
-        """Raises NOT_ALLOWED (530): no such virtual host."""
-        self._vhost = self._node.vhost(method.virtual_host)
+        """Raises NOT_ALLOWED (530): no such virtual host, too many connections."""
+        self._vhost = vhost_to_open(method.virtual_host, self.user, self._users, self._node)
+        self.vhost_name = self._vhost.name
+        self._node.connections.add(self)
         self._state = State.RUNNING
         self._reader.channels_allowed = True
         self.handshake_done = True
@@ -225,7 +239,8 @@ class Connection:
     def _open_channel(self, number: int, method: object) -> None:
         """The first method on a number, whatever it is, takes one of the channels.
 
-        Raises: NOT_ALLOWED (530): no more channels; CHANNEL_ERROR (504): not channel.open (RabbitMQ: CH-1, CH-3).
+        Raises: NOT_ALLOWED (530): no more channels on this connection, or for this user; CHANNEL_ERROR (504): not
+        channel.open (RabbitMQ: CH-1, CH-3, CH-4).
         """
         if len(self._channels) >= self._channel_max:
             raise AMQPError(
@@ -235,6 +250,7 @@ class Connection:
                 0,
                 0,
             )
+        check_channel_limit(self.user, self._users, self._node)
         if type(method) is not methods.Channel.Open:
             raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
         assert self._vhost is not None
@@ -341,6 +357,7 @@ class Connection:
         """TCP has ended."""
         self._end_channels()
         self._state = State.CLOSED
+        self._node.connections.remove(self)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
