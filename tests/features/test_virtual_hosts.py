@@ -186,7 +186,7 @@ class TestDefaultQueueType:
         there = harness.connect(vhost="v")
         there.declare("q", durable=True, arguments={"x-max-length": 5, "a": 1})
         assert stored_type(harness, "q", "v") == "quorum"
-        assert list(harness.node.vhosts["v"].queues["q"].arguments) == ["a", "x-max-length", "x-queue-type"]
+        assert sorted(harness.node.vhosts["v"].queues["q"].arguments) == ["a", "x-max-length", "x-queue-type"]
 
     def test_then_the_nodes(self) -> None:
         node = Node(now=lambda: 0.0, default_queue_type="quorum")

@@ -32,4 +32,4 @@ def with_queue_type(arguments: Table, default: str, *, durable: bool, exclusive:
     if "x-queue-type" in arguments:
         return arguments
     fits = default == "classic" or (durable and not exclusive and not auto_delete)
-    return dict(sorted({**arguments, "x-queue-type": Field("S", default if fits else "classic")}.items()))
+    return {**arguments, "x-queue-type": Field("S", default if fits else "classic")}
