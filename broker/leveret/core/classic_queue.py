@@ -67,7 +67,7 @@ class ClassicQueue(Queue):
         messages_left, bytes_left = queue.SLICE_MESSAGES, queue.SLICE_BYTES
         while rotation.active and (ready.fresh or ready.returned):
             if messages_left <= 0 or bytes_left <= 0:
-                self.vhost.node.add_work(self.pump)
+                self.vhost.node.add_work(self._go_on)
                 return
             entry = heappop(ready.returned)[1] if ready.returned else ready.fresh.popleft()
             consumer = rotation.active[0]

@@ -14,7 +14,7 @@ from leveret_protocol.fields import Table
 
 
 class PriorityQueue(Queue):
-    """A message without a priority has 0, one above the maximum the maximum (RabbitMQ: PRI-1). A maximum of 0 is 1.
+    """A message without a priority has 0, one above the maximum the maximum (RabbitMQ: PRI-1).
 
     The head, at which messages expire and are dropped, is that of the whole queue (TTL-6, LEN-2).
     """
@@ -26,7 +26,7 @@ class PriorityQueue(Queue):
     def __init__(self, *args: Any, arguments: Table, **kwargs: Any) -> None:
         max_priority = arguments["x-max-priority"].value
         assert isinstance(max_priority, int)
-        self._levels = [Fifo() for _ in range(max(max_priority, 1) + 1)]
+        self._levels = [Fifo() for _ in range(max_priority + 1)]
         self._filled = 0  # bit n: level n has messages. So the highest one is found at once
         self._count = 0
         super().__init__(*args, arguments=arguments, **kwargs)

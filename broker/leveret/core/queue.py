@@ -2,8 +2,9 @@
 
 How this works. A type of queue says in which order messages wait (`_append`, `_put_back`, `_peek`, `_pop`); this class
 does the rest. A message that finds an empty queue and a consumer with room goes straight to it. Otherwise `pump`
-brings ready messages and consumers together; it works in slices, so that one long backlog holds nobody up: it never
-leaves ready messages and able consumers side by side unless it has asked the node for another slice.
+brings ready messages and consumers together, after it has given up what is too much or too old (`_doom`). It works in
+slices, so that one long backlog holds nobody up: it never leaves ready messages and able consumers side by side, and no
+message that has to go, unless it has asked the node for another slice.
 
 `publish` and `pump` are attributes: a queue that keeps no limits may have quicker ways (see ClassicQueue).
 """
@@ -49,9 +50,9 @@ class Queue(ABC):
     """
 
     __slots__ = (
-        "_head_timer", "_idle_expiry", "_is_single_active", "_is_timed", "_next_position", "_ready_bytes",
-        "active_consumer", "arguments", "auto_delete", "consumers", "durable", "is_deleted", "name", "owner", "publish",
-        "pump", "rotation", "settings", "unacked_count", "vhost",
+        "_drops_head", "_head_timer", "_idle_expiry", "_is_single_active", "_is_timed", "_next_position",
+        "_ready_bytes", "active_consumer", "arguments", "auto_delete", "consumers", "durable", "is_deleted", "name",
+        "owner", "publish", "pump", "rotation", "settings", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False
@@ -91,6 +92,8 @@ class Queue(ABC):
     def apply(self, settings: QueueSettings) -> None:
         """Settings that hold from now on; limits of length at once for what is in the queue (RabbitMQ: POL-5)."""
         self.settings = settings
+        has_length_limit = settings.max_length is not None or settings.max_length_bytes is not None
+        self._drops_head = has_length_limit and settings.overflow == "drop-head"
         self._choose_ways()
         if settings.max_length_bytes is not None:
             self._ready_bytes = sum(entry.message.body_size_bytes for entry in self._entries())
@@ -99,7 +102,7 @@ class Queue(ABC):
             self._idle_expiry = None
         if settings.expires_ms is not None:
             self._idle_expiry = IdleExpiry(self, settings.expires_ms / 1000)
-        self._trim()
+        self._give_up()
 
     def _choose_ways(self) -> None:
         self.publish = self._publish
@@ -152,9 +155,7 @@ class Queue(ABC):
         self._append(entry)
         if settings.max_length_bytes is not None:
             self._ready_bytes += message.body_size_bytes
-        if self._is_timed:
-            self._drop_expired()
-        self._trim()
+        self._give_up()
         return BACKLOG if self.consumers else TAKEN
 
     def _entry(self, message: Message) -> Entry:
@@ -177,7 +178,10 @@ class Queue(ABC):
         """The next message has an expiration property. For queues that have a way in which does not look for it."""
 
     def requeue(self, entries: list[Entry]) -> None:
-        """Put back what was handed out, marked as redelivered; it counts for the limits again (RabbitMQ: LEN-1)."""
+        """Put back what was handed out, marked as redelivered; it counts for the limits again (RabbitMQ: LEN-1).
+
+        What is too much goes before anything is delivered again.
+        """
         if self.is_deleted:
             return
         self.unacked_count -= len(entries)
@@ -186,10 +190,7 @@ class Queue(ABC):
             self._put_back(entry)
         if self.settings.max_length_bytes is not None:
             self._ready_bytes += sum(entry.message.body_size_bytes for entry in entries)
-        if self._is_timed:
-            self._drop_expired()
         self.pump()
-        self._trim()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -218,34 +219,39 @@ class Queue(ABC):
             self.rotation.leave()
 
     def _pump(self) -> None:
-        """`pump` with an eye on deadlines: what has expired is never delivered."""
+        """`pump` under all limits: the head is given up, or goes to a consumer, or waits."""
         rotation = self.rotation
         messages_left, bytes_left = SLICE_MESSAGES, SLICE_BYTES
-        while rotation.active and self.message_count:
-            if messages_left <= 0 or bytes_left <= 0:
-                self.vhost.node.add_work(self.pump)
+        while count := self.message_count:
+            reason = self._doom(count)
+            if reason is None and not rotation.active:
                 return
-            if self._is_timed and not (self._drop_expired() and self.message_count):
+            if messages_left <= 0 or bytes_left <= 0:
+                self.vhost.node.add_work(self._go_on)
                 return
             entry = self._take()
-            self._hand_over(entry)
+            if reason is None:
+                self._hand_over(entry)
+                bytes_left -= entry.message.size_bytes
+            else:
+                self._dead_letter(entry, reason)
             messages_left -= 1
-            bytes_left -= entry.message.size_bytes
-        if self._is_timed:
-            self._drop_expired()
+
+    def _go_on(self) -> None:
+        """Another slice, of whatever `pump` is by then."""
+        self.pump()
 
     def get(self, *, no_ack: bool) -> Entry | None:
         """basic.get: the first ready message, whatever the consumers; None if there is none."""
         self.touch()
-        while self._is_timed and not self._drop_expired():
-            pass  # the answer is as if dropping them had taken no time
+        while not self._give_up():
+            pass  # the answer is as if it had taken no time
         if not self.message_count:
             return None
         if not no_ack:
             self.unacked_count += 1
         entry = self._take()
-        if self._is_timed:
-            self._drop_expired()
+        self._give_up()
         return entry
 
     def settle(self, entry: Entry) -> None:
@@ -279,35 +285,27 @@ class Queue(ABC):
             max_bytes is not None and self._ready_bytes + more_bytes > max_bytes
         )
 
-    def _trim(self) -> None:
-        """drop-head: the first in line leave until the queue is within its limits (RabbitMQ: LEN-2)."""
-        if self.settings.overflow != "drop-head":
-            return
-        while (count := self.message_count) and self._exceeds(count):
-            self._dead_letter(self._take(), MAXLEN)
-
-    def _drop_expired(self) -> bool:
-        """Give up what has expired at the head, and nowhere else (RabbitMQ: TTL-2). One slice of it.
-
-        False: there may be more; `_expire` will be called for it.
+    def _doom(self, count: int) -> str | None:
+        """Why the first of `count` messages has to go, if it has to: they are too many (RabbitMQ: LEN-2), or its time
+        is over (TTL-2: that of the head and of no other). If its time is to come, the queue will look again then.
         """
-        now = self.vhost.node.now()
-        for _ in range(SLICE_MESSAGES):
-            if not self.message_count:
-                return True
-            expires_at = self._peek().expires_at
-            if expires_at is None:
-                return True
-            if expires_at > now:
-                self._wake_at(expires_at)
-                return True
-            self._dead_letter(self._take(), EXPIRED)
-        self.vhost.node.add_work(self._expire)
-        return False
+        if self._drops_head and self._exceeds(count):
+            return MAXLEN
+        if self._is_timed and (expires_at := self._peek().expires_at) is not None:
+            if expires_at <= self.vhost.node.now():
+                return EXPIRED
+            self._wake_at(expires_at)
+        return None
 
-    def _expire(self) -> None:
-        if not self.is_deleted and self._drop_expired():
-            self.pump()
+    def _give_up(self) -> bool:
+        """Give up what has to go, one slice of it. False: there may be more; the node will call for it."""
+        for _ in range(SLICE_MESSAGES):
+            count = self.message_count
+            if not count or (reason := self._doom(count)) is None:
+                return True
+            self._dead_letter(self._take(), reason)
+        self.vhost.node.add_work(self._go_on)
+        return False
 
     def _wake_at(self, expires_at: float) -> None:
         timer = self._head_timer
@@ -315,7 +313,7 @@ class Queue(ABC):
             if timer.at <= expires_at:
                 return  # it finds out by itself that it comes too early
             timer.cancel()
-        self._head_timer = self.vhost.node.timers.call_at(expires_at, self._expire)
+        self._head_timer = self.vhost.node.timers.call_at(expires_at, self._go_on)
 
     # -- consumers --------------------------------------------------------------------------------------------------
 
@@ -355,13 +353,16 @@ class Queue(ABC):
             self.rotation.remove(consumer)
 
     def consumers_left(self) -> None:
-        """Some consumers were removed. The next active one: the highest priority, then who has waited longest."""
+        """Some consumers were removed. The next active one: the highest priority, then who has waited longest.
+
+        It is served in a while: what the others held may be about to come back, and stands before the rest.
+        """
         if not self.consumers:
             self.touch()
         if self._is_single_active and self.active_consumer not in self.consumers:
             self.active_consumer = max(self.consumers, key=_priority, default=None)
             if self.active_consumer is not None and self.refresh(self.active_consumer):
-                self.pump()
+                self.vhost.node.add_work(self._go_on)
 
     def refresh(self, consumer: Consumer) -> bool:
         """Bring the rotation in line with whether the consumer has room. True: it came in, so `pump` is due."""
@@ -384,6 +385,7 @@ class Queue(ABC):
             self._head_timer.cancel()
         if self._idle_expiry is not None:
             self._idle_expiry.stop()
+            self._idle_expiry = None
         orphans, self.consumers, self.rotation, self.active_consumer = self.consumers, [], Rotation(), None
         for consumer in orphans:
             consumer.is_able = False
