@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Final
 
+from leveret.core.erlang_terms import printed_float
 from leveret_protocol.erlang_text import binary
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import INTEGER_TAGS, TYPE_NAMES, Field, Table
@@ -91,7 +91,7 @@ def _printed(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return _erlang_float(value)
+            return printed_float(value)
         case None:
             return "undefined"
         case bytes():
@@ -111,17 +111,6 @@ def _term(value: object) -> str:
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogateescape")
     return binary(value) if isinstance(value, bytes) else _printed(value)
-
-
-def _erlang_float(value: float) -> str:
-    """1000.0 is `1.0e3`, 100.0 is `100.0`: the shorter of both notations, the plain one if they are equally long."""
-    plain = repr(value)
-    sign, digits, exponent = Decimal(plain).normalize().as_tuple()
-    first, *others = map(str, digits)
-    scientific = f"{'-' * sign}{first}.{''.join(others) or '0'}e{int(exponent) + len(others)}"
-    if "e" in plain or abs(value) >= 2**53:  # Erlang's plain notation ends where not every integer is a float
-        return scientific
-    return plain if len(plain) <= len(scientific) else scientific
 
 
 # -- validation -----------------------------------------------------------------------------------------------------
