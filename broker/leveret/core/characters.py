@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from leveret.core.erlang_terms import printed_text
+from leveret.core.erlang_terms import pair, printed_text
 
 _ALL: Final = frozenset(range(256))
 
@@ -56,10 +56,19 @@ _OCTAL_DIGITS: Final = re.compile("[0-7]*")
 
 
 class InvalidPattern(ValueError):
-    """The text is what Erlang prints: `{"missing )",2}`, with the position in bytes."""
+    """reason: PCRE's words; position: where it gave up, in bytes. The text is Erlang's: `{"missing )",2}`."""
 
     def __init__(self, reason: str, position: int) -> None:
-        super().__init__(f"{{{printed_text(reason)},{position}}}")
+        super().__init__(reason, position)
+        self.reason = reason
+        self.position = position
+
+    def __str__(self) -> str:
+        return self.printed(column=1)
+
+    def printed(self, column: int) -> str:
+        """For a text in which it begins at this column, from 1: it may be told in two lines."""
+        return pair(printed_text(self.reason) or "[]", str(self.position), column)
 
 
 def written(characters: Collection[int], *, is_negated: bool = False) -> str:

@@ -1,7 +1,8 @@
 """Values of JSON the way Erlang prints them (`~tp`), for the refusal texts in which RabbitMQ quotes what it was given.
 
 A string is `<<"abc">>`, an object `#{<<"a">> => 1}` with its keys sorted, an array `[1,2]`, or `"ab"` if all its
-numbers could be characters. RabbitMQ breaks texts of 80 characters and more into lines; here only `pairs` does that.
+numbers could be characters. RabbitMQ breaks long texts into lines, and so do `pair` and `pairs`; other values come in
+one line here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from leveret_protocol import erlang_text
 
-LINE_CHARACTERS_MAX: Final = 78
+LINE_CHARACTERS_MAX: Final = 80  # RabbitMQ: what the next bracket would bring to that many goes into a new line
 NEXT_LINE: Final = "\n "
 
 
@@ -37,11 +38,22 @@ def printed(value: object) -> str:
     return str(value)
 
 
+def pair(first: str, second: str, column: int, more: int = 0) -> str:
+    """`{first,second}`, in two lines if it were too long for one.
+
+    first, second: as printed. column: where it begins, from 1. more: how many characters come after it.
+    """
+    text = f"{{{first},{second}}}"
+    return text if column + len(text) + more < LINE_CHARACTERS_MAX else f"{{{first},\n{' ' * column}{second}}}"
+
+
 def pairs(items: Iterable[tuple[str, object]]) -> str:
-    """`[{<<"a">>,1},{<<"b">>,2}]`, one pair a line if it were too long for one."""
-    shown = [f"{{{_binary(key)},{printed(value)}}}" for key, value in items]
-    text = ",".join(shown)
-    return f"[{text if len(text) + 2 <= LINE_CHARACTERS_MAX else f',{NEXT_LINE}'.join(shown)}]"
+    """`[{<<"a">>,1},{<<"b">>,2}]` at the beginning of a line; one pair a line if it were too long for one."""
+    shown = [(_binary(key), printed(value)) for key, value in items]
+    text = f"[{','.join(f'{{{key},{value}}}' for key, value in shown)}]"
+    if len(text) + 1 < LINE_CHARACTERS_MAX:
+        return text
+    return f"[{f',{NEXT_LINE}'.join(pair(key, value, column=2, more=1) for key, value in shown)}]"
 
 
 def printed_float(value: float) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 from leveret_protocol.fields import Table
@@ -43,41 +44,58 @@ def queue_settings(queue_type: str, arguments: Table, policy: Definition) -> Que
     """The settings of a queue with valid arguments under a policy (merged with the operator policy; empty: none).
 
     RabbitMQ: POL-4, QQ-4. Of limits the smaller one holds; for everything else the argument comes first, except that on
-    a quorum queue the policy's overflow does.
+    a quorum queue the policy's overflow does. There reject-publish-dlx falls back to drop-head, and at-least-once
+    dead-lettering without reject-publish to at-most-once (QQ-5).
     """
     declared = {name.removeprefix("x-"): field.value for name, field in arguments.items()}
+    sources = declared, policy
 
-    def smaller(key: str) -> int | None:
-        values = [source[key] for source in (declared, policy) if isinstance(source.get(key), int)]
-        return min((value for value in values if isinstance(value, int)), default=None)
+    def smallest(key: str) -> int | None:
+        return min(_integers(key, *sources), default=None)
 
     def first(key: str, *sources: Definition) -> str | None:
         return next((str(source[key]) for source in sources if key in source), None)
 
     is_quorum = queue_type == "quorum"
-    by_policy_first = (policy, declared) if is_quorum else (declared, policy)
+    overflow = first("overflow", *(reversed(sources) if is_quorum else sources)) or "drop-head"
+    if is_quorum and overflow == "reject-publish-dlx":
+        overflow = "drop-head"
+    strategy = "at-most-once"
+    if is_quorum and overflow == "reject-publish":
+        strategy = first("dead-letter-strategy", *sources) or strategy
     return QueueSettings(
-        message_ttl_ms=smaller("message-ttl"),
-        expires_ms=smaller("expires"),
-        max_length=smaller("max-length"),
-        max_length_bytes=smaller("max-length-bytes"),
-        overflow=first("overflow", *by_policy_first) or "drop-head",
-        dead_letter_exchange=first("dead-letter-exchange", declared, policy),
-        dead_letter_routing_key=first("dead-letter-routing-key", declared, policy),
-        dead_letter_strategy=(is_quorum and first("dead-letter-strategy", declared, policy)) or "at-most-once",
-        delivery_limit=_delivery_limit(declared, policy) if is_quorum else None,
-        consumer_timeout_ms=smaller("consumer-timeout"),
+        message_ttl_ms=smallest("message-ttl"),
+        expires_ms=smallest("expires"),
+        max_length=smallest("max-length"),
+        max_length_bytes=smallest("max-length-bytes"),
+        overflow=overflow,
+        dead_letter_exchange=first("dead-letter-exchange", *sources),
+        dead_letter_routing_key=first("dead-letter-routing-key", *sources),
+        dead_letter_strategy=strategy,
+        delivery_limit=_delivery_limit(*sources) if is_quorum else None,
+        consumer_timeout_ms=smallest("consumer-timeout"),
     )
 
 
+def _integers(key: str, *sources: Definition) -> list[int]:
+    values = (source.get(key) for source in sources)
+    return [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+
+
 def _delivery_limit(declared: Definition, policy: Definition) -> int | None:
-    """QQ-1, QQ-4: the smaller one; if one is negative, the larger. A negative limit is none."""
-    limits = [
-        limit
-        for source in (declared, policy)
-        if isinstance(limit := source.get("delivery-limit"), int) and not isinstance(limit, bool)
-    ]
-    if not limits:
-        return DELIVERY_LIMIT_DEFAULT
-    limit = max(limits) if min(limits) < 0 else min(limits)
+    """QQ-1, QQ-4. A negative limit is none."""
+    limits = _integers("delivery-limit", declared, policy) or [DELIVERY_LIMIT_DEFAULT]
+    limit = reduce(stricter_delivery_limit, limits)
     return None if limit < 0 else limit
+
+
+def stricter_delivery_limit(limit: int, other: int) -> int:
+    """The smaller one; if one is negative, the larger."""
+    return max(limit, other) if limit < 0 or other < 0 else min(limit, other)
+
+
+def alternate_exchange(arguments: Table, policy: Definition) -> str | None:
+    """Name of the alternate exchange of an exchange under a policy: the argument comes first (RabbitMQ: POL-4)."""
+    declared = arguments.get("alternate-exchange")
+    name = policy.get("alternate-exchange") if declared is None else declared.value
+    return name if isinstance(name, str) else None

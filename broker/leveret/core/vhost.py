@@ -19,12 +19,13 @@ from leveret.core.exchanges.default import DefaultExchange
 from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_force
 from leveret.core.message import Message
 from leveret.core.metadata import Metadata, with_queue_type
+from leveret.core.policies import EffectivePolicy, Policies, Policy
 from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
 from leveret.core.quorum_queue import QuorumQueue
 from leveret.core.reply import ReplyConsumer
 from leveret.core.routing import route, route_by_keys
-from leveret.core.settings import queue_settings
+from leveret.core.settings import alternate_exchange, queue_settings
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
@@ -50,6 +51,7 @@ class VirtualHost:
     """exchanges and queues by name; reply_consumers: the pseudo-queues of direct reply-to, by name.
 
     metadata: may be replaced at any time. limits: by RabbitMQ's names, see `set_limits`.
+    policies, operator_policies: see `policies`; both apply to existing objects at once.
     generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone.
     """
 
@@ -68,6 +70,8 @@ class VirtualHost:
             self.exchanges[exchange_name] = exchange_class(type_name)(
                 self, exchange_name, durable=True, auto_delete=False, internal=exchange_name in INTERNAL, arguments={}
             )
+        self.policies = Policies(name, self._policy_changed)
+        self.operator_policies = Policies(name, self._policy_changed, is_operator=True)
         # destination -> the exchanges that have bindings to it: so a queue goes without a walk over all exchanges
         self._sources: dict[Destination, dict[Exchange, None]] = {}
 
@@ -116,6 +120,7 @@ class VirtualHost:
             names.check_not_reserved("exchange", name)
             args.check_longstr(arguments, "alternate-exchange", subject)
             exchange = cls(self, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
+            self._apply_to_exchange(exchange)
             self.exchanges[name] = exchange
             self.generation += 1
             return exchange
@@ -214,7 +219,7 @@ class VirtualHost:
         queue_class: type[Queue] = QuorumQueue if queue_type == "quorum" else ClassicQueue
         if "x-max-priority" in arguments:
             queue_class = PriorityQueue
-        settings = queue_settings(queue_type, arguments, {})
+        settings = queue_settings(queue_type, arguments, self._effective_policy(queue_type, name).definition)
         queue = queue_class(
             self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments, settings=settings
         )
@@ -313,6 +318,38 @@ class VirtualHost:
         if exchange.auto_delete and not exchange.bindings and self.exchanges.get(exchange.name) is exchange:
             self._remove_exchange(exchange)
 
+    # -- policies ---------------------------------------------------------------------------------------------------
+
+    def effective_policy(self, target: Queue | Exchange) -> EffectivePolicy:
+        """What applies to a queue or an exchange, by name, and the definition that it comes to."""
+        return self._effective_policy(_kind(target), target.name)
+
+    def _effective_policy(self, kind: str, name: str) -> EffectivePolicy:
+        return EffectivePolicy.of(self.policies.match(kind, name), self.operator_policies.match(kind, name))
+
+    def _policy_changed(self, old: Policy | None, new: Policy | None) -> None:
+        """Each queue and exchange that the policy matched or matches now is given what holds for it now, once."""
+        changed = [policy for policy in (old, new) if policy is not None]
+        self.generation += 1
+        targets: list[Queue | Exchange] = [*self.exchanges.values(), *self.queues.values()]
+        for target in targets:
+            if not any(policy.matches(_kind(target), target.name) for policy in changed):
+                continue
+            if isinstance(target, Exchange):
+                self._apply_to_exchange(target)
+            else:
+                self._apply_to_queue(target)
+
+    def _apply_to_exchange(self, exchange: Exchange) -> None:
+        """RabbitMQ: a policy may apply to the default exchange, which has no alternate exchange all the same."""
+        if exchange is not self.default_exchange:
+            exchange.alternate = alternate_exchange(exchange.arguments, self.effective_policy(exchange).definition)
+
+    def _apply_to_queue(self, queue: Queue) -> None:
+        settings = queue_settings(queue.type_name, queue.arguments, self.effective_policy(queue).definition)
+        if settings != queue.settings:
+            queue.apply(settings)
+
     # -- routing ----------------------------------------------------------------------------------------------------
 
     def exchange_to_publish(self, name: str) -> Exchange:
@@ -347,6 +384,10 @@ def refuse_default_exchange(name: str) -> None:
     """Raises ACCESS_REFUSED (403): the default exchange cannot be declared, deleted, bound or unbound."""
     if name == "":
         raise AMQPError(ReplyCode.ACCESS_REFUSED, DEFAULT_EXCHANGE_REFUSAL)
+
+
+def _kind(target: Queue | Exchange) -> str:
+    return "exchange" if isinstance(target, Exchange) else target.type_name
 
 
 def _locked(queue: Queue) -> AMQPError:
