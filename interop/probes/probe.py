@@ -187,6 +187,41 @@ class Conversation(Peer):
                 if time.monotonic() > deadline:
                     raise BrokerSilent
 
+    def wait_until_empty(self, queue: str) -> None:
+        """Until the queue holds no ready message (what expires goes in its own time)."""
+        self.note(f"until {self._render.text(queue.encode())} is empty")
+        deadline = time.monotonic() + REPLY_SECONDS
+        with self.quiet():
+            while self.call("queue.declare", queue=queue, passive=True)["message_count"]:
+                if time.monotonic() > deadline:
+                    raise BrokerSilent
+
+    def pause(self, milliseconds: int) -> None:
+        """Let time pass: for what shows by not happening, or must not be asked for meanwhile."""
+        self.note(f"{milliseconds} ms pass")
+        time.sleep(milliseconds / 1000)
+
+    def dead_lettering(self, stem: str = "q", **more: Any) -> tuple[str, str]:
+        """Declare a queue and the one its dead letters go to; returns their names."""
+        dead = self.declare("dead")
+        arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead, **more}
+        return self.declare(stem, arguments=arguments), dead
+
+    def get(self, queue: str, count: int = 1) -> list[int]:
+        """Get messages, unrecorded; returns their delivery tags."""
+        with self.quiet():
+            tags = [self.call("basic.get", queue=queue)["delivery_tag"] for _ in range(count)]
+        self.note(f"got {count} from {self._render.text(queue.encode())}")
+        return tags
+
+    def drain(self, queue: str) -> None:
+        """Get and settle all messages of the queue, and note their bodies."""
+        bodies = []
+        with self.quiet():
+            while (unit := self.call("basic.get", queue=queue, no_ack=True)).name == "basic.get-ok":
+                bodies.append(self._render.text(unit.body))
+        self.note(f"in {self._render.text(queue.encode())}: {' '.join(bodies) or 'nothing'}")
+
 
 class _Run:
     """One run of one probe."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from interop.probes.probe import Conversation, probe
 
 
@@ -214,16 +212,9 @@ def redelivered_is_set_on_the_second_delivery(c: Conversation) -> None:
 # Dead-lettering
 
 
-def _dead_lettering(c: Conversation, **more: Any) -> tuple[str, str]:
-    """A queue and the one its dead letters go to."""
-    dead = c.declare("dead")
-    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead, **more}
-    return c.declare(arguments=arguments), dead
-
-
 @probe("DLX-1", "DLX-3", "DLX-4", "DLX-6", "DLX-9", "VER-14")
 def a_rejected_message_is_dead_lettered(c: Conversation) -> None:
-    q, dead = _dead_lettering(c)
+    q, dead = c.dead_lettering()
     headers = {"zebra": "z", "ant": 1}
     c.put(q, b"one", properties={"headers": headers, "delivery_mode": 2, "message_id": "m", "priority": 3})
     _get(c, q, 1)
@@ -234,7 +225,7 @@ def a_rejected_message_is_dead_lettered(c: Conversation) -> None:
 
 @probe("DLX-10", "B-40")
 def nack_multiple_dead_letters_in_order(c: Conversation) -> None:
-    q, dead = _dead_lettering(c)
+    q, dead = c.dead_lettering()
     c.put(q, b"1", b"2", b"3")
     _get(c, q, 3)
     c.send("basic.nack", delivery_tag=3, multiple=True)
@@ -246,7 +237,7 @@ def nack_multiple_dead_letters_in_order(c: Conversation) -> None:
 
 @probe("DLX-3", "DLX-4", "TTL-4")
 def an_expired_message_is_dead_lettered(c: Conversation) -> None:
-    q, dead = _dead_lettering(c)
+    q, dead = c.dead_lettering()
     c.put(q, b"one", properties={"expiration": "0", "headers": {"CC": ["another"], "BCC": ["third"]}})
     c.wait_for(dead)
     c.call("basic.get", queue=dead, no_ack=True)
@@ -254,7 +245,7 @@ def an_expired_message_is_dead_lettered(c: Conversation) -> None:
 
 @probe("DLX-4", "LEN-2")
 def messages_over_the_length_limit_are_dead_lettered(c: Conversation) -> None:
-    q, dead = _dead_lettering(c, **{"x-max-length": 1})
+    q, dead = c.dead_lettering(**{"x-max-length": 1})
     c.put(q, b"1", b"2")
     c.wait_for(dead)
     c.call("basic.get", queue=dead, no_ack=True)
@@ -263,7 +254,7 @@ def messages_over_the_length_limit_are_dead_lettered(c: Conversation) -> None:
 
 @probe("LEN-5", "CFM-5")
 def reject_publish_dlx_dead_letters_what_it_refuses(c: Conversation) -> None:
-    q, dead = _dead_lettering(c, **{"x-max-length": 0, "x-overflow": "reject-publish-dlx"})
+    q, dead = c.dead_lettering(**{"x-max-length": 0, "x-overflow": "reject-publish-dlx"})
     c.call("confirm.select")
     c.send_publish(routing_key=q, body=b"one")
     c.read()
@@ -311,7 +302,7 @@ def a_message_expiring_in_a_circle_is_dropped(c: Conversation) -> None:
 
 @probe("DLX-8", "VER-13")
 def a_published_x_death(c: Conversation) -> None:
-    q, dead = _dead_lettering(c)
+    q, dead = c.dead_lettering()
     death = {
         "count": ("l", 5),
         "reason": "rejected",
