@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from leveret.core import arguments as args
 from leveret.core import names
@@ -153,6 +153,7 @@ class VirtualHost:
 
     def _remove_exchange(self, exchange: Exchange) -> None:
         del self.exchanges[exchange.name]
+        exchange.close()
         self.generation += 1
         for destination in list(exchange.destinations()):
             exchange.unbind_destination(destination)
@@ -276,6 +277,7 @@ class VirtualHost:
     def bind(self, source_name: str, destination: Destination, routing_key: str, arguments: Table) -> None:
         """Bind a queue or an exchange; binding twice is binding once. The callers have refused the default exchange.
 
+        A new binding gets what the exchange has kept for it.
         Raises: NOT_FOUND (404), PRECONDITION_FAILED (406) by the exchange type.
         """
         source = self.exchange(source_name)
@@ -284,6 +286,11 @@ class VirtualHost:
         if source.bind(binding):
             self._sources.setdefault(destination, {})[source] = None
             self.generation += 1
+            for routing_keys, message in source.history():
+                if destination.is_exchange:
+                    self.publish(cast(Exchange, destination), routing_keys, message)
+                else:
+                    cast(Queue, destination).publish(message)
 
     def find_binding(
         self, source_name: str, destination: Destination, routing_key: str, arguments: Table
@@ -369,6 +376,11 @@ class VirtualHost:
     ) -> tuple[Queue | ReplyConsumer, ...]:
         """The queues that this message goes to, each once. Exchanges that remember what passes remember it."""
         return route(exchange, routing_keys, message, self.exchanges.get)
+
+    def publish(self, exchange: Exchange, routing_keys: Sequence[str], message: Message) -> None:
+        """Hand a message out that no publisher waits for: nobody is told whether it got anywhere."""
+        for queue in self.route(exchange, routing_keys, message):
+            queue.publish(message)
 
     def route_by_keys(
         self, exchange: Exchange, routing_keys: Sequence[str]

@@ -1,35 +1,45 @@
 """Exchanges, queues that are only names, and messages that are only headers: enough to ask where something goes."""
 
+import pytest
+
 from leveret.core.binding import Binding
 from leveret.core.exchanges import exchange_class
 from leveret.core.message import Message
 from leveret.core.node import Node
+from leveret_protocol.errors import AMQPError
 from leveret_protocol.fields import field, table
 
 
 class NamedQueue:
-    """A destination that is nothing but a name."""
+    """A destination that is nothing but a name, and the name of a type of queues."""
 
     is_exchange = False
 
-    def __init__(self, name):
+    def __init__(self, name, type_name="classic"):
         self.name = name
+        self.type_name = type_name
 
     def __repr__(self):
         return f"<queue {self.name}>"
 
 
 class HeadersMessage(Message):
-    """A message with these headers, given as natural Python values or as fields; None: it has no headers at all."""
+    """A message with these headers, given as natural Python values or as fields; None: it has no headers at all.
+
+    properties: further ones, by name.
+    """
 
     exchange = routing_key = ""
     body = b""
     size_bytes = body_size_bytes = 0
     is_dead_letter = False
     expiration_ms = priority = None
+    message_id = correlation_id = timestamp = None
 
-    def __init__(self, headers=None):
+    def __init__(self, headers=None, **properties):
         self.headers = None if headers is None else table(headers)
+        for name, value in properties.items():
+            setattr(self, name, value)
 
     @property
     def properties(self):
@@ -50,9 +60,12 @@ class SealedMessage(HeadersMessage):
         raise AssertionError("the properties have been looked at")
 
 
+ARGUMENTS_REQUIRED = {"x-delayed-message": {"x-delayed-type": "direct"}}
+
+
 def make_exchange(type_name, name="x", alternate=None, arguments=None, **options):
     """options: what only this type's class takes."""
-    arguments = table(arguments or {})
+    arguments = table(ARGUMENTS_REQUIRED.get(type_name, {}) if arguments is None else arguments)
     if alternate is not None:
         arguments["alternate-exchange"] = field(alternate)
     return exchange_class(type_name)(
@@ -77,6 +90,13 @@ def bind(source, destination, key="", arguments=None):
 
 def unbind(source, destination, key="", arguments=None):
     return source.unbind(binding(source, destination, key, arguments))
+
+
+def refusal(act, *arguments, **options):
+    """What a client is told when this is refused: name of the code and explanation."""
+    with pytest.raises(AMQPError) as caught:
+        act(*arguments, **options)
+    return caught.value.reply_text
 
 
 def routed(exchange, key="", message=None):

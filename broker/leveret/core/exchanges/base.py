@@ -13,6 +13,8 @@ from leveret_protocol.fields import Table
 if TYPE_CHECKING:
     from leveret.core.vhost import VirtualHost
 
+Passed = tuple[Sequence[str], Message]  # a message and all its routing keys
+
 
 class Exchange(ABC):
     """An exchange. Types subclass this; they keep what they need for routing in step through `_added` and `_removed`.
@@ -105,6 +107,13 @@ class Exchange(ABC):
     def destinations(self) -> Collection[Destination]:
         """All that it has bindings to, each once."""
         return self._by_destination.keys()
+
+    def history(self) -> Iterable[Passed]:
+        """What a new binding is to get at once, the oldest first."""
+        return ()
+
+    def close(self) -> None:  # noqa: B027  (most types hold nothing)
+        """It is deleted: let go of messages that are to be routed later."""
 
     @abstractmethod
     def _added(self, binding: Binding) -> None:
