@@ -1,7 +1,7 @@
 """x-max-length, x-max-length-bytes and x-overflow."""
 
 from leveret_protocol.methods import Basic, Confirm, Tx, make
-from tests.harness import Client
+from tests.harness import BrokerHarness, Client
 
 
 def test_the_oldest_leave_a_full_queue(client: Client) -> None:
@@ -45,6 +45,32 @@ def test_unacked_messages_are_free_until_they_come_back(client: Client) -> None:
     assert client.counts("q") == (2, 0)
     client.nack(tags[-1], multiple=True, requeue=True)
     assert client.drain("q") == [b"3", b"4"]
+
+
+def test_what_comes_back_is_over_the_limit_before_a_consumer_can_have_it(client: Client) -> None:
+    """RabbitMQ: LEN-1."""
+    client.declare("q", arguments={"x-max-length": 2})
+    client.qos(2)
+    client.consume("q")
+    for body in (b"1", b"2", b"3", b"4"):
+        client.publish("", "q", body)
+    assert client.bodies() == [b"1", b"2"]
+    client.nack(2, multiple=True, requeue=True)
+    assert client.bodies() == [b"3", b"4"]
+
+
+def test_what_a_limit_brings_to_the_head_expires(harness: BrokerHarness, client: Client) -> None:
+    """RabbitMQ: TTL-2; at once if its time is over, else when it is."""
+    client.declare("q", arguments={"x-max-length": 3})
+    client.publish("", "q", b"keep")
+    client.publish("", "q", b"expired", expiration="1000")
+    client.publish("", "q", b"expires", expiration="3000")
+    harness.advance(2)
+    assert client.counts("q") == (3, 0)
+    client.publish("", "q", b"new")
+    assert client.counts("q") == (2, 0)
+    harness.advance(1)
+    assert client.drain("q") == [b"new"]
 
 
 def test_reject_publish_nacks_the_new_one(client: Client) -> None:

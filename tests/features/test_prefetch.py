@@ -34,6 +34,18 @@ def test_a_prefetch_size_is_not_implemented(client: Client) -> None:
     client.expect_connection_close("NOT_IMPLEMENTED - prefetch_size!=0 (1)", Basic.Qos)
 
 
+def test_a_quorum_queue_refuses_consumers_of_a_limited_channel(client: Client) -> None:
+    """RabbitMQ: B-32; basic.get is not limited."""
+    client.declare("quorum", durable=True, arguments={"x-queue-type": "quorum"})
+    client.publish("", "quorum", b"x")
+    client.qos(1, global_=True)
+    assert client.get("quorum").body == b"x"
+    client.send(make(Basic.Consume, queue="quorum"))
+    client.expect_connection_close(
+        "NOT_IMPLEMENTED - queue 'quorum' in vhost '/' does not support global qos", Basic.Consume
+    )
+
+
 def test_without_a_limit_all_comes(client: Client) -> None:
     client.consume("q")
     assert bodies(client) == "0123456789"

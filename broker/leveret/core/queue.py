@@ -24,6 +24,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
+    from leveret.core.channel import Channel
     from leveret.core.consumer import Consumer
     from leveret.core.timers import Timer
     from leveret.core.vhost import VirtualHost
@@ -333,6 +334,9 @@ class Queue(ABC):
         """
         if (exclusive and self._is_single_active) or (self.consumers and (exclusive or self.consumers[0].exclusive)):
             raise AMQPError(ReplyCode.ACCESS_REFUSED, f"{self} in exclusive use")
+
+    def check_channel(self, channel: Channel) -> None:  # noqa: B027  (only quorum queues mind)
+        """Whether consumers of this channel are served here. Raises NOT_IMPLEMENTED (540): they are not."""
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Start a consumer. The caller has sent consume-ok already: it precedes the first delivery (RabbitMQ: B-11)."""

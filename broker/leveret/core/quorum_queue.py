@@ -15,7 +15,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Field
 
 if TYPE_CHECKING:
-    from leveret.core.consumer import Consumer
+    from leveret.core.channel import Channel
 
 NORMAL_PRIORITY_MAX = 4  # RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
 HIGH_TURNS = 2  # high messages for each normal one while there are both
@@ -126,8 +126,7 @@ class QuorumQueue(Queue):
     def check_exclusive(self, *, exclusive: bool) -> None:
         """RabbitMQ: quorum queues ignore exclusive (B-14)."""
 
-    def add_consumer(self, consumer: Consumer) -> None:
-        """Raises NOT_IMPLEMENTED (540): its channel has a limit for all consumers together (RabbitMQ: B-32)."""
-        if consumer.channel.limit_count:
+    def check_channel(self, channel: Channel) -> None:
+        """Raises NOT_IMPLEMENTED (540): it has a limit for all its consumers together (RabbitMQ: B-32)."""
+        if channel.limit_count:
             raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"{self} does not support global qos")
-        super().add_consumer(consumer)

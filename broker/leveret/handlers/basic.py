@@ -37,6 +37,7 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
         ACCESS_REFUSED (403): exclusive use.
         NOT_ALLOWED (530): the consumer tag is in use on this channel.
         PRECONDITION_FAILED (406): x-priority is not an integer; an argument is for streams.
+        NOT_IMPLEMENTED (540): a quorum queue, and the channel has a limit for all its consumers together.
     """
     core = channel.core
     tag = method.consumer_tag
@@ -50,6 +51,7 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
     priority = _priority(str(queue), arguments)
     _check_no_stream_arguments(str(queue), arguments)
     queue.check_exclusive(exclusive=method.exclusive)
+    queue.check_channel(core)
     tag = tag or names.unique("amq.ctag")
     consumer = Consumer(
         tag, queue, core, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority, arguments=arguments,
