@@ -348,6 +348,19 @@ def drop_head(c: Conversation) -> None:
     c.call("basic.get", queue=q)
 
 
+@probe("LEN-1", "LEN-2")
+def the_length_limit_comes_before_the_consumers(c: Conversation) -> None:
+    q, dead = c.dead_lettering(**{"x-max-length": 2})
+    c.call("basic.qos", prefetch_count=2)
+    c.call("basic.consume", queue=q, consumer_tag="a")
+    c.put(q, b"1", b"2", b"3", b"4")
+    c.read(2)
+    c.send("basic.nack", delivery_tag=2, multiple=True, requeue=True)
+    c.read(2)
+    c.wait_for(dead, 2)
+    c.drain(dead)
+
+
 @probe("LEN-2")
 def the_byte_limit(c: Conversation) -> None:
     q = c.declare(arguments={"x-max-length-bytes": 5})
