@@ -26,7 +26,7 @@ class PriorityQueue(Queue):
     def __init__(self, *args: Any, arguments: Table, **kwargs: Any) -> None:
         max_priority = arguments["x-max-priority"].value
         assert isinstance(max_priority, int)
-        self._levels = [Fifo() for _ in range(max_priority + 1)]
+        self._levels = [Fifo() for _ in range(max(max_priority, 1) + 1)]  # RabbitMQ from 4.0 takes 0 as 1
         self._filled = 0  # bit n: level n has messages. So the highest one is found at once
         self._count = 0
         super().__init__(*args, arguments=arguments, **kwargs)
