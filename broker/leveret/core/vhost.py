@@ -24,7 +24,7 @@ from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
 from leveret.core.quorum_queue import QuorumQueue
 from leveret.core.reply import ReplyConsumer
-from leveret.core.routing import route, route_by_keys
+from leveret.core.routing import hand_out, route, route_by_keys
 from leveret.core.settings import alternate_exchange, queue_settings
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
@@ -290,7 +290,7 @@ class VirtualHost:
                 if destination.is_exchange:
                     self.publish(cast(Exchange, destination), routing_keys, message)
                 else:
-                    cast(Queue, destination).publish(message)
+                    hand_out(message, [cast(Queue, destination)])
 
     def find_binding(
         self, source_name: str, destination: Destination, routing_key: str, arguments: Table
@@ -379,8 +379,7 @@ class VirtualHost:
 
     def publish(self, exchange: Exchange, routing_keys: Sequence[str], message: Message) -> None:
         """Hand a message out that no publisher waits for: nobody is told whether it got anywhere."""
-        for queue in self.route(exchange, routing_keys, message):
-            queue.publish(message)
+        hand_out(message, self.route(exchange, routing_keys, message))
 
     def route_by_keys(
         self, exchange: Exchange, routing_keys: Sequence[str]
