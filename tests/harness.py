@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from leveret.auth.users import User, Users
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
+from leveret.handlers.content import make_message
 from leveret_protocol import constants, methods
 from leveret_protocol.content import Properties, content_frames, decode_properties, encode_header
 from leveret_protocol.errors import ReplyCode
@@ -354,7 +355,7 @@ class BrokerHarness:
 
     def __init__(self) -> None:
         self.now_seconds = 1_700_000_000.0
-        self.node = Node("leveret@test", now=lambda: self.now_seconds)
+        self.node = Node("leveret@test", now=lambda: self.now_seconds, make_message=make_message)
         tags = {"guest": ["administrator"], "stand-in": ["impersonator"]}
         self.users = Users(
             User.with_password(name, password, tags.get(name, ())) for name, password in PASSWORDS.items()

@@ -18,6 +18,7 @@ import trio
 from leveret.auth.users import Users
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
+from leveret.handlers.content import make_message
 from leveret.shell.listener import listen
 from leveret.shell.server import Server
 
@@ -69,7 +70,7 @@ class Broker:
     async def _serve(self) -> AsyncIterator[None]:
         listeners = await listen(self.host, self._asked_port)
         self.port = listeners[0].port
-        node = Node(f"leveret@{socket.gethostname()}", now=time.time)
+        node = Node(f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message)
         server = Server(functools.partial(Connection, node, Users.with_guest()), node)
         async with trio.open_nursery() as nursery:
             await nursery.start(server.serve, listeners)

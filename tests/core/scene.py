@@ -49,6 +49,10 @@ class NumberedMessage(Message):
         return self.size
 
     @property
+    def routing_keys(self) -> list[str]:
+        return [self.routing_key]
+
+    @property
     def properties(self) -> Properties:
         raise AssertionError("nothing here depends on the properties")
 
@@ -82,8 +86,7 @@ class Client:
             tag, queue, self.channel, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments={},
             send=send, cancelled=lambda: self.cancelled.append(tag),
         )  # fmt: skip
-        self.channel.consumers[tag] = consumer
-        queue.add_consumer(consumer)
+        self.channel.add_consumer(consumer)
         return consumer
 
     def get(self, queue: Queue, *, no_ack: bool = False) -> Received | None:

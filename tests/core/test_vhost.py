@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from leveret.core.exchanges import Exchange
+from leveret.core.node import Node
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost, refuse_default_exchange
 from leveret_protocol.errors import AMQPError
@@ -28,7 +29,9 @@ PREDECLARED = [
     ("amq.headers", "headers"),
     ("amq.match", "headers"),
     ("amq.rabbitmq.trace", "topic"),
+    ("amq.rabbitmq.event", "topic"),
 ]
+INTERNAL = ("amq.rabbitmq.trace", "amq.rabbitmq.event")
 ON_DEFAULT = (403, "operation not permitted on the default exchange")
 
 
@@ -39,12 +42,17 @@ ON_DEFAULT = (403, "operation not permitted on the default exchange")
 def test_predeclared_exchanges_are_there(vhost: VirtualHost, name: str, type_name: str) -> None:
     exchange = vhost.exchange(name)
     assert (exchange.type_name, exchange.durable, exchange.auto_delete) == (type_name, True, False)
-    assert exchange.internal == (name == "amq.rabbitmq.trace")
+    assert exchange.internal == (name in INTERNAL)
 
 
 def test_nothing_else_is_predeclared(vhost: VirtualHost) -> None:
     assert vhost.exchanges.keys() == {name for name, _ in PREDECLARED}
     assert not vhost.queues
+
+
+def test_only_the_default_virtual_host_has_an_event_exchange(node: Node) -> None:
+    """RabbitMQ: XT-24."""
+    assert node.add_vhost("other").exchanges.keys() == {name for name, _ in PREDECLARED} - {"amq.rabbitmq.event"}
 
 
 @pytest.mark.parametrize("name", ["x", "amq.direct", ""])

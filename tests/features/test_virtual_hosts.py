@@ -165,7 +165,7 @@ class TestDeleting:
         there.declare("q")
         there.bind("q", "c")
         harness.node.delete_vhost("v")
-        assert (list(vhost.exchanges), vhost.queues) == ([""], {})
+        assert (list(vhost.exchanges), vhost.queues) == ([], {})
 
 
 class TestDefaultQueueType:

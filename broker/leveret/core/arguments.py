@@ -99,14 +99,18 @@ def _printed(value: object) -> str:
         case tuple():
             return f"{{{','.join(map(str, value))}}}"
         case list():
-            return f"[{','.join(f'{{{TYPE_NAMES[item.tag]},{_term(item.value)}}}' for item in value)}]"
+            return f"[{','.join(f'{{{TYPE_NAMES[item.tag]},{erlang_term(item.value)}}}' for item in value)}]"
         case dict():
-            pairs = (f"{{{_term(key)},{TYPE_NAMES[item.tag]},{_term(item.value)}}}" for key, item in value.items())
-            return f"[{','.join(pairs)}]"
+            return f"[{','.join(erlang_entry(name, item) for name, item in value.items())}]"
     return str(value)
 
 
-def _term(value: object) -> str:
+def erlang_entry(name: str, value: Field) -> str:
+    """One entry of a table: `{<<"x-max-length">>,signedint,10}`."""
+    return f"{{{erlang_term(name)},{TYPE_NAMES[value.tag]},{erlang_term(value.value)}}}"
+
+
+def erlang_term(value: object) -> str:
     """A value inside of an array or a table: strings are Erlang's binaries there."""
     if isinstance(value, str):
         value = value.encode("utf-8", "surrogateescape")

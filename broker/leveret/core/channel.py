@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leveret.core.confirms import Confirms
+from leveret.core.event_details import channel_closed, consumer_created, consumer_deleted
 from leveret.core.message import Entry
+from leveret.core.names import INTERNAL_USER
 from leveret.core.transaction import Transaction
 from leveret_protocol.errors import AMQPError, ReplyCode
 
@@ -21,6 +23,21 @@ if TYPE_CHECKING:
 Delivery = tuple[Entry, "Queue", "Consumer | None"]
 
 
+class Origin(NamedTuple):
+    """Whose channel it is, for those who are told of what it does.
+
+    connection_name: RabbitMQ's, `<peer> -> <local>`; connection_pid: see Node.new_pid.
+    """
+
+    connection_name: str
+    connection_pid: str
+    channel_number: int
+    user_name: str
+
+
+OURSELVES = Origin("", "", 0, INTERNAL_USER)
+
+
 class ChannelMode(enum.Enum):
     PLAIN = "plain"
     CONFIRM = "confirm"
@@ -30,20 +47,23 @@ class ChannelMode(enum.Enum):
 class Channel:
     """One channel of one connection.
 
+    origin: whose it is; pid: what it is called in events.
     unacked: delivery tag -> Delivery, in the order of the tags.
     prefetch_count: for consumers started from now on (basic.qos global=false).
     limit_count: messages that all its consumers together may hold (basic.qos global=true), 0 for no limit.
     consumed_count: messages its consumers hold; what basic.get took does not count (RabbitMQ: B-24).
-    is_paused: the connection cannot take more output now.
+    is_paused: the connection cannot take more output now. is_closed: it has begun to end.
     """
 
     __slots__ = (
-        "_oldest_tag", "confirms", "consumed_count", "consumers", "is_paused", "last_delivery_tag", "limit_count",
-        "mode", "prefetch_count", "reply_consumer", "transaction", "unacked", "vhost",
+        "_oldest_tag", "confirms", "consumed_count", "consumers", "is_closed", "is_paused", "last_delivery_tag",
+        "limit_count", "mode", "origin", "pid", "prefetch_count", "reply_consumer", "transaction", "unacked", "vhost",
     )  # fmt: skip
 
-    def __init__(self, vhost: VirtualHost) -> None:
+    def __init__(self, vhost: VirtualHost, origin: Origin = OURSELVES) -> None:
         self.vhost = vhost
+        self.origin = origin
+        self.pid = vhost.node.new_pid()
         self.mode = ChannelMode.PLAIN
         self.consumers: dict[str, Consumer] = {}
         self.unacked: dict[int, Delivery] = {}
@@ -52,6 +72,7 @@ class Channel:
         self.limit_count = 0
         self.consumed_count = 0
         self.is_paused = False
+        self.is_closed = False
         self.reply_consumer: ReplyConsumer | None = None
         self.confirms = Confirms()
         self.transaction = Transaction()
@@ -219,13 +240,22 @@ class Channel:
         for queue in {consumer.queue: None for consumer in self.consumers.values()}:
             queue.pump()
 
-    # -- the end ----------------------------------------------------------------------------------------------------
+    # -- consumers --------------------------------------------------------------------------------------------------
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """basic.consume. The caller has sent consume-ok already: it precedes the first delivery (RabbitMQ: B-11)."""
+        self.consumers[consumer.tag] = consumer
+        self.vhost.firehose.tap(consumer, consumer.queue.name)
+        consumer.queue.add_consumer(consumer)
+        self.vhost.node.events.tell("consumer.created", consumer_created, consumer)
 
     def cancel(self, consumer_tag: str) -> Consumer | None:
         """basic.cancel: None if there is no such consumer. Unacked messages stay. May delete an auto-delete queue."""
         consumer = self.consumers.pop(consumer_tag, None)
         if consumer is not None:
             consumer.queue.remove_consumer(consumer)
+            user = INTERNAL_USER if _tells_itself(consumer) else self.origin.user_name
+            self.vhost.node.events.tell("consumer.deleted", consumer_deleted, consumer, user)
             self.vhost.consumer_gone(consumer.queue)
         return consumer
 
@@ -237,16 +267,26 @@ class Channel:
             del vhost.reply_consumers[self.reply_consumer.name]
         if consumer is not None:
             vhost.reply_consumers[consumer.name] = consumer
+            vhost.firehose.tap(consumer, consumer.name)
         self.reply_consumer = consumer
         vhost.generation += 1
 
+    # -- the end ----------------------------------------------------------------------------------------------------
+
     def close_consumers(self) -> None:
         """First half of the end: take its consumers out, so that nothing it gives back comes to it again."""
+        if self.is_closed:
+            return
+        self.is_closed = True
         if self.reply_consumer is not None:
             self.set_reply_consumer(None)
         consumers, self.consumers = self.consumers, {}
         for consumer in consumers.values():
             consumer.queue.remove_consumer(consumer)
+        events = self.vhost.node.events
+        events.tell("channel.closed", channel_closed, self, len(consumers))
+        for consumer in filter(_tells_itself, consumers.values()):
+            events.tell("consumer.deleted", consumer_deleted, consumer, INTERNAL_USER)
         for queue in {consumer.queue: None for consumer in consumers.values()}:
             self.vhost.consumer_gone(queue)
 
@@ -256,6 +296,11 @@ class Channel:
         self.undo_settling()
         self.transaction.drop()
         self._requeue(self._outstanding(0, multiple=True))
+
+
+def _tells_itself(consumer: Consumer) -> bool:
+    """RabbitMQ: a quorum queue tells of each consumer that goes, and never who did it."""
+    return consumer.queue.type_name == "quorum"
 
 
 def _last_served(consumer: Consumer) -> int:

@@ -39,6 +39,11 @@ class Message(ABC):
 
     @property
     @abstractmethod
+    def routing_keys(self) -> list[str]:
+        """The primary one, then those of CC and BCC, though BCC is no longer among the headers."""
+
+    @property
+    @abstractmethod
     def properties(self) -> Properties:
         """Decoded at the first call only: most messages pass through without."""
 
@@ -79,6 +84,15 @@ class Message(ABC):
     @abstractmethod
     def dead_lettered(self, exchange: str, routing_key: str, properties: Properties) -> Message:
         """The same content, published elsewhere with other properties."""
+
+
+class MakeMessage(Protocol):
+    """Makes a message of the broker's own: only the handlers know its wire form. headers: empty is not absent."""
+
+    def __call__(
+        self, exchange: str, routing_key: str, headers: Table, body: bytes = b"", *, delivery_mode: int | None = None,
+        timestamp: int | None = None,
+    ) -> Message: ...  # fmt: skip
 
 
 class Entry:

@@ -8,6 +8,7 @@ import secrets
 from leveret_protocol.errors import AMQPError, ReplyCode
 
 RESERVED_PREFIX = "amq."
+INTERNAL_USER = "rmq-internal"  # RabbitMQ: who does what the broker does of its own accord
 REPLY_TO = "amq.rabbitmq.reply-to"
 REPLY_TO_PREFIX = REPLY_TO + "."
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
 from leveret.core.connections import Connections
+from leveret.core.event_details import exchange_created, vhost_created, vhost_deleted, vhost_down
+from leveret.core.events import Events
+from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
+from leveret.core.message import MakeMessage, Message
 from leveret.core.metadata import Metadata
+from leveret.core.names import INTERNAL_USER
 from leveret.core.timers import Timers
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError, ReplyCode
 
 Work = Callable[[], None]
+
+DEFAULT_VHOST = "/"
+
+
+def _make_nothing(*_: object, **__: object) -> Message:
+    raise RuntimeError("this node was given no way to make messages")
 
 
 class Node:
@@ -21,41 +33,61 @@ class Node:
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
     connections: those that have opened a virtual host.
+    make_message: makes the messages that the broker publishes itself: events, and copies for those who trace.
+    events: where observers are registered, and told.
     timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
     """
 
     def __init__(
-        self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic"
-    ) -> None:
+        self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
+        make_message: MakeMessage = _make_nothing,
+    ) -> None:  # fmt: skip
         self.name = name
         self.now = now
         self.default_queue_type = default_queue_type
+        self.make_message = make_message
         self.connections = Connections()
+        self.events = Events(now)
         self.timers = Timers(now)
         self.on_work: Callable[[], None] = _nobody_listens
         self.vhosts: dict[str, VirtualHost] = {}
         self._work: dict[Work, None] = {}
-        self.add_vhost("/")
+        self._started_seconds = int(now())
+        self._pids = itertools.count(1)
+        self.add_vhost(DEFAULT_VHOST)
 
-    def add_vhost(self, name: str, metadata: Metadata = Metadata()) -> VirtualHost:  # noqa: B008  (it is frozen)
+    def add_vhost(
+        self, name: str, metadata: Metadata = Metadata(), user: str = INTERNAL_USER  # noqa: B008  (it is frozen)
+    ) -> VirtualHost:  # fmt: skip
         """Create the virtual host with its predeclared exchanges, or answer the one that is there, unchanged.
 
         The node's default queue type becomes its own, unless it is given one.
         """
         if name not in self.vhosts:
             default_queue_type = metadata.default_queue_type or self.default_queue_type
-            self.vhosts[name] = VirtualHost(self, name, replace(metadata, default_queue_type=default_queue_type))
+            vhost = VirtualHost(self, name, replace(metadata, default_queue_type=default_queue_type))
+            self.vhosts[name] = vhost
+            for exchange in vhost.exchanges.values():
+                self.events.tell("exchange.created", exchange_created, exchange, user)
+            self.events.tell("vhost.created", vhost_created, vhost, user)
+            if name == DEFAULT_VHOST:
+                vhost.exchanges[EVENT_EXCHANGE] = EventExchange(
+                    vhost, EVENT_EXCHANGE, durable=True, auto_delete=False, internal=True, arguments={}
+                )
         return self.vhosts[name]
 
-    def delete_vhost(self, name: str) -> None:
+    def delete_vhost(self, name: str, user: str = INTERNAL_USER) -> None:
         """Delete it with all that is in it, and close its connections: CONNECTION_FORCED (320) (RabbitMQ: CLS-5).
 
         Any may be deleted, "/" too. Raises KeyError: there is none of this name.
         """
-        self.vhosts[name].close()
+        vhost = self.vhosts[name]
+        vhost.close(user)
         del self.vhosts[name]
+        self.events.tell("vhost.deleted", vhost_deleted, vhost, user)
+        self.events.tell("vhost.down", vhost_down, vhost)
         for connection in self.connections.of_vhost(name):
             connection.force_close(f"vhost '{name}' is deleted")
 
@@ -65,6 +97,10 @@ class Node:
             return self.vhosts[name]
         except KeyError:
             raise AMQPError(ReplyCode.NOT_ALLOWED, f"vhost {name} not found") from None
+
+    def new_pid(self) -> str:
+        """What events call a connection or a channel by: looks like the Erlang process that it would be in RabbitMQ."""
+        return f"<{self.name}.{self._started_seconds}.{next(self._pids)}.0>"
 
     def add_work(self, work: Work) -> None:
         """Have `work` called once, soon: one slice of something long. Asking twice for the same is asking once."""

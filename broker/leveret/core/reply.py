@@ -26,7 +26,7 @@ class ReplyConsumer:
     or dropped, once the channel is gone or has not read for too long.
     """
 
-    __slots__ = ("_channel", "_send", "_unread_bytes", "is_deleted", "name", "tag")
+    __slots__ = ("_unread_bytes", "channel", "is_deleted", "name", "send", "tag")
 
     is_exchange = False
 
@@ -34,8 +34,8 @@ class ReplyConsumer:
         self.name = REPLY_TO_PREFIX + secrets.token_urlsafe(32)
         self.tag = tag
         self.is_deleted = False
-        self._channel = channel
-        self._send = send
+        self.channel = channel
+        self.send = send
         self._unread_bytes = 0
 
     def expect_expiration(self) -> None:
@@ -45,12 +45,12 @@ class ReplyConsumer:
         """Deliver it. Replies take part in the channel's delivery tags."""
         if self.is_deleted:
             return TAKEN
-        if not self._channel.is_paused:
+        if not self.channel.is_paused:
             self._unread_bytes = 0
         elif self._unread_bytes > UNREAD_REPLY_BYTES_MAX:
             return TAKEN
         else:
             self._unread_bytes += message.size_bytes
-        self._channel.last_delivery_tag += 1
-        self._send(self._channel.last_delivery_tag, False, message)
+        self.channel.last_delivery_tag += 1
+        self.send(self.channel.last_delivery_tag, False, message)
         return TAKEN

@@ -14,11 +14,25 @@ from leveret.core import arguments as args
 from leveret.core import names
 from leveret.core.binding import Binding, Destination
 from leveret.core.classic_queue import ClassicQueue
+from leveret.core.event_details import (
+    binding_changed,
+    consumer_deleted,
+    exchange_created,
+    exchange_deleted,
+    parameter_cleared,
+    parameter_set,
+    queue_created,
+    queue_deleted,
+    vhost_limits_cleared,
+    vhost_limits_set,
+)
 from leveret.core.exchanges import Exchange, exchange_class
 from leveret.core.exchanges.default import DefaultExchange
+from leveret.core.firehose import TRACE_EXCHANGE, Firehose
 from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_force
 from leveret.core.message import Message
 from leveret.core.metadata import Metadata, with_queue_type
+from leveret.core.names import INTERNAL_USER
 from leveret.core.policies import EffectivePolicy, Policies, Policy
 from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
@@ -41,9 +55,10 @@ PREDECLARED = {
     "amq.topic": "topic",
     "amq.headers": "headers",
     "amq.match": "headers",
-    "amq.rabbitmq.trace": "topic",
+    TRACE_EXCHANGE: "topic",
 }
-INTERNAL = frozenset({"amq.rabbitmq.trace"})
+INTERNAL = frozenset({TRACE_EXCHANGE})
+DELETING_EXCHANGE = "exchange-delete-in-progress"  # RabbitMQ: a parameter that nobody sees, but events tell of it
 DEFAULT_EXCHANGE_REFUSAL = "operation not permitted on the default exchange"
 
 
@@ -53,6 +68,9 @@ class VirtualHost:
     metadata: may be replaced at any time. limits: by RabbitMQ's names, see `set_limits`.
     policies, operator_policies: see `policies`; both apply to existing objects at once.
     generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone.
+    firehose: the tracing of what is published and delivered here.
+
+    `user`, in all that changes something: the name of who does it, for observers.
     """
 
     def __init__(self, node: Node, name: str, metadata: Metadata) -> None:
@@ -61,6 +79,8 @@ class VirtualHost:
         self.metadata = metadata
         self.limits: Limits = {}
         self.generation = 0
+        self.firehose = Firehose(self)
+        self._tell = node.events.tell
         self.queues: dict[str, Queue] = {}
         self.reply_consumers: dict[str, ReplyConsumer] = {}
         self.dead_letters: deque[Letter] = deque()
@@ -78,21 +98,31 @@ class VirtualHost:
     def describe_exchange(self, name: str) -> str:
         return f"exchange '{name}' in vhost '{self.name}'"
 
-    def set_limits(self, limits: Mapping[str, object]) -> None:
+    def set_limits(self, limits: Mapping[str, object], user: str = INTERNAL_USER) -> None:
         """max-connections and max-queues, instead of all that were set: 0 for none, negative for no limit; {} clears.
 
         What is there already stays (RabbitMQ: PERM-9). Raises ValueError with RabbitMQ's text.
         """
-        self.limits = checked_limits(limits, VHOST_LIMITS, "limits")
+        before, self.limits = self.limits, checked_limits(limits, VHOST_LIMITS, "limits")
+        if self.limits == before:
+            return
+        if self.limits:
+            self._tell("parameter.set", parameter_set, self, "vhost-limits", "limits", self.limits, user)
+            self._tell("vhost.limits.set", vhost_limits_set, self, user)
+        else:
+            self._tell("parameter.cleared", parameter_cleared, self, "vhost-limits", "limits", user)
+            self._tell("vhost.limits.cleared", vhost_limits_cleared, self, user)
 
-    def close(self) -> None:
-        """Deleted: its queues and exchanges go, and consumers are told."""
+    def close(self, user: str) -> None:
+        """Deleted: its queues, exchanges and limits go, and consumers are told."""
+        self.firehose.stop()
         for queue in list(self.queues.values()):
-            for consumer in self.delete_queue(queue):
+            for consumer in self.delete_queue(queue, user=user):
                 consumer.cancelled()
-        for name in [name for name in self.exchanges if name]:
+        for name in list(self.exchanges):
             if name in self.exchanges:  # an auto-delete exchange may have gone with another
-                self._remove_exchange(self.exchanges[name])
+                self._remove_exchange(self.exchanges[name], user)
+        self.set_limits({}, user)
 
     # -- exchanges --------------------------------------------------------------------------------------------------
 
@@ -104,8 +134,9 @@ class VirtualHost:
         return exchange
 
     def declare_exchange(
-        self, name: str, type_name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table
-    ) -> Exchange:
+        self, name: str, type_name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table,
+        user: str = INTERNAL_USER,
+    ) -> Exchange:  # fmt: skip
         """Create the exchange, or check that the existing one is equivalent.
 
         Raises:
@@ -123,6 +154,7 @@ class VirtualHost:
             self._apply_to_exchange(exchange)
             self.exchanges[name] = exchange
             self.generation += 1
+            self._tell("exchange.created", exchange_created, exchange, user)
             return exchange
         args.check_equal(subject, "type", type_name, existing.type_name)
         args.check_equal(subject, "durable", durable, existing.durable)
@@ -136,7 +168,7 @@ class VirtualHost:
         refuse_default_exchange(name)
         self.exchange(name)
 
-    def delete_exchange(self, name: str, *, if_unused: bool) -> None:
+    def delete_exchange(self, name: str, *, if_unused: bool, user: str = INTERNAL_USER) -> None:
         """Delete it with its bindings in both directions; a missing one is no error (RabbitMQ: EX-13).
 
         Raises: ACCESS_REFUSED (403) for "" and `amq.*`, PRECONDITION_FAILED (406) if it is in use.
@@ -144,21 +176,26 @@ class VirtualHost:
         refuse_default_exchange(name)
         if name.startswith(names.RESERVED_PREFIX):
             raise AMQPError(ReplyCode.ACCESS_REFUSED, f"deletion of system {self.describe_exchange(name)} not allowed")
+        self._tell("parameter.set", parameter_set, self, DELETING_EXCHANGE, name, True, user)
         exchange = self.exchanges.get(name)
-        if exchange is None:
-            return
-        if if_unused and exchange.bindings:
+        is_in_use = exchange is not None and if_unused and bool(exchange.bindings)
+        if exchange is not None and not is_in_use:
+            self._remove_exchange(exchange, user)
+        self._tell("parameter.cleared", parameter_cleared, self, DELETING_EXCHANGE, name, user)
+        if is_in_use:
             raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{self.describe_exchange(name)} in use")
-        self._remove_exchange(exchange)
 
-    def _remove_exchange(self, exchange: Exchange) -> None:
+    def _remove_exchange(self, exchange: Exchange, user: str) -> None:
         del self.exchanges[exchange.name]
         exchange.close()
         self.generation += 1
+        bindings = list(exchange.bindings.values())
         for destination in list(exchange.destinations()):
             exchange.unbind_destination(destination)
             self._forget_source(exchange, destination)
-        self._unbind_everywhere(exchange)
+        self._tell("exchange.deleted", exchange_deleted, exchange, user)
+        self._tell_unbound(bindings, user)
+        self._unbind_everywhere(exchange, user)
 
     # -- queues -----------------------------------------------------------------------------------------------------
 
@@ -175,8 +212,9 @@ class VirtualHost:
         return queue
 
     def declare_queue(
-        self, name: str, *, durable: bool, exclusive: bool, auto_delete: bool, arguments: Table, owner: object
-    ) -> Queue:
+        self, name: str, *, durable: bool, exclusive: bool, auto_delete: bool, arguments: Table, owner: object,
+        user: str = INTERNAL_USER,
+    ) -> Queue:  # fmt: skip
         """Create the queue, or check that the existing one is equivalent. An empty name gets a server-made one.
 
         Units: x-message-ttl and x-expires in milliseconds; x-max-length counts ready messages.
@@ -197,9 +235,11 @@ class VirtualHost:
         existing = self.queues.get(name)
         durable = durable and not exclusive  # RabbitMQ: an exclusive queue is stored as not durable (QU-14)
         if existing is None:
-            return self._create_queue(
+            queue = self._create_queue(
                 name, durable=durable, auto_delete=auto_delete, arguments=arguments, owner=owner if exclusive else None
             )
+            self._tell("queue.created", queue_created, queue, user)
+            return queue
         if existing.owner is not (owner if exclusive else None):
             raise _locked(existing)
         args.check_equal(str(existing), "durable", durable, existing.durable)
@@ -239,7 +279,9 @@ class VirtualHost:
             reason = f"queue limit in vhost '{self.name}' ({limit}) is reached"
             raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"cannot declare queue '{name}': {reason}")
 
-    def delete_queue(self, queue: Queue, *, if_unused: bool = False, if_empty: bool = False) -> list[Consumer]:
+    def delete_queue(
+        self, queue: Queue, *, if_unused: bool = False, if_empty: bool = False, user: str = INTERNAL_USER
+    ) -> list[Consumer]:
         """Delete it with its bindings. Answers its consumers, which the caller tells after its own reply.
 
         Raises: PRECONDITION_FAILED (406): not empty, or in use (checked in this order, RabbitMQ: QU-29).
@@ -253,8 +295,17 @@ class VirtualHost:
         orphans = queue.close()
         for consumer in orphans:
             consumer.channel.consumers.pop(consumer.tag, None)
-        self._unbind_everywhere(queue)
+        if queue.type_name == "classic":
+            self._tell_orphaned(orphans, user)
+        self._unbind_everywhere(queue, INTERNAL_USER)
+        self._tell("queue.deleted", queue_deleted, queue, user)
+        self._tell_orphaned(orphans, None)
         return orphans
+
+    def _tell_orphaned(self, consumers: Iterable[Consumer], user: str | None) -> None:
+        """RabbitMQ tells of it twice: a classic queue does, and then the channel, which does not say who did it."""
+        for consumer in consumers:
+            self._tell("consumer.deleted", consumer_deleted, consumer, user)
 
     def consumer_gone(self, queue: Queue) -> None:
         """Consumers were removed: others take their place; the last one of an auto-delete queue takes the queue with it
@@ -274,7 +325,9 @@ class VirtualHost:
 
     # -- bindings ---------------------------------------------------------------------------------------------------
 
-    def bind(self, source_name: str, destination: Destination, routing_key: str, arguments: Table) -> None:
+    def bind(
+        self, source_name: str, destination: Destination, routing_key: str, arguments: Table, user: str = INTERNAL_USER
+    ) -> None:
         """Bind a queue or an exchange; binding twice is binding once. The callers have refused the default exchange.
 
         A new binding gets what the exchange has kept for it.
@@ -291,6 +344,7 @@ class VirtualHost:
                     self.publish(cast(Exchange, destination), routing_keys, message)
                 else:
                     hand_out(message, [cast(Queue, destination)])
+            self._tell("binding.created", binding_changed, binding, user)
 
     def find_binding(
         self, source_name: str, destination: Destination, routing_key: str, arguments: Table
@@ -300,19 +354,26 @@ class VirtualHost:
             return None
         return source.bindings.get(Binding(source, destination, routing_key, arguments).identity)
 
-    def unbind(self, binding: Binding) -> None:
+    def unbind(self, binding: Binding, user: str = INTERNAL_USER) -> None:
         """Remove it; an auto-delete exchange goes with its last binding as a source (RabbitMQ: EX-18)."""
         source, destination = binding.source, binding.destination
         source.unbind(binding)
         if not source.bindings_to(destination):
             self._forget_source(source, destination)
         self.generation += 1
-        self._delete_if_unused(source)
+        self._delete_if_unused(source, user)
+        self._tell_unbound([binding], user)
 
-    def _unbind_everywhere(self, destination: Destination) -> None:
+    def _unbind_everywhere(self, destination: Destination, user: str) -> None:
         for source in list(self._sources.pop(destination, ())):
+            bindings = list(source.bindings_to(destination))
             source.unbind_destination(destination)
-            self._delete_if_unused(source)
+            self._delete_if_unused(source, user)
+            self._tell_unbound(bindings, user)
+
+    def _tell_unbound(self, bindings: Iterable[Binding], user: str) -> None:
+        for binding in bindings:
+            self._tell("binding.deleted", binding_changed, binding, user)
 
     def _forget_source(self, source: Exchange, destination: Destination) -> None:
         sources = self._sources.get(destination)
@@ -321,9 +382,9 @@ class VirtualHost:
             if not sources:
                 del self._sources[destination]
 
-    def _delete_if_unused(self, exchange: Exchange) -> None:
+    def _delete_if_unused(self, exchange: Exchange, user: str) -> None:
         if exchange.auto_delete and not exchange.bindings and self.exchanges.get(exchange.name) is exchange:
-            self._remove_exchange(exchange)
+            self._remove_exchange(exchange, user)
 
     # -- policies ---------------------------------------------------------------------------------------------------
 

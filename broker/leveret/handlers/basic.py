@@ -57,10 +57,9 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
         tag, queue, core, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority, arguments=arguments,
         send=channel.connection.deliverer(channel.number, tag), cancelled=_canceller(channel, tag),
     )  # fmt: skip
-    core.consumers[tag] = consumer
     if not method.nowait:
         channel.send(make(Basic.ConsumeOk, consumer_tag=tag))
-    queue.add_consumer(consumer)
+    core.add_consumer(consumer)
 
 
 def _priority(subject: str, arguments: Table) -> int:
@@ -128,8 +127,10 @@ def get(channel: Channel, method: Basic.Get) -> None:
         redelivered=entry.redelivered, exchange=message.exchange, routing_key=message.routing_key,
         message_count=queue.message_count,
     )  # fmt: skip
-    connection = channel.connection
+    connection, core = channel.connection, channel.core
     connection.send(encode_method(channel.number, reply) + connection.framed(message, channel.number))
+    if core.vhost.firehose.is_on:
+        core.vhost.firehose.delivered(message, queue.name, entry.redelivered, core.origin)
 
 
 def ack(channel: Channel, method: Basic.Ack) -> None:

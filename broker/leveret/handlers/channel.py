@@ -32,6 +32,11 @@ class Channel:
         self.last_queue: str | None = None
         self.has_confirms_to_tell = False
 
+    @property
+    def user(self) -> str:
+        """The name of the user whose channel it is."""
+        return self.core.origin.user_name
+
     def send(self, method: Frame) -> None:
         self.connection.send(encode_method(self.number, method))
 

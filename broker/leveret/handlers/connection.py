@@ -16,11 +16,13 @@ from typing import Any, cast
 
 from leveret.auth.users import User, Users
 from leveret.core.channel import Channel as CoreChannel
+from leveret.core.channel import Origin
 from leveret.core.consumer import Send
+from leveret.core.event_details import channel_created
 from leveret.core.message import Message
 from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
-from leveret.handlers import greeting, login
+from leveret.handlers import connection_events, greeting, login
 from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.dispatch import dispatch
@@ -64,10 +66,15 @@ class Connection:
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
+    For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
     """
 
     def __init__(self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None]) -> None:
         self.name = f"{peer} -> {local}"
+        self.peer, self.local = peer, local
+        self.pid = node.new_pid()
+        self.mechanism = ""
+        self.connected_at_ms = int(node.now() * 1000)
         self.output: list[bytes] = []
         self.handshake_done = False
         self.heartbeat_seconds = 0
@@ -171,11 +178,20 @@ class Connection:
         self.client_properties = cast(Table, method.client_properties)
         capabilities = self.client_properties.get("capabilities", Field("F", {})).value
         self._capabilities = capabilities if isinstance(capabilities, dict) else {}
-        name, password = login.credentials(method.mechanism, method.response)
+        self.mechanism = method.mechanism
+        tell = self._node.events.tell
+        try:
+            name, password = login.credentials(method.mechanism, method.response)
+        except login.MalformedResponse as error:
+            if error.told is not None:
+                tell("user.authentication.failure", connection_events.login, self, None, error.told)
+            raise
         user = self._users.authenticate(name, password)
         if user is None:
+            tell("user.authentication.failure", connection_events.login, self, name, login.refusal(name, password))
             self._refuse_login(name, method.mechanism)
             return
+        tell("user.authentication.success", connection_events.login, self, name)
         self.user = user
         self._state = State.TUNING
         self.send(
@@ -215,6 +231,10 @@ class Connection:
         self._reader.channels_allowed = True
         self.handshake_done = True
         self.send(encode_method(0, make(methods.Connection.OpenOk)))
+        self._node.events.tell(
+            "connection.created", connection_events.connection_created, self, self._vhost.name, self._channel_max,
+            self._frame_max, self._node.name,
+        )  # fmt: skip
         logger.info("%s: user %r opened vhost %r", self, self.user.name, method.virtual_host)
 
     def _update_secret(self, _method: methods.Connection.UpdateSecret) -> None:
@@ -254,9 +274,10 @@ class Connection:
         if type(method) is not methods.Channel.Open:
             raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
         assert self._vhost is not None
-        core = CoreChannel(self._vhost)
+        core = CoreChannel(self._vhost, Origin(self.name, self.pid, number, self.user.name))
         core.is_paused = self._is_paused
         self._channels[number] = Channel(self, number, core)
+        self._node.events.tell("channel.created", channel_created, core)
         self.send(encode_method(number, make(methods.Channel.OpenOk)))
 
     def _on_channel(self, channel: Channel, method: object) -> None:
@@ -358,6 +379,7 @@ class Connection:
         self._end_channels()
         self._state = State.CLOSED
         self._node.connections.remove(self)
+        self._node.events.tell("connection.closed", connection_events.connection_closed, self, self._node.name)
 
     # -- out --------------------------------------------------------------------------------------------------------
 

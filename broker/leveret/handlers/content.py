@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Sequence
 
 from leveret.core import message as core_message
 from leveret.core.message import Message
@@ -17,7 +18,7 @@ from leveret_protocol.content import (
     frames_body_size,
     frames_header,
 )
-from leveret_protocol.fields import Table
+from leveret_protocol.fields import Field, Table
 from leveret_protocol.publish import Publish
 
 # The upper byte of the property flags: after the frame header (7), class, weight and body size (12).
@@ -63,6 +64,11 @@ class PublishedMessage(Message):
     @property
     def routing_key(self) -> str:
         return self.publish.routing_key
+
+    @property
+    def routing_keys(self) -> list[str]:
+        copied_to = (self.properties.headers or {}).get("CC")
+        return [self.routing_key, *(long_strings(copied_to) if copied_to is not None else [])]
 
     @property
     def properties(self) -> Properties:
@@ -118,6 +124,27 @@ class PublishedMessage(Message):
         return message
 
 
+class BlindCopied(PublishedMessage):
+    """A message without its BCC header: RabbitMQ routes by its keys, and then only tells the firehose of them."""
+
+    __slots__ = ("_blind_keys",)
+
+    _blind_keys: Sequence[str]
+
+    @classmethod
+    def of(cls, message: PublishedMessage, blind_keys: Sequence[str]) -> BlindCopied:
+        copied = cls(message.publish, message.frames, message.header_size, message.channel_number)
+        copied._blind_keys = blind_keys
+        return copied
+
+    @property
+    def routing_keys(self) -> list[str]:
+        return [*super().routing_keys, *self._blind_keys]
+
+    def with_properties(self, properties: Properties) -> BlindCopied:
+        return BlindCopied.of(super().with_properties(properties), self._blind_keys)
+
+
 class DeadLetter(PublishedMessage):
     """A message that this broker has dead-lettered."""
 
@@ -126,3 +153,23 @@ class DeadLetter(PublishedMessage):
     @property
     def is_dead_letter(self) -> bool:
         return True
+
+
+def make_message(
+    exchange: str, routing_key: str, headers: Table, body: bytes = b"", *, delivery_mode: int | None = None,
+    timestamp: int | None = None,
+) -> PublishedMessage:  # fmt: skip
+    """A message of the broker's own; see MakeMessage. It belongs to no channel, so it is framed anew for each."""
+    properties = Properties()
+    properties.headers, properties.delivery_mode, properties.timestamp = headers, delivery_mode, timestamp
+    header = encode_header(properties, len(body))
+    frames = content_frames(0, header, body, FRAME_MAX)
+    message = PublishedMessage(Publish.of(exchange, routing_key), frames, len(header), 0)
+    message._properties = properties
+    return message
+
+
+def long_strings(field: Field) -> list[str]:
+    """The long strings of an array, as in CC and BCC; other elements are skipped (RabbitMQ: CT-13)."""
+    items = field.value if isinstance(field.value, list) else []
+    return [str(item.value) for item in items if item.tag == "S"]

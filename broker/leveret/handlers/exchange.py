@@ -17,14 +17,14 @@ def declare(channel: Channel, method: Exchange.Declare) -> Frame | None:
     else:
         vhost.declare_exchange(
             name, method.exchange_type, durable=method.durable, auto_delete=method.auto_delete,
-            internal=method.internal, arguments=arguments_of(method),
+            internal=method.internal, arguments=arguments_of(method), user=channel.user,
         )  # fmt: skip
     return None if method.nowait else make(Exchange.DeclareOk)
 
 
 def delete(channel: Channel, method: Exchange.Delete) -> Frame | None:
     """exchange.delete; errors as VirtualHost.delete_exchange raises them."""
-    channel.core.vhost.delete_exchange(stripped(method.exchange), if_unused=method.if_unused)
+    channel.core.vhost.delete_exchange(stripped(method.exchange), if_unused=method.if_unused, user=channel.user)
     return None if method.nowait else make(Exchange.DeleteOk)
 
 
@@ -38,7 +38,7 @@ def bind(channel: Channel, method: Exchange.Bind) -> Frame | None:
     refuse_default_exchange(destination)
     refuse_default_exchange(source)
     vhost.exchange(source)
-    vhost.bind(source, vhost.exchange(destination), method.routing_key, arguments_of(method))
+    vhost.bind(source, vhost.exchange(destination), method.routing_key, arguments_of(method), channel.user)
     return None if method.nowait else make(Exchange.BindOk)
 
 
@@ -52,5 +52,5 @@ def unbind(channel: Channel, method: Exchange.Unbind) -> Frame | None:
     if exchange is not None:
         binding = vhost.find_binding(source, exchange, method.routing_key, arguments_of(method))
         if binding is not None:
-            vhost.unbind(binding)
+            vhost.unbind(binding, channel.user)
     return None if method.nowait else make(Exchange.UnbindOk)

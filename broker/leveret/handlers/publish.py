@@ -9,7 +9,7 @@ else (CC, reply-to, transactions, headers exchanges ...) takes the plain road in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from leveret.core.channel import ChannelMode
@@ -97,7 +97,8 @@ def _resolve(channel: Channel, method: Publish) -> None:
     if method.immediate:
         raise AMQPError(ReplyCode.NOT_IMPLEMENTED, "immediate=true")
     exchange = vhost.exchange_to_publish(method.exchange)
-    queues = None if _is_reply(method) else vhost.route_by_keys(exchange, (method.routing_key,))
+    is_plain = not _is_reply(method) and not vhost.firehose.is_on
+    queues = vhost.route_by_keys(exchange, (method.routing_key,)) if is_plain else None
     method.routes = None if queues is None else tuple(queue.publish for queue in queues)
     method.routes_generation = vhost.generation
 
@@ -110,14 +111,22 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     routing_keys = (method.routing_key, *more_keys)
     queues = core.vhost.route(exchange, routing_keys, message)
     mandatory = method.mandatory and not _is_reply(method)
+    if core.vhost.firehose.is_on:
+        queue_names = sorted({*_queue_names(method, routing_keys, queues)})
+        core.vhost.firehose.published(message, routing_keys, queue_names, core.origin)
     if core.mode is ChannelMode.TX:
-        # RabbitMQ: the routes of the default exchange are names, whether there are such queues or not.
-        queue_names = routing_keys if method.exchange == "" else tuple(queue.name for queue in queues)
-        core.transaction.publishes.append((message, queue_names, mandatory))
+        core.transaction.publishes.append((message, _queue_names(method, routing_keys, queues), mandatory))
         return
     is_refused = not _hand_out(channel, message, queues, mandatory)
     if core.mode is ChannelMode.CONFIRM:
         _confirm(channel, is_refused=is_refused)
+
+
+def _queue_names(
+    method: Publish, routing_keys: tuple[str, ...], queues: Iterable[Queue | ReplyConsumer]
+) -> tuple[str, ...]:
+    """RabbitMQ: the routes of the default exchange are names, whether there are such queues or not."""
+    return routing_keys if method.exchange == "" else tuple(queue.name for queue in queues)
 
 
 def deliver_committed(channel: Channel, message: Message, queue_names: tuple[str, ...], mandatory: bool) -> bool:

@@ -26,7 +26,7 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
     else:
         queue = vhost.declare_queue(
             name, durable=method.durable, exclusive=method.exclusive, auto_delete=method.auto_delete,
-            arguments=arguments_of(method), owner=channel.connection,
+            arguments=arguments_of(method), owner=channel.connection, user=channel.user,
         )  # fmt: skip
     channel.last_queue = queue.name
     if method.nowait:
@@ -58,7 +58,8 @@ def bind(channel: Channel, method: Queue.Bind) -> Frame | None:
     if queue_name.startswith(names.REPLY_TO_PREFIX):
         raise AMQPError(ReplyCode.ACCESS_REFUSED, "cannot bind or unbind to a volatile (direct reply-to) queue")
     vhost.exchange(exchange)
-    vhost.bind(exchange, vhost.queue(queue_name, channel.connection), routing_key, arguments_of(method))
+    queue = vhost.queue(queue_name, channel.connection)
+    vhost.bind(exchange, queue, routing_key, arguments_of(method), channel.user)
     return None if method.nowait else make(Queue.BindOk)
 
 
@@ -76,7 +77,7 @@ def unbind(channel: Channel, method: Queue.Unbind) -> Frame:
         binding = vhost.find_binding(exchange, queue, routing_key, arguments_of(method))
         if binding is not None:
             vhost.queue(queue_name, channel.connection)
-            vhost.unbind(binding)
+            vhost.unbind(binding, channel.user)
     return make(Queue.UnbindOk)
 
 
@@ -106,7 +107,7 @@ def delete(channel: Channel, method: Queue.Delete) -> None:
     if name in vhost.queues:
         queue = vhost.queue(name, channel.connection)
         message_count = queue.message_count
-        orphans = vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty)
+        orphans = vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty, user=channel.user)
     if not method.nowait:
         channel.send(make(Queue.DeleteOk, message_count=message_count))
     for consumer in orphans:

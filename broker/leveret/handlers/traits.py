@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from leveret.core.arguments import TEN_YEARS_MS
 from leveret.core.names import REPLY_TO
+from leveret.handlers.content import BlindCopied, PublishedMessage, long_strings
 from leveret_protocol.content import Properties, decode_properties, frames_header
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import TYPE_NAMES, Field
@@ -18,7 +19,6 @@ from leveret_protocol.fields import TYPE_NAMES, Field
 if TYPE_CHECKING:
     from leveret.auth.users import User
     from leveret.core.channel import Channel
-    from leveret.handlers.content import PublishedMessage
 
 
 class Traits:
@@ -58,6 +58,8 @@ class Traits:
             )
         if reply_to is not None or "BCC" in self._key_headers:
             message = _edited(message, reply_to)
+        if "BCC" in self._key_headers:
+            message = BlindCopied.of(message, long_strings(self._key_headers["BCC"]))
         return message, tuple(keys)
 
     def _reply_to(self, channel: Channel) -> str | None:
@@ -93,7 +95,7 @@ def _additional_keys(name: str, field: Field) -> list[str]:
             ReplyCode.PRECONDITION_FAILED,
             f'invalid message: {{unacceptable_type_in_header,"{name}",{TYPE_NAMES[field.tag]}}}',
         )
-    return [str(item.value) for item in field.value if item.tag == "S"]
+    return long_strings(field)
 
 
 def check_expiration(text: str) -> None:

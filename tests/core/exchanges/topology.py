@@ -42,6 +42,10 @@ class HeadersMessage(Message):
             setattr(self, name, value)
 
     @property
+    def routing_keys(self) -> list[str]:
+        return [self.routing_key]
+
+    @property
     def properties(self):
         return self
 
