@@ -32,11 +32,11 @@ def test_the_maximum_may_be_an_integer_of_any_width(client: Client, tag: str) ->
     assert texts(client.drain("q")) == ["2:2", "1:1", "0:0"]
 
 
-def test_a_maximum_of_0_is_a_queue_like_any_other(client: Client) -> None:
-    """RabbitMQ 3.10.8: there is one level."""
+def test_a_maximum_of_0_is_one_of_1(client: Client) -> None:
+    """RabbitMQ: from 4.0 (QA-2); 3.10.8 has one level then."""
     client.declare("q", arguments={"x-max-priority": 0})
     publish(client, 0, 1, 2, 0, 255)
-    assert texts(client.drain("q")) == ["0:0", "1:1", "2:2", "3:0", "4:255"]
+    assert texts(client.drain("q")) == ["1:1", "2:2", "4:255", "0:0", "3:0"]
 
 
 def test_a_maximum_of_255_tells_all_priorities_apart(client: Client) -> None:
