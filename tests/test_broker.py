@@ -4,6 +4,7 @@ import errno
 import socket
 import subprocess
 import sys
+import threading
 
 import pika
 import pytest
@@ -96,6 +97,61 @@ async def test_a_failure_of_the_broker_cancels_the_block_and_comes_out_of_it(bro
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect"), flatten_subgroups=True):
         async with leveret.Broker():
             await trio.sleep_forever()
+
+
+# -- an operator's calls
+
+
+async def test_a_call_runs_at_once_in_the_program_of_the_broker():
+    async with leveret.Broker() as broker:
+        vhost = broker.call(lambda node, users: node.add_vhost("billing"))
+        assert vhost.name == "billing"
+        await trio.to_thread.run_sync(open_and_close, f"{broker.url}/billing")
+
+
+def test_a_call_from_another_thread_answers_what_the_function_answers():
+    with leveret.run_in_thread() as broker:
+        here = threading.get_ident()
+        name, there = broker.call(lambda node, users: (users["guest"].name, threading.get_ident()))
+        assert (name, there != here) == ("guest", True)
+        assert broker.call(lambda node, users: threading.get_ident()) == there
+
+
+def test_a_call_from_a_worker_thread_of_another_trio_program():
+    async def main(broker):
+        return await trio.to_thread.run_sync(broker.call, lambda node, users: list(node.vhosts))
+
+    with leveret.run_in_thread() as broker:
+        assert trio.run(main, broker) == ["/"]
+
+
+def test_what_a_call_gives_rise_to_is_sent():
+    """The consumer is told without sending anything itself, though the function fails afterwards."""
+
+    def delete_queue(node, users):
+        vhost = node.vhosts["/"]
+        for consumer in vhost.delete_queue(vhost.queues["q"]):
+            consumer.cancelled()
+        raise ZeroDivisionError
+
+    with leveret.run_in_thread() as broker:
+        with pika.BlockingConnection(pika.URLParameters(broker.url)) as connection:
+            channel = connection.channel()
+            channel.queue_declare("q")
+            channel.basic_consume("q", lambda *delivery: None)
+            with pytest.raises(ZeroDivisionError):
+                broker.call(delete_queue)
+            channel.start_consuming()  # returns when the last consumer is gone
+
+
+def test_a_broker_that_does_not_run_takes_no_calls():
+    broker = leveret.Broker()
+    with pytest.raises(RuntimeError, match="not running"):
+        broker.call(lambda node, users: None)
+    with leveret.run_in_thread() as broker:
+        pass
+    with pytest.raises(RuntimeError, match="not running"):
+        broker.call(lambda node, users: None)
 
 
 # -- in a thread

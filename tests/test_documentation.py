@@ -49,16 +49,22 @@ def test_the_broker_in_a_thread_of_the_readme_runs(tmp_path):
 
 
 def test_the_test_of_the_python_page_passes(tmp_path):
-    (program, _) = programs(ROOT / "docs" / "python-api.md")
+    (program, _, _) = programs(ROOT / "docs" / "python-api.md")
     ended = run(tmp_path, program, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert ended.returncode == 0, ended.stdout
     assert "1 passed" in ended.stdout
 
 
 def test_the_trio_program_of_the_python_page_runs(tmp_path):
-    (_, program) = programs(ROOT / "docs" / "python-api.md")
+    (_, program, _) = programs(ROOT / "docs" / "python-api.md")
     ended = run(tmp_path, program)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_the_operators_program_of_the_python_page_runs(tmp_path):
+    (_, _, program) = programs(ROOT / "docs" / "python-api.md")
+    ended = run(tmp_path, program)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -10,8 +10,9 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import trio
 
@@ -24,8 +25,27 @@ from leveret.shell.server import Server
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 # Where a listener takes connections on every address, a client on this machine finds it here.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What there is of a broker that has been entered. token: of the trio program it runs in."""
+
+    node: Node
+    users: Users
+    server: Server
+    token: trio.lowlevel.TrioToken
+
+    def turn(self, function: Callable[[Node, Users], Answer]) -> Answer:
+        """A turn of the function alone."""
+        try:
+            return function(self.node, self.users)
+        finally:
+            self.server.flush()
 
 
 class Broker:
@@ -45,12 +65,30 @@ class Broker:
         self.host = host
         self.port = port
         self._asked_port = port
+        self._running: _Running | None = None
 
     @property
     def url(self) -> str:
         """An address for clients on this machine, such as `amqp://127.0.0.1:5672`; user guest, password guest."""
         host = _LOOPBACK.get(self.host, self.host)
         return f"amqp://[{host}]:{self.port}" if ":" in host else f"amqp://{host}:{self.port}"
+
+    def call(self, function: Callable[[Node, Users], Answer]) -> Answer:
+        """Do to the running broker what an operator does: `function(node, users)` is run between two of its turns.
+
+            broker.call(lambda node, users: node.add_vhost("billing"))
+
+        From any thread: in that of the broker it is run at once, in others it is waited for. What comes of it, such as
+        deliveries, is sent before this returns.
+
+        Answers what the function answers, and raises what it raises; RuntimeError if the broker is not running.
+        """
+        running = self._running
+        if running is None:
+            raise RuntimeError("the broker is not running")
+        if trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is running.token:
+            return running.turn(function)
+        return trio.from_thread.run_sync(running.turn, function, trio_token=running.token)
 
     async def __aenter__(self) -> Self:
         self._serving = self._serve()
@@ -71,11 +109,16 @@ class Broker:
         listeners = await listen(self.host, self._asked_port)
         self.port = listeners[0].port
         node = Node(f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message)
-        server = Server(functools.partial(Connection, node, Users.with_guest()), node)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(server.serve, listeners)
-            yield
-            nursery.cancel_scope.cancel()
+        users = Users.with_guest()
+        server = Server(functools.partial(Connection, node, users), node)
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(server.serve, listeners)
+                self._running = _Running(node, users, server, trio.lowlevel.current_trio_token())
+                yield
+                nursery.cancel_scope.cancel()
+        finally:
+            self._running = None
 
 
 @contextlib.contextmanager
