@@ -4,7 +4,7 @@ import pytest
 
 from leveret_protocol.fields import table
 from leveret_protocol.methods import Basic, Exchange, Queue, Tx, make
-from tests.harness import Client
+from tests.harness import BrokerHarness, Client
 
 
 @pytest.fixture
@@ -99,6 +99,16 @@ def test_a_message_may_ask_not_to_be_kept(client: Client) -> None:
     client.declare("late")
     client.bind("late", "x")
     assert client.drain("late") == [b"2"]
+
+
+def test_the_life_of_a_kept_message_begins_in_each_queue_anew(client: Client, harness: BrokerHarness) -> None:
+    client.publish("x", "", b"1", expiration="1000")
+    harness.advance(5.0)
+    client.bind("q", "x")
+    harness.advance(0.5)
+    assert client.counts("q") == (1, 0)
+    harness.advance(0.5)
+    assert client.counts("q") == (0, 0)
 
 
 def test_a_publish_that_is_rolled_back_is_kept(client: Client) -> None:
