@@ -1,6 +1,6 @@
 """A node, and clients that write down what they are sent: the core without sockets and without handlers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from leveret.core.binding import Destination
@@ -56,7 +56,7 @@ class NumberedMessage(Message):
     def properties(self) -> Properties:
         raise AssertionError("nothing here depends on the properties")
 
-    def dead_lettered(self, exchange: str, routing_key: str, properties: Properties) -> Message:
+    def dead_lettered(self, exchange: str, routing_keys: Sequence[str], properties: Properties) -> Message:
         raise AssertionError("no queue here has a dead-letter exchange")
 
 

@@ -28,20 +28,20 @@ DELIVERY_LIMIT = "delivery_limit"
 def dead_letter(queue: Queue, message: Message, reason: str) -> None:
     """Publish the message to the queue's dead-letter exchange; without one, or without a route, it is gone.
 
-    The routing key is the queue's x-dead-letter-routing-key, else all keys the message itself has, CC included.
+    The routing key is the queue's x-dead-letter-routing-key, else all keys the message itself has, CC and BCC included
+    (RabbitMQ: DLX-1).
     """
     exchange_name = queue.settings.dead_letter_exchange
     exchange = None if exchange_name is None else queue.vhost.exchanges.get(exchange_name)
     if exchange is None or exchange_name is None:
         return
-    own_keys = [message.routing_key, *_cc(message)]
     routing_key = queue.settings.dead_letter_routing_key
-    routing_keys = own_keys if routing_key is None else [routing_key]
+    routing_keys = message.routing_keys if routing_key is None else [routing_key]
     properties = copy.copy(message.properties)
-    deaths = _deaths(queue, message, reason, own_keys)
+    deaths = _deaths(queue, message, reason)
     properties.headers = _headers(message, deaths, drops_cc=routing_key is not None)
     properties.expiration = None
-    letter = message.dead_lettered(exchange_name, routing_keys[0], properties)
+    letter = message.dead_lettered(exchange_name, routing_keys, properties)
     targets = queue.vhost.route(exchange, routing_keys, letter)
     _publish(queue.vhost, [(target, letter) for target in targets if not _is_cycle(target.name, deaths)])
 
@@ -65,8 +65,8 @@ def _publish(vhost: VirtualHost, letters: list[Letter]) -> None:
         waiting.clear()  # a defect in one queue must not end dead-lettering for all
 
 
-def _deaths(queue: Queue, message: Message, reason: str, routing_keys: list[str]) -> list[Table]:
-    """x-death: one table for each (queue, reason), the newest death first (DLX-4, DLX-5)."""
+def _deaths(queue: Queue, message: Message, reason: str) -> list[Table]:
+    """x-death: one table for each (queue, reason), the newest death first (DLX-4, DLX-5). It does not tell of BCC."""
     history = _history(message)
     for known in history:
         if known["queue"].value == queue.name and known["reason"].value == reason:
@@ -83,7 +83,7 @@ def _deaths(queue: Queue, message: Message, reason: str, routing_keys: list[str]
         "queue": Field("S", queue.name),
         "time": Field("T", int(queue.vhost.node.now())),
         "exchange": Field("S", message.exchange),
-        "routing-keys": Field("A", [Field("S", key) for key in routing_keys]),
+        "routing-keys": Field("A", [Field("S", key) for key in [message.routing_key, *_cc(message)]]),
     }
     return [death, *history]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 from leveret_protocol.fields import Table
@@ -82,8 +83,8 @@ class Message(ABC):
         """The same message with these headers besides its own, or instead of them."""
 
     @abstractmethod
-    def dead_lettered(self, exchange: str, routing_key: str, properties: Properties) -> Message:
-        """The same content, published elsewhere with other properties."""
+    def dead_lettered(self, exchange: str, routing_keys: Sequence[str], properties: Properties) -> Message:
+        """The same content, published elsewhere with other properties. routing_keys: the primary one first."""
 
 
 class MakeMessage(Protocol):

@@ -109,10 +109,16 @@ class PublishedMessage(Message):
         properties.headers = dict(sorted(((properties.headers or {}) | headers).items()))  # sorted: RabbitMQ, CT-7
         return self.with_properties(properties)
 
-    def dead_lettered(self, exchange: str, routing_key: str, properties: core_message.Properties) -> DeadLetter:
+    def dead_lettered(
+        self, exchange: str, routing_keys: Sequence[str], properties: core_message.Properties
+    ) -> DeadLetter:
         assert isinstance(properties, Properties)
-        letter = self.with_properties(properties)
-        return DeadLetter(Publish.of(exchange, routing_key), letter.frames, letter.header_size, letter.channel_number)
+        message = self.with_properties(properties)
+        letter = DeadLetter(
+            Publish.of(exchange, routing_keys[0]), message.frames, message.header_size, message.channel_number
+        )
+        letter._routing_keys = routing_keys
+        return letter
 
     def with_properties(self, properties: Properties) -> PublishedMessage:
         """The same message with other properties; the header is encoded anew."""
@@ -146,13 +152,25 @@ class BlindCopied(PublishedMessage):
 
 
 class DeadLetter(PublishedMessage):
-    """A message that this broker has dead-lettered."""
+    """A message that this broker has dead-lettered, under all the keys that it had or under one of its queue's."""
 
-    __slots__ = ()
+    __slots__ = ("_routing_keys",)
+
+    _routing_keys: Sequence[str]
 
     @property
     def is_dead_letter(self) -> bool:
         return True
+
+    @property
+    def routing_keys(self) -> list[str]:
+        return [*self._routing_keys]
+
+    def with_properties(self, properties: Properties) -> PublishedMessage:
+        letter = super().with_properties(properties)
+        assert isinstance(letter, DeadLetter)
+        letter._routing_keys = self._routing_keys
+        return letter
 
 
 def make_message(

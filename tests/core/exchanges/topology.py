@@ -52,7 +52,7 @@ class HeadersMessage(Message):
     def with_headers(self, headers):
         return HeadersMessage((self.headers or {}) | headers)
 
-    def dead_lettered(self, exchange, routing_key, properties):
+    def dead_lettered(self, exchange, routing_keys, properties):
         raise AssertionError("routing does not dead-letter")
 
 
