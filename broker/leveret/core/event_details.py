@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
     from leveret.core.consumer import Consumer
     from leveret.core.exchanges.base import Exchange
+    from leveret.core.policies import Policy
     from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
 
@@ -33,7 +34,7 @@ PLAIN_ATOM = re.compile(r"[a-z][a-zA-Z0-9_@]*")  # Erlang prints others in quote
 def detail(value: object) -> Field:
     """As RabbitMQ's event exchange has it on the wire: all integers are 64 bits wide, floats are single.
 
-    JSON comes as Python reads it: None is the atom null; the entries of an object are turned round.
+    JSON comes as Python reads it: None is the atom null. As in the headers themselves, the last entry comes first.
     """
     match value:
         case None:
@@ -47,7 +48,7 @@ def detail(value: object) -> Field:
         case str():
             return Field("S", value)
         case Mapping() if value:
-            return Field("F", details({key: value[key] for key in sorted(value, reverse=True)}))
+            return Field("F", dict(reversed(details(value).items())))
         case Mapping():
             return Field("A", [])
         case list() | tuple():
@@ -110,7 +111,7 @@ def exchange_created(exchange: Exchange, user: str) -> Table:
             "auto_delete": exchange.auto_delete,
             "internal": exchange.internal,
             "arguments": printed(exchange.arguments),
-            "policy": "",
+            "policy": exchange.vhost.effective_policy(exchange).policy or "",
             USER: user,
         }
     )
@@ -187,6 +188,36 @@ def consumer_deleted(consumer: Consumer, user: str | None) -> Table:
             **who,
         }
     )
+
+
+# -- policies -------------------------------------------------------------------------------------------------------
+
+
+def policy_set(policy: Policy, user: str) -> Table:
+    return details({"name": policy.name, "vhost": policy.vhost, USER: user, **policy_terms(policy)})
+
+
+def policy_cleared(policy: Policy, user: str) -> Table:
+    """Of policy.cleared and operator.policy.cleared."""
+    return details({"name": policy.name, "vhost": policy.vhost, USER: user})
+
+
+def queue_policy_updated(queue: Queue, policy: Policy, user: str) -> Table:
+    """policy: the one that was set, not the one that applies to the queue now."""
+    return {**queue_policy_cleared(queue, user), **details(policy_terms(policy))}
+
+
+def queue_policy_cleared(queue: Queue, user: str) -> Table:
+    return details({"name": queue.name, "vhost": queue.vhost.name, "type": _queue_type(queue), USER: user})
+
+
+def policy_terms(policy: Policy) -> dict[str, object]:
+    return {
+        "pattern": policy.pattern,
+        "definition": dict(sorted(policy.definition.items())),
+        "priority": policy.priority,
+        "apply-to": policy.apply_to,
+    }
 
 
 # -- virtual hosts --------------------------------------------------------------------------------------------------

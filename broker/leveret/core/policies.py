@@ -6,12 +6,13 @@ Here they are kept, validated and looked up. What follows from a change for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
 from leveret.core.definitions import UNSUPPORTED_KEYS, definition_refusal, merged
 from leveret.core.erlang_terms import printed
+from leveret.core.names import INTERNAL_USER
 from leveret.core.patterns import InvalidPattern, compile_pattern
 from leveret.core.settings import Definition
 
@@ -98,16 +99,33 @@ class EffectivePolicy:
 NO_POLICY: Final = EffectivePolicy(None, None, {})
 
 
+@dataclass(frozen=True)
+class PolicyChange:
+    """old: None for a new policy; new: None for one that was cleared. user: who did it.
+
+    ranked_before, ranked_now: all policies there were and are, those that win first.
+    """
+
+    old: Policy | None
+    new: Policy | None
+    is_operator: bool
+    user: str
+    ranked_before: Iterable[Policy] = field(repr=False)
+    ranked_now: Iterable[Policy] = field(repr=False)
+
+    def concerns(self, kind: str, name: str) -> bool:
+        """Does another policy apply to the object now, or the same one with other words?"""
+        return _winner(self.ranked_before, kind, name) != _winner(self.ranked_now, kind, name)
+
+
 class Policies:
     """The policies of a virtual host, or its operator policies.
 
-    Iterating gives them by name. on_change(old, new) is called after each change; old is None for a new policy, new
-    for one that was cleared.
+    Iterating gives them by name. on_change is called after each change.
+    `user`, in all that changes something: the name of who does it, for observers.
     """
 
-    def __init__(
-        self, vhost: str, on_change: Callable[[Policy | None, Policy | None], None], *, is_operator: bool = False
-    ) -> None:
+    def __init__(self, vhost: str, on_change: Callable[[PolicyChange], None], *, is_operator: bool = False) -> None:
         self.vhost = vhost
         self.is_operator = is_operator
         self._on_change = on_change
@@ -121,8 +139,9 @@ class Policies:
         return self._by_name.get(name)
 
     def set(
-        self, name: str, *, pattern: object, definition: object, priority: object = 0, apply_to: object = "all"
-    ) -> Policy:
+        self, name: str, *, pattern: object, definition: object, priority: object = 0, apply_to: object = "all",
+        user: str = INTERNAL_USER,
+    ) -> Policy:  # fmt: skip
         """Create it, or put it in the place of the one with that name. It applies at once (RabbitMQ: POL-5).
 
         All values are those of a client's JSON, and checked here. pattern: a regular expression, see `patterns`, found
@@ -134,24 +153,28 @@ class Policies:
         old = self._by_name.get(name)
         if policy != old:  # RabbitMQ: setting the same again changes nothing and tells nobody
             self._by_name[name] = policy
-            self._changed(old, policy)
+            self._changed(old, policy, user)
         return policy
 
-    def clear(self, name: str) -> None:
+    def clear(self, name: str, user: str = INTERNAL_USER) -> None:
         """Raises: PolicyError: there is none with this name."""
         old = self._by_name.pop(name, None)
         if old is None:
             raise PolicyError("Parameter does not exist")
-        self._changed(old, None)
+        self._changed(old, None, user)
 
     def match(self, kind: str, name: str) -> Policy | None:
         """The one that applies: highest priority, then first name (RabbitMQ leaves that undefined)."""
-        return next((policy for policy in self._by_rank if policy.matches(kind, name)), None)
+        return _winner(self._by_rank, kind, name)
 
-    def _changed(self, old: Policy | None, new: Policy | None) -> None:
+    def _changed(self, old: Policy | None, new: Policy | None, user: str) -> None:
         """Every change of a policy passes here."""
-        self._by_rank = sorted(self, key=lambda policy: -policy.priority)
-        self._on_change(old, new)
+        before, self._by_rank = self._by_rank, sorted(self, key=lambda policy: -policy.priority)
+        self._on_change(PolicyChange(old, new, self.is_operator, user, before, self._by_rank))
+
+
+def _winner(ranked: Iterable[Policy], kind: str, name: str) -> Policy | None:
+    return next((policy for policy in ranked if policy.matches(kind, name)), None)
 
 
 def _policy(

@@ -33,7 +33,8 @@ from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_f
 from leveret.core.message import Message
 from leveret.core.metadata import Metadata, with_queue_type
 from leveret.core.names import INTERNAL_USER
-from leveret.core.policies import EffectivePolicy, Policies, Policy
+from leveret.core.policies import EffectivePolicy, Policies, PolicyChange
+from leveret.core.policy_events import tell_policy_changed
 from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
 from leveret.core.quorum_queue import QuorumQueue
@@ -48,13 +49,13 @@ if TYPE_CHECKING:
     from leveret.core.dead_letter import Letter
     from leveret.core.node import Node
 
-# RabbitMQ: predeclared in every virtual host, all durable.
+# RabbitMQ: predeclared in every virtual host, in this order, all durable.
 PREDECLARED = {
     "amq.direct": "direct",
-    "amq.fanout": "fanout",
     "amq.topic": "topic",
-    "amq.headers": "headers",
     "amq.match": "headers",
+    "amq.headers": "headers",
+    "amq.fanout": "fanout",
     TRACE_EXCHANGE: "topic",
 }
 INTERNAL = frozenset({TRACE_EXCHANGE})
@@ -123,6 +124,9 @@ class VirtualHost:
             if name in self.exchanges:  # an auto-delete exchange may have gone with another
                 self._remove_exchange(self.exchanges[name], user)
         self.set_limits({}, user)
+        for policies in (self.policies, self.operator_policies):
+            for policy in list(policies):
+                policies.clear(policy.name, user)
 
     # -- exchanges --------------------------------------------------------------------------------------------------
 
@@ -395,18 +399,16 @@ class VirtualHost:
     def _effective_policy(self, kind: str, name: str) -> EffectivePolicy:
         return EffectivePolicy.of(self.policies.match(kind, name), self.operator_policies.match(kind, name))
 
-    def _policy_changed(self, old: Policy | None, new: Policy | None) -> None:
-        """Each queue and exchange that the policy matched or matches now is given what holds for it now, once."""
-        changed = [policy for policy in (old, new) if policy is not None]
+    def _policy_changed(self, change: PolicyChange) -> None:
+        """Each queue and exchange to which another policy applies now is given what holds for it, once."""
         self.generation += 1
-        targets: list[Queue | Exchange] = [*self.exchanges.values(), *self.queues.values()]
-        for target in targets:
-            if not any(policy.matches(_kind(target), target.name) for policy in changed):
-                continue
-            if isinstance(target, Exchange):
-                self._apply_to_exchange(target)
-            else:
-                self._apply_to_queue(target)
+        for exchange in self.exchanges.values():
+            if change.concerns("exchange", exchange.name):
+                self._apply_to_exchange(exchange)
+        queues = [queue for queue in self.queues.values() if change.concerns(queue.type_name, queue.name)]
+        for queue in queues:
+            self._apply_to_queue(queue)
+        tell_policy_changed(self, change, queues)
 
     def _apply_to_exchange(self, exchange: Exchange) -> None:
         """RabbitMQ: a policy may apply to the default exchange, which has no alternate exchange all the same."""
