@@ -1,10 +1,9 @@
-"""basic.consume and basic.cancel: tags, turns, exclusive use, priorities, and the end of a consumer."""
+"""basic.consume and basic.cancel: tags, turns, exclusive use, and the end of a consumer."""
 
 import re
 
 import pytest
 
-from leveret_protocol.fields import Field, table
 from leveret_protocol.methods import Basic, Queue, encode_method, make
 from tests.harness import BrokerHarness, Client
 
@@ -199,6 +198,46 @@ class TestCancelByTheBroker:
         client.declare("q")
         client.consume("q", "tag")
 
+    def test_all_connections_are_told(self, harness: BrokerHarness, client: Client, other: Client) -> None:
+        client.declare("q")
+        third = harness.connect()
+        for consumer in (other, third):
+            consumer.consume("q", "tag")
+        client.call(make(Queue.Delete, queue="q"), Queue.DeleteOk)
+        for consumer in (other, third):
+            assert consumer.expect(Basic.Cancel).consumer_tag == "tag"
+
+    def test_consumers_of_an_exclusive_queue_are_not_told_when_its_connection_ends(
+        self, client: Client, other: Client
+    ) -> None:
+        """They can only be its own."""
+        client.declare("q", exclusive=True)
+        client.consume("q", "tag")
+        client.close()
+        assert not other.has_queue("q")
+
+    def test_an_auto_delete_queue_that_goes_has_nobody_to_tell(self, client: Client, other: Client) -> None:
+        client.declare("q", auto_delete=True)
+        client.consume("q", "tag")
+        client.cancel("tag")
+        client.assert_silent()
+        assert not other.has_queue("q")
+
+    def test_other_consumers_of_the_channel_go_on(self, client: Client, other: Client) -> None:
+        """Also under a limit that the deleted queue's messages had used up, once those are settled."""
+        for queue in ("gone", "left"):
+            client.declare(queue)
+        client.qos(1, global_=True)
+        client.consume("gone", "g")
+        client.consume("left", "l")
+        client.publish("", "gone")
+        client.publish("", "left")
+        assert tags(client) == ["g"]
+        other.call(make(Queue.Delete, queue="gone"), Queue.DeleteOk)
+        client.expect(Basic.Cancel)
+        client.ack(1)
+        assert tags(client) == ["l"]
+
     def test_the_channel_that_deletes_gets_delete_ok_first(self, client: Client) -> None:
         """RabbitMQ: QU-32."""
         client.declare("q")
@@ -258,6 +297,22 @@ class TestExclusive:
         client.publish("", "q", b"2")
         assert other.get("q").body == b"2"
 
+    def test_a_channel_that_is_refused_may_try_again(self, client: Client, other: Client) -> None:
+        client.declare("q")
+        other.consume("q", "tag", exclusive=True)
+        client.refused(consume(consumer_tag="mine"), self.TEXT)
+        other.close_channel()
+        client.consume("q", "mine", exclusive=True)
+        client.publish("", "q", b"x")
+        assert client.bodies() == [b"x"]
+
+    def test_a_queue_of_the_same_name_is_another_queue(self, client: Client, other: Client) -> None:
+        client.declare("q")
+        other.consume("q", "tag", exclusive=True)
+        client.call(make(Queue.Delete, queue="q"), Queue.DeleteOk)
+        client.declare("q")
+        client.consume("q", "tag", exclusive=True)
+
     def test_it_ends_with_its_consumer(self, client: Client, other: Client) -> None:
         client.declare("q")
         client.consume("q", "tag", exclusive=True)
@@ -273,74 +328,6 @@ class TestExclusive:
         client.publish("", "q", b"x")
         assert client.bodies() == [b"x"]
         other.assert_silent()
-
-
-class TestPriorities:
-    def test_the_highest_priority_that_can_take_one_gets_it(self, client: Client) -> None:
-        """RabbitMQ: B-19."""
-        client.declare("q")
-        client.qos(1)
-        client.consume("q", "low", arguments={"x-priority": -5})
-        client.consume("q", "default")
-        client.consume("q", "high", arguments={"x-priority": Field("b", 10)})
-        for _ in range(4):
-            client.publish("", "q")
-        assert tags(client) == ["high", "default", "low"]
-        client.ack(2)
-        assert tags(client) == ["default"]
-        client.ack(1)
-        client.publish("", "q")
-        client.publish("", "q")
-        assert tags(client) == ["high"]
-
-    def test_equals_take_turns(self, client: Client) -> None:
-        client.declare("q")
-        for tag, priority in (("a", 1), ("z", 0), ("b", 1)):
-            client.consume("q", tag, arguments={"x-priority": priority})
-        for _ in range(4):
-            client.publish("", "q")
-        assert tags(client) == ["a", "b", "a", "b"]
-
-    def test_the_lower_ones_take_over_when_it_goes(self, client: Client) -> None:
-        client.declare("q")
-        client.consume("q", "high", arguments={"x-priority": 1})
-        client.consume("q", "low")
-        client.cancel("high")
-        client.publish("", "q")
-        assert tags(client) == ["low"]
-
-    @pytest.mark.parametrize(
-        ("value", "type_name"),
-        [("5", "longstr"), (True, "bool"), (1.0, "double"), (None, "void"), ([1], "array"), (b"1", "binary")],
-    )
-    def test_only_integers_are_priorities(self, client: Client, value: object, type_name: str) -> None:
-        """RabbitMQ: B-18."""
-        client.declare("q")
-        client.refused(
-            consume(arguments=table({"x-priority": value})),
-            "PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'q' in vhost '/': "
-            f'"expected integer, got {type_name}"',
-        )
-        assert client.counts("q") == (0, 0)
-
-    @pytest.mark.parametrize("tag", "bBsuIilL")
-    def test_integers_of_all_widths_are(self, client: Client, tag: str) -> None:
-        client.declare("q")
-        client.consume("q", arguments={"x-priority": Field(tag, 1)})
-
-    def test_unknown_arguments_are_accepted(self, client: Client) -> None:
-        """RabbitMQ: B-18."""
-        client.declare("q")
-        client.consume("q", arguments={"x-mine": 1})
-
-    def test_arguments_of_other_queue_types_are_not(self, client: Client) -> None:
-        """RabbitMQ: B-18."""
-        client.declare("q")
-        client.refused(
-            consume(arguments=table({"x-stream-offset": "first"})),
-            "PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue 'q' in vhost '/' of queue type "
-            "rabbit_classic_queue",
-        )
 
 
 class TestBacklog:
