@@ -15,8 +15,6 @@ from leveret.core.settings import QueueSettings
 from leveret.core.vhost import VirtualHost
 from tests.core.scene import declare_exchange, declare_queue
 
-TEXT = "a" * 20
-
 
 def policies(*, is_operator: bool = False) -> Policies:
     return Policies("/", lambda old, new: None, is_operator=is_operator)
@@ -181,6 +179,9 @@ def test_the_keys_of_an_operator() -> None:
 
 
 def test_the_other_refusals_of_an_operator_policy_are_the_same() -> None:
+    """What an operator may not set is not looked at any further."""
+    told = refusal(definition={"alternate-exchange": 1}, is_operator=True)
+    assert told == '[{<<"alternate-exchange">>,1}] are not recognised policy settings'
     assert refusal(definition={"max-length": -1, "bogus": 1}, is_operator=True) == "-1 is not a valid maximum length"
     told = refusal(definition="x", is_operator=True)
     assert told == 'parse error while reading policy definition: <<"x">>. Validator: operator_policy_validator.'
