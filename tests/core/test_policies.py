@@ -9,7 +9,7 @@ import pytest
 
 from leveret.core.definitions import KEYS, OPERATOR_KEYS, merged
 from leveret.core.exchanges import Exchange
-from leveret.core.policies import EffectivePolicy, Policies, Policy, PolicyError
+from leveret.core.policies import EffectivePolicy, Policies, PolicyChange, PolicyError
 from leveret.core.queue import Queue
 from leveret.core.settings import QueueSettings
 from leveret.core.vhost import VirtualHost
@@ -17,7 +17,7 @@ from tests.core.scene import declare_exchange, declare_queue
 
 
 def policies(*, is_operator: bool = False) -> Policies:
-    return Policies("/", lambda old, new: None, is_operator=is_operator)
+    return Policies("/", lambda change: None, is_operator=is_operator)
 
 
 def refusal(*, is_operator: bool = False, **values: Any) -> str:
@@ -277,14 +277,29 @@ def test_a_definition_given_or_listed_may_be_changed_without_effect() -> None:
 
 def test_each_change_is_told_once() -> None:
     """RabbitMQ: setting what is set already is no change."""
-    changes: list[tuple[Policy | None, Policy | None]] = []
-    them = Policies("/", lambda old, new: changes.append((old, new)))
-    first = them.set("p", pattern="a", definition={"max-length": 1})
+    changes: list[PolicyChange] = []
+    them = Policies("/", changes.append)
+    first = them.set("p", pattern="a", definition={"max-length": 1}, user="u1")
     them.set("p", pattern="a", definition={"max-length": 1}, priority=0, apply_to="all")
-    second = them.set("p", pattern="b", definition={"max-length": 1})
-    them.clear("p")
-    assert changes == [(None, first), (first, second), (second, None)]
+    second = them.set("p", pattern="b", definition={"max-length": 1}, user="u2")
+    them.clear("p", user="u3")
+    told = [(change.old, change.new, change.user) for change in changes]
+    assert told == [(None, first, "u1"), (first, second, "u2"), (second, None, "u3")]
     assert (list(them), them.get("p")) == ([], None)
+
+
+def test_a_change_concerns_that_to_which_another_policy_applies() -> None:
+    changes: list[PolicyChange] = []
+    them = Policies("/", changes.append)
+    them.set("high", pattern="b", definition={"max-length": 1}, priority=1)
+    them.set("p", pattern="a", definition={"max-length": 2}, apply_to="queues")
+    them.set("p", pattern="c", definition={"max-length": 2}, apply_to="queues")
+    them.set("p", pattern="c", definition={"max-length": 3}, apply_to="queues")
+    them.clear("p")
+    names = ("a", "ab", "ac", "b", "c", "bc")
+    concerned = [[name for name in names if change.concerns("classic", name)] for change in changes[1:]]
+    assert concerned == [["a", "ac"], ["a", "ac", "c"], ["ac", "c"], ["ac", "c"]]
+    assert not any(change.concerns("exchange", name) for change in changes[1:] for name in names)
 
 
 # -- which one applies ----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ one line here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -59,6 +60,8 @@ def pairs(items: Iterable[tuple[str, object]]) -> str:
 def printed_float(value: float) -> str:
     """1000.0 is `1.0e3`, 100.0 is `100.0`: the shorter of both notations, the plain one if they are equally long."""
     plain = repr(value)
+    if not math.isfinite(value):  # which Erlang does not have
+        return plain
     sign, digits, exponent = Decimal(plain).normalize().as_tuple()
     first, *others = map(str, digits)
     scientific = f"{'-' * sign}{first}.{''.join(others) or '0'}e{int(exponent) + len(others)}"

@@ -115,6 +115,8 @@ class PolicyChange:
 
     def concerns(self, kind: str, name: str) -> bool:
         """Does another policy apply to the object now, or the same one with other words?"""
+        if not any(policy.matches(kind, name) for policy in (self.old, self.new) if policy is not None):
+            return False
         return _winner(self.ranked_before, kind, name) != _winner(self.ranked_now, kind, name)
 
 
