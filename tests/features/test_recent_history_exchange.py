@@ -59,14 +59,14 @@ def test_a_waiting_consumer_gets_the_history(client: Client, other: Client) -> N
 
 
 def test_a_new_binding_to_an_exchange_routes_the_history_through_it(client: Client) -> None:
-    """What leads nowhere there is dropped; RabbitMQ fails with 541 then, after the binding was made."""
+    """As seen on RabbitMQ 3.10.8: the newest first. What leads nowhere there is dropped; RabbitMQ fails with 541."""
     client.declare_exchange("last", "topic")
     client.bind("q", "last", "#.cc")
     client.publish("x", "a", b"1", headers={"CC": ["b.cc"]})
     client.publish("x", "b.cc", b"2")
     client.publish("x", "c", b"3")
     client.bind_exchange("last", "x")
-    assert client.drain("q") == [b"1", b"2"]
+    assert client.drain("q") == [b"2", b"1"]
     client.publish("x", "d.cc", b"4")
     assert client.drain("q") == [b"4"]
 

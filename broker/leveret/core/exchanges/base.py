@@ -108,7 +108,7 @@ class Exchange(ABC):
         """All that it has bindings to, each once."""
         return self._by_destination.keys()
 
-    def history(self) -> Iterable[Passed]:
+    def history(self) -> Sequence[Passed]:
         """What a new binding is to get at once, the oldest first."""
         return ()
 

@@ -71,7 +71,7 @@ class DelayedMessageExchange(Exchange):
     def _removed(self, binding: Binding) -> None:
         self._inner.unbind(binding)
 
-    def history(self) -> Iterable[Passed]:
+    def history(self) -> Sequence[Passed]:
         return self._inner.history()
 
     def route(self, routing_keys: Sequence[str], message: Message) -> Iterable[Destination]:
