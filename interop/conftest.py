@@ -15,6 +15,7 @@ import pika
 import pytest
 from kombu.connection import Connection
 
+from interop.admin import Admin, leveret_admin, rabbitmq_admin
 from interop.leveret_process import running_leveret
 
 
@@ -34,6 +35,22 @@ def is_rabbitmq(broker_url: str) -> bool:
     """Whether the broker is a real RabbitMQ: it says that it runs on Erlang. The product name proves nothing."""
     with Connection(broker_url) as connection:
         return str(connection.connection.server_properties.get("platform", "")).startswith("Erlang")
+
+
+@pytest.fixture
+def admin(broker_url: str, is_rabbitmq: bool) -> Iterator[Admin]:
+    """An operator of a virtual host made for the test: connect to `admin.url`, not to `broker_url`.
+
+    Ask for it before `connect`, so that the virtual host outlives the connections.
+    """
+    if not is_rabbitmq:
+        with leveret_admin() as own:
+            yield own
+        return
+    with rabbitmq_admin(broker_url) as admin:
+        if admin is None:
+            pytest.skip("LEVERET_INTEROP_RABBITMQCTL does not say how to become an operator")
+        yield admin
 
 
 @pytest.fixture

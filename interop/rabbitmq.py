@@ -1,7 +1,9 @@
 """A real RabbitMQ for the length of a test run, from the Debian package `rabbitmq-server`.
 
-    python -m interop.rabbitmq -- pytest interop       run a command with LEVERET_INTEROP_URL set
-    python -m interop.rabbitmq --serve                 keep it running until SIGINT or SIGTERM
+    python -m interop.rabbitmq -- pytest interop       run a command with the variables below set
+    python -m interop.rabbitmq --serve                 print them, and keep it running until SIGINT or SIGTERM
+
+LEVERET_INTEROP_URL is where it listens, LEVERET_INTEROP_RABBITMQCTL a rabbitmqctl that speaks to it.
 
 How this works: the scripts behind Debian's wrapper are called directly, because the wrapper insists on switching to the
 user `rabbitmq`; so it works as root and as an ordinary user alike. Everything that could meet a RabbitMQ of the
@@ -17,6 +19,7 @@ import argparse
 import contextlib
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -24,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -68,9 +72,29 @@ def server_script() -> Path:
     return scripts[-1]
 
 
+@dataclass(frozen=True)
+class RunningNode:
+    """url: `amqp://guest:guest@127.0.0.1:PORT/%2F`. rabbitmqctl: a script that calls it for this node."""
+
+    url: str
+    rabbitmqctl: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What tests look for in the environment."""
+        return {"LEVERET_INTEROP_URL": self.url, "LEVERET_INTEROP_RABBITMQCTL": str(self.rabbitmqctl)}
+
+
 @contextlib.contextmanager
 def running_rabbitmq() -> Iterator[str]:
-    """Start RabbitMQ, yield `amqp://guest:guest@127.0.0.1:PORT/%2F` once AMQP answers, end it and all it started.
+    """`running_node`, where nobody but clients is needed: yields the URL."""
+    with running_node() as node:
+        yield node.url
+
+
+@contextlib.contextmanager
+def running_node() -> Iterator[RunningNode]:
+    """Start RabbitMQ, yield it once AMQP answers, end it and all it started.
 
     Raises: RabbitMQNotInstalled, RabbitMQNotStarted
     """
@@ -86,7 +110,17 @@ def running_rabbitmq() -> Iterator[str]:
 
         server = at_end.enter_context(_process_group([str(script)], environment, folder))
         _wait_until(lambda: _speaks_amqp(amqp_port), server, folder)
-        yield f"amqp://guest:guest@127.0.0.1:{amqp_port}/%2F"
+        rabbitmqctl = _control_script(folder, script.with_name("rabbitmqctl"), environment)
+        yield RunningNode(f"amqp://guest:guest@127.0.0.1:{amqp_port}/%2F", rabbitmqctl)
+
+
+def _control_script(folder: Path, rabbitmqctl: Path, environment: dict[str, str]) -> Path:
+    """It finds the node and its cookie by the environment the server has."""
+    variables = " ".join(shlex.quote(f"{name}={value}") for name, value in environment.items())
+    script = folder / "rabbitmqctl"
+    script.write_text(f'#!/bin/sh\nexec env -i {variables} {shlex.quote(str(rabbitmqctl))} "$@"\n')
+    script.chmod(0o700)
+    return script
 
 
 def _environment(folder: Path, amqp_port: int, distribution_port: int, epmd_port: int) -> dict[str, str]:
@@ -188,21 +222,19 @@ def _interrupt(signal_number: int, frame: FrameType | None) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Command line. Returns the command's exit status, 0 after --serve, EXIT_NOT_INSTALLED without the package."""
     parser = argparse.ArgumentParser(prog="python -m interop.rabbitmq", description="Run a command beside a RabbitMQ.")
-    parser.add_argument("--serve", action="store_true", help="print the URL and keep running until interrupted")
-    parser.add_argument("command", nargs="*", help="run with LEVERET_INTEROP_URL set (put -- before it)")
+    parser.add_argument("--serve", action="store_true", help="print its variables and keep running until interrupted")
+    parser.add_argument("command", nargs="*", help="run with its variables set (put -- before it)")
     options = parser.parse_args(arguments)
     if options.serve == bool(options.command):
         parser.error("give either --serve or a command")
     for number in (signal.SIGINT, signal.SIGTERM):  # also SIGINT: a shell starts background jobs with it ignored
         signal.signal(number, _interrupt)
     try:
-        with running_rabbitmq() as url:
+        with running_node() as node:
             if options.serve:
-                print(url, flush=True)
+                print("\n".join(f"{name}={shlex.quote(value)}" for name, value in node.variables.items()), flush=True)
                 signal.pause()
-            return subprocess.run(
-                options.command, check=False, env=os.environ | {"LEVERET_INTEROP_URL": url}
-            ).returncode
+            return subprocess.run(options.command, check=False, env=os.environ | node.variables).returncode
     except RabbitMQNotInstalled as error:
         print(error, file=sys.stderr)
         return EXIT_NOT_INSTALLED

@@ -48,3 +48,12 @@ def test_an_unknown_user_takes_the_same_path_as_a_wrong_password(monkeypatch):
 def test_a_users_hash_does_not_show_in_its_repr():
     user = User.with_password("ann", "secret")
     assert user.password_hash not in repr(user)
+
+
+def test_an_added_user_takes_the_place_of_the_one_with_that_name():
+    users = Users([User.with_password("ann", "old", ["management"])])
+    users.add(User.with_password("ben", "secret"))
+    users.add(User.with_password("ann", "new"))
+    assert users.authenticate("ben", "secret") == users["ben"]
+    assert users.authenticate("ann", "old") is None
+    assert users.authenticate("ann", "new").tags == ()

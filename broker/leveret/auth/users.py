@@ -53,6 +53,10 @@ class Users:
     def __getitem__(self, name: str) -> User:
         return self._by_name[name]
 
+    def add(self, user: User) -> None:
+        """Add the user, or put it in the place of the one with that name."""
+        self._by_name[user.name] = user
+
     def limits(self, name: str) -> Limits:
         """Those in force now; none for a user who is no more."""
         user = self._by_name.get(name)
