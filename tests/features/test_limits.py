@@ -296,3 +296,13 @@ class TestSetting:
         with pytest.raises(ValueError, match="Unrecognised") as caught:
             harness.users.set_limits("guest", {"foo": 1, "max-queues": "x"})
         assert str(caught.value) == 'Unrecognised terms [{<<"foo">>,1},{<<"max-queues">>,<<"x">>}] in user-limits'
+
+    def test_everything_that_is_wrong_is_told(self, harness: BrokerHarness) -> None:
+        """RabbitMQ 3.10's words and order, by rabbitmqctl."""
+        with pytest.raises(ValueError, match="Unrecognised") as caught:
+            harness.node.vhost("/").set_limits({"max-queues": "a", "max-connections": {}, "foo": "x"})
+        assert str(caught.value).splitlines() == [
+            'Unrecognised terms [{<<"foo">>,<<"x">>}] in limits',
+            'max-queues should be a number, actually was <<"a">>',
+            "max-connections should be a number, actually was #{}",
+        ]

@@ -275,6 +275,7 @@ QUEUE_ARGUMENTS: Final[Mapping[str, tuple[tuple[str, ...], Check]]] = {
     "x-queue-mode": (("classic",), _string(("default", "lazy"), "\"unsupported queue mode '{}'\"")),
     "x-queue-version": (("classic",), _queue_version),
     "x-single-active-consumer": (_CQ, _boolean),
+    "x-consumer-timeout": (_CQ, _integer(0)),
     "x-queue-type": (QUEUE_TYPES, _queue_type),
     "x-quorum-initial-group-size": (("quorum",), _integer(1)),
     "x-max-age": (("stream",), _max_age),

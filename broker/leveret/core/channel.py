@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from leveret.core.confirms import Confirms
+from leveret.core.consumer_timeout import ConsumerTimeout
 from leveret.core.event_details import channel_closed, consumer_created, consumer_deleted
 from leveret.core.message import Entry
 from leveret.core.names import INTERNAL_USER
@@ -38,6 +39,10 @@ class Origin(NamedTuple):
 OURSELVES = Origin("", "", 0, INTERNAL_USER)
 
 
+def _nobody_listens(timeout_ms: int) -> None:
+    """A channel without a client."""
+
+
 class ChannelMode(enum.Enum):
     PLAIN = "plain"
     CONFIRM = "confirm"
@@ -53,17 +58,22 @@ class Channel:
     limit_count: messages that all its consumers together may hold (basic.qos global=true), 0 for no limit.
     consumed_count: messages its consumers hold; what basic.get took does not count (RabbitMQ: B-24).
     is_paused: the connection cannot take more output now. is_closed: it has begun to end.
+    timed_out(timeout_ms): ends the channel, because something was not acknowledged within so many milliseconds.
     """
 
     __slots__ = (
-        "_oldest_tag", "confirms", "consumed_count", "consumers", "is_closed", "is_paused", "last_delivery_tag",
-        "limit_count", "mode", "origin", "pid", "prefetch_count", "reply_consumer", "transaction", "unacked", "vhost",
+        "_oldest_tag", "confirms", "consumed_count", "consumer_timeout", "consumers", "is_closed", "is_paused",
+        "last_delivery_tag", "limit_count", "mode", "origin", "pid", "prefetch_count", "reply_consumer", "transaction",
+        "unacked", "vhost",
     )  # fmt: skip
 
-    def __init__(self, vhost: VirtualHost, origin: Origin = OURSELVES) -> None:
+    def __init__(
+        self, vhost: VirtualHost, origin: Origin = OURSELVES, timed_out: Callable[[int], None] = _nobody_listens
+    ) -> None:
         self.vhost = vhost
         self.origin = origin
         self.pid = vhost.node.new_pid()
+        self.consumer_timeout = ConsumerTimeout(self, timed_out)
         self.mode = ChannelMode.PLAIN
         self.consumers: dict[str, Consumer] = {}
         self.unacked: dict[int, Delivery] = {}
@@ -137,6 +147,7 @@ class Channel:
         self.last_delivery_tag += 1
         if not no_ack:
             self.unacked[self.last_delivery_tag] = (entry, queue, None)
+            self.consumer_timeout.watch(queue)
         return self.last_delivery_tag
 
     def ack(self, delivery_tag: int, *, multiple: bool) -> None:
@@ -245,6 +256,8 @@ class Channel:
     def add_consumer(self, consumer: Consumer) -> None:
         """basic.consume. The caller has sent consume-ok already: it precedes the first delivery (RabbitMQ: B-11)."""
         self.consumers[consumer.tag] = consumer
+        if not consumer.no_ack:
+            self.consumer_timeout.watch(consumer.queue)
         self.vhost.firehose.tap(consumer, consumer.queue.name)
         consumer.queue.add_consumer(consumer)
         self.vhost.node.events.tell("consumer.created", consumer_created, consumer)
@@ -292,6 +305,7 @@ class Channel:
 
     def close(self) -> None:
         """The channel ends: consumers go, unacked messages go back in order, held acks are undone (RabbitMQ: TX-6)."""
+        self.consumer_timeout.stop()
         self.close_consumers()
         self.undo_settling()
         self.transaction.drop()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, cast
+
+from leveret.core.erlang_terms import pairs, printed
 
 VHOST_LIMITS: Final = ("max-connections", "max-queues")
 USER_LIMITS: Final = ("max-connections", "max-channels")
@@ -16,34 +18,22 @@ def checked_limits(definition: Mapping[str, object], known: Sequence[str], where
     """The definition, if it is valid.
 
     where: what RabbitMQ calls such a definition in its text: "limits" of a virtual host, "user-limits".
-    Raises ValueError with RabbitMQ's text: a value that is not an integer, then an unknown limit.
+    Raises ValueError with RabbitMQ's text, one line for each thing that is wrong: limits that do not exist, values that
+    are not integers.
     """
-    limits = {}
-    for name in known:
-        if name in definition:
-            value = definition[name]
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise ValueError(f"{name} should be a number, actually was {_printed(value)}")
-            limits[name] = value
-    unknown = [f"{{{_printed(name)},{_printed(value)}}}" for name, value in definition.items() if name not in known]
-    if unknown:
-        raise ValueError(f"Unrecognised terms [{','.join(unknown)}] in {where}")
-    return limits
+    limits = {name: definition[name] for name in known if name in definition}
+    refusals = []
+    if unknown := [(name, value) for name, value in definition.items() if name not in known]:
+        refusals.append(f"Unrecognised terms {pairs(unknown)} in {where}")
+    for name, value in reversed(limits.items()):
+        if type(value) is not int:
+            refusals.append(f"{name} should be a number, actually was {printed(value)}")
+    if refusals:
+        raise ValueError("\n".join(refusals))
+    return cast("dict[str, int]", limits)
 
 
 def limit_in_force(limits: Limits, name: str) -> int | None:
     """None: there is no limit."""
     limit = limits.get(name, -1)
     return limit if limit >= 0 else None
-
-
-def _printed(value: object) -> str:
-    """As RabbitMQ prints a value of JSON in these texts."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case None:
-            return "null"
-        case str():
-            return f'<<"{value}">>'
-    return str(value)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from leveret.core.connections import Connections
+from leveret.core.consumer_timeout import CONSUMER_TIMEOUT_MS
 from leveret.core.event_details import exchange_created, vhost_created, vhost_deleted, vhost_down
 from leveret.core.events import Events
 from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
@@ -33,6 +34,7 @@ class Node:
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
     connections: those that have opened a virtual host.
+    consumer_timeout_ms: for queues without one of their own; None: there is none (RabbitMQ: ALM-9).
     make_message: makes the messages that the broker publishes itself: events, and copies for those who trace.
     events: where observers are registered, and told.
     timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
@@ -49,6 +51,7 @@ class Node:
         self.default_queue_type = default_queue_type
         self.make_message = make_message
         self.connections = Connections()
+        self.consumer_timeout_ms: int | None = CONSUMER_TIMEOUT_MS
         self.events = Events(now)
         self.timers = Timers(now)
         self.on_work: Callable[[], None] = _nobody_listens

@@ -14,6 +14,7 @@ from leveret.core import arguments as args
 from leveret.core import names
 from leveret.core.binding import Binding, Destination
 from leveret.core.classic_queue import ClassicQueue
+from leveret.core.consumer_timeout import timeout_changed
 from leveret.core.event_details import (
     binding_changed,
     consumer_deleted,
@@ -425,6 +426,7 @@ class VirtualHost:
         settings = queue_settings(queue.type_name, queue.arguments, self.effective_policy(queue).definition)
         if settings != queue.settings:
             queue.apply(settings)
+            timeout_changed(queue)
 
     # -- routing ----------------------------------------------------------------------------------------------------
 

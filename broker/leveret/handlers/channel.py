@@ -6,11 +6,13 @@ import enum
 from typing import TYPE_CHECKING
 
 from leveret.core.channel import Channel as CoreChannel
+from leveret.core.channel import Origin
 from leveret_protocol import methods
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Frame, encode_method, make
 
 if TYPE_CHECKING:
+    from leveret.core.vhost import VirtualHost
     from leveret.handlers.connection import Connection
 
 
@@ -24,10 +26,11 @@ class Channel:
 
     __slots__ = ("connection", "core", "has_confirms_to_tell", "last_queue", "number", "state")
 
-    def __init__(self, connection: Connection, number: int, core: CoreChannel) -> None:
+    def __init__(self, connection: Connection, number: int, vhost: VirtualHost) -> None:
         self.connection = connection
         self.number = number
-        self.core = core
+        origin = Origin(connection.name, connection.pid, number, connection.user_name)
+        self.core = CoreChannel(vhost, origin, self._timed_out)
         self.state = ChannelState.OPEN
         self.last_queue: str | None = None
         self.has_confirms_to_tell = False
@@ -39,6 +42,14 @@ class Channel:
 
     def send(self, method: Frame) -> None:
         self.connection.send(encode_method(self.number, method))
+
+    def _timed_out(self, timeout_ms: int) -> None:
+        """A delivery was not acknowledged in time: PRECONDITION_FAILED (406) (RabbitMQ: ALM-9)."""
+        text = (
+            f"delivery acknowledgement on channel {self.number} timed out. Timeout value used: {timeout_ms} ms. "
+            "This timeout value can be configured, see consumers doc guide to learn more"
+        )
+        self.connection.close_channel(self, AMQPError(ReplyCode.PRECONDITION_FAILED, text, 0, 0))
 
     def queue_name(self, name: str) -> str:
         """An empty name is the queue last declared on this channel. Raises NOT_FOUND (404) if there is none."""

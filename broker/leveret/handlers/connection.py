@@ -15,8 +15,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from leveret.auth.users import User, Users
-from leveret.core.channel import Channel as CoreChannel
-from leveret.core.channel import Origin
 from leveret.core.consumer import Send
 from leveret.core.event_details import channel_created
 from leveret.core.message import Message
@@ -274,10 +272,9 @@ class Connection:
         if type(method) is not methods.Channel.Open:
             raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
         assert self._vhost is not None
-        core = CoreChannel(self._vhost, Origin(self.name, self.pid, number, self.user.name))
-        core.is_paused = self._is_paused
-        self._channels[number] = Channel(self, number, core)
-        self._node.events.tell("channel.created", channel_created, core)
+        channel = self._channels[number] = Channel(self, number, self._vhost)
+        channel.core.is_paused = self._is_paused
+        self._node.events.tell("channel.created", channel_created, channel.core)
         self.send(encode_method(number, make(methods.Channel.OpenOk)))
 
     def _on_channel(self, channel: Channel, method: object) -> None:
@@ -313,13 +310,16 @@ class Connection:
         if self._state in (State.STARTING, State.TUNING) and not isinstance(method, methods.Connection.TuneOk):
             self._drop(ConnectionDropped(str(error), UNFOLLOWABLE_SECONDS))
         elif channel is not None and not error.is_hard:
-            logger.warning("%s: channel %d closed: %s", self, channel.number, error)
-            channel.state = ChannelState.CLOSING
-            channel.core.close()
-            self._send_close(error, channel)
+            self.close_channel(channel, error)
         elif self._state is not State.CLOSING:
             logger.warning("%s: closed: %s", self, error)
             self._close_connection(error)
+
+    def close_channel(self, channel: Channel, error: AMQPError) -> None:
+        logger.warning("%s: channel %d closed: %s", self, channel.number, error)
+        channel.state = ChannelState.CLOSING
+        channel.core.close()
+        self._send_close(error, channel)
 
     def _close_connection(self, error: AMQPError, drop_after_seconds: float | None = None) -> None:
         self._end_channels()
