@@ -23,8 +23,8 @@ DOORS = {
     "__main__": {"cli"},
     "version": set(),
     "cli": {"broker"},
-    "broker": {"shell", "handlers", "core", "auth"},
-    "shell": {"handlers", "core", "leveret_protocol"},
+    "broker": {"shell", "handlers", "core", "auth", "storage"},
+    "shell": {"handlers", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
     "auth": {"core.limits"},
     "core": {
@@ -34,17 +34,23 @@ DOORS = {
         "leveret_protocol.constants",
         "leveret_protocol.fields",
     },
+    "storage": set(),
     "leveret_protocol": set(),
 }
 
 # Room -> packages from the registry.
 PACKAGES = {"shell": {"trio"}, "broker": {"trio"}}
-PAMQP_MODULE = "protocol/leveret_protocol/methods.py"
+
+# Packages that one module hides from all others.
+HIDDEN_PACKAGES = {
+    "pamqp": "protocol/leveret_protocol/methods.py",
+    "lmdb": "broker/leveret/storage/environment.py",
+}
 
 ASYNC_ROOMS = {"shell", "broker"}
 
 # Time is passed in, so that tests can move it.
-ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol"})
+ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})
 
 # (path, function): where everything may be caught, because something is known to follow.
 BROAD_EXCEPT_ALLOWED = {("broker/leveret/shell/connection.py", "_guard")}
@@ -98,8 +104,8 @@ def forbidden_imports(module):
             if module.room in ROOMS_WITHOUT_CLOCK and top in ("time", "datetime"):
                 yield line, f"{module.room} has a clock: {name}"
             continue
-        if top == "pamqp":
-            allowed = module.path == PAMQP_MODULE
+        if top in HIDDEN_PACKAGES:
+            allowed = module.path == HIDDEN_PACKAGES[top]
         elif top == "leveret":
             allowed = is_within(rest, {module.room, "version"} | DOORS[module.room])
         elif top == "leveret_protocol":
@@ -239,6 +245,8 @@ def test_every_room_has_its_doors():
         ("broker/leveret/core/queue.py", "import trio"),
         ("broker/leveret/core/queue.py", "from . import names"),
         ("broker/leveret/core/queue.py", "from leveret.storage.memory import MemoryStore"),
+        ("broker/leveret/storage/lmdb_store.py", "import lmdb"),
+        ("broker/leveret/storage/base.py", "from leveret.core.message import Message"),
         ("broker/leveret/handlers/basic.py", "from leveret.shell.server import Server"),
         ("broker/leveret/handlers/basic.py", "import trio"),
         ("broker/leveret/shell/server.py", "from leveret.cli import main"),
@@ -262,6 +270,8 @@ def test_a_forbidden_import_is_found(path, text):
         ("broker/leveret/core/queue.py", "from leveret.core.message import Message"),
         ("broker/leveret/core/queue.py", "from leveret_protocol.errors import AMQPError\nimport heapq"),
         ("broker/leveret/core/queue.py", "from leveret_protocol import constants, errors, fields"),
+        ("broker/leveret/core/queue.py", "from leveret.storage.base import Line"),
+        ("broker/leveret/storage/environment.py", "import lmdb\nfrom lmdb import verify"),
         ("broker/leveret/handlers/basic.py", "from leveret.core import names\nfrom leveret.auth.users import Users"),
         ("broker/leveret/shell/server.py", "import trio\nfrom leveret_protocol import methods"),
         ("broker/leveret/cli/server.py", "from leveret.broker import Broker"),

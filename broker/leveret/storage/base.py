@@ -1,0 +1,381 @@
+"""What a store is: lines of messages and definitions, noted at once and written in batches.
+
+How this works. The broker's thread only notes what happens; a note costs well under a microsecond. `begin_commit` takes
+what has gathered as a batch, `commit` writes the batch (the only call that is slow, and the only one for another
+thread), `end_commit` says that it is safe. While one batch is written the next one gathers. A batch is written whole or
+not at all: notes made between two calls of `begin_commit` survive together or not at all.
+
+A line is the messages of one queue in order; a queue with priorities has one for each. A message has a position in
+its line, and positions only grow. What a payload means is not known here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from itertools import count
+from typing import NamedTuple
+
+# A payload of this size in more than one line is stored once. Below it a reference saves nothing.
+SHARED_BYTES_MIN = 1024
+
+
+class StoreError(Exception):
+    """What went wrong, in words for the user; the texts of those raised at opening say what to do."""
+
+
+class StoreInUse(StoreError):
+    """Another broker has the directory."""
+
+
+class StoreUnusable(StoreError):
+    """There can be no store in that place, or not for this version."""
+
+
+class StoreDamaged(StoreError):
+    """The files are damaged beyond what can be left out."""
+
+
+class StoreFailed(StoreError):
+    """A commit failed, and whether the batch is on the disk is not known. The store takes no further one."""
+
+
+class StoreFull(StoreError):
+    """There is no space for a batch. Nothing of it was written; it can be committed again."""
+
+
+class StoredMessage(NamedTuple):
+    """A message of a line.
+
+    expires_at: seconds of the message clock, or None.
+    redelivered: it was handed out before, or may have been (it was there when a broker stopped uncleanly).
+    """
+
+    position: int
+    payload: bytes
+    expires_at: float | None
+    redelivered: bool
+    delivery_count: int
+
+
+class Definition(NamedTuple):
+    """Something that was declared. The pair of kind and name is unique."""
+
+    kind: str
+    name: str
+    value: bytes
+
+
+class Totals(NamedTuple):
+    """What a line holds on the disk, and the first position that nothing there has had yet."""
+
+    message_count: int = 0
+    size_bytes: int = 0
+    next_position: int = 0
+
+
+NOTHING = Totals()
+
+
+class Purge(NamedTuple):
+    """Everything below a position is gone, but for the positions that are kept."""
+
+    before: int
+    kept: frozenset[int]
+
+    def spares(self, position: int) -> bool:
+        return position >= self.before or position in self.kept
+
+
+class SharedPayload:
+    """A payload that goes to several lines. Made by `Store.share`, and handed to each `Line.add`."""
+
+    __slots__ = ("id", "payload")
+
+    def __init__(self, id: int, payload: bytes) -> None:
+        self.id = id
+        self.payload = payload
+
+
+class Changes:
+    """What one batch holds for one line. Nothing changes in it once its batch has been taken.
+
+    added: position -> (payload, expires_at, waiter), rising.
+    marks: position -> (redelivered, delivery_count), also of messages that are in `added`.
+    """
+
+    __slots__ = ("added", "is_drop", "is_listed", "line", "marks", "purge", "settled")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.added: dict[int, tuple[bytes | SharedPayload, float | None, object | None]] = {}
+        self.settled: list[int] = []
+        self.marks: dict[int, tuple[bool, int]] = {}
+        self.purge: Purge | None = None
+        self.is_drop = False
+        self.is_listed = False
+
+
+class Batch:
+    """What is written in one go.
+
+    definitions: (kind, name) -> value, or None for one that was deleted.
+    totals: line id -> what the line holds after it. Filled by the commit.
+    """
+
+    __slots__ = ("changes", "definitions", "totals", "waiters")
+
+    def __init__(self) -> None:
+        self.changes: list[Changes] = []
+        self.definitions: dict[tuple[str, str], bytes | None] = {}
+        self.waiters: list[object] = []
+        self.totals: dict[int, Totals] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.changes or self.definitions or self.waiters)
+
+
+class Line:
+    """The messages of one queue, or of one priority of it.
+
+    id: for a definition to name the line.
+    totals: as of the last commit that has ended.
+    suspect_before: messages below this position count as redelivered, whatever their mark.
+    """
+
+    __slots__ = ("_noted", "_store", "id", "purged", "suspect_before", "totals", "writing")
+
+    def __init__(
+        self, store: Store, id: int, totals: Totals = NOTHING, suspect_before: int = 0, purged: Purge | None = None
+    ) -> None:  # fmt: skip
+        self.id = id
+        self.totals = totals
+        self.suspect_before = suspect_before
+        self.purged = purged
+        self.writing: Changes | None = None  # in the batch that has been taken
+        self._store = store
+        self._noted = Changes(self)
+
+    def add(
+        self, position: int, payload: bytes | SharedPayload, expires_at: float | None = None,
+        waiter: object | None = None,
+    ) -> None:  # fmt: skip
+        """A message came. `waiter` comes back once the message is safe, or needs to be no more."""
+        noted = self._noted
+        if not noted.is_listed:
+            self._list()
+        noted.added[position] = (payload, expires_at, waiter)
+
+    def settle(self, position: int) -> object | None:
+        """A message is done with. Answers its waiter if it had not been taken for writing: then it never will be."""
+        noted = self._noted
+        if noted.marks:
+            noted.marks.pop(position, None)
+        added = noted.added.pop(position, None)
+        if added is not None:
+            return added[2]
+        if not noted.is_listed:
+            self._list()
+        noted.settled.append(position)
+        return None
+
+    def mark(self, position: int, *, redelivered: bool, delivery_count: int) -> None:
+        """The flags of a message that is not settled have changed.
+
+        A message counts as redelivered after an unclean stop in any case, so that flag alone needs to be noted only
+        before a clean one, and before the message is forgotten to be read again.
+        """
+        noted = self._noted
+        if not noted.is_listed:
+            self._list()
+        noted.marks[position] = (redelivered, delivery_count)
+
+    @property
+    def next_position(self) -> int:
+        """Above all positions that are on the disk or on the way to it."""
+        for changes in (self._noted, self.writing):
+            if changes is not None and changes.added:
+                return next(reversed(changes.added)) + 1
+        return self.totals.next_position
+
+    def purge(self, kept: Collection[int] = ()) -> list[object]:
+        """All messages until now are done with, but for those at some positions. Answers waiters, as `settle` does.
+
+        However many go, no commit becomes long by it.
+        """
+        purge = Purge(self.next_position, frozenset(kept))
+        noted = self._noted
+        if not noted.is_listed:
+            self._list()
+        gone = [position for position in noted.added if not purge.spares(position)]
+        waiters = [noted.added.pop(position)[2] for position in gone]
+        for position in gone:
+            noted.marks.pop(position, None)
+        noted.purge = self.purged = purge
+        return [waiter for waiter in waiters if waiter is not None]
+
+    def drop(self) -> list[object]:
+        """The queue is gone, and the line with it. Answers waiters, as `settle` does; the line is not used any more."""
+        noted = self._noted
+        if not noted.is_listed:
+            self._list()
+        waiters = [waiter for _, _, waiter in noted.added.values() if waiter is not None]
+        noted.added.clear()
+        noted.settled.clear()
+        noted.marks.clear()
+        noted.purge = None
+        noted.is_drop = True
+        del self._store.lines[self.id]
+        return waiters
+
+    def read(self, after: int, limit: int) -> list[StoredMessage]:
+        """The first messages above a position that are not settled, oldest first; -1 reads from the beginning.
+
+        All that was noted counts, written or not. Fewer than the limit: there are no more.
+        """
+        pending = [changes for changes in (self.writing, self._noted) if changes is not None]
+        gone = {position for changes in pending for position in changes.settled}
+        marks = {position: mark for changes in pending for position, mark in changes.marks.items()}
+        first_pending = next((position for changes in pending for position in changes.added), None)
+        found = self._store._stored(self, after, first_pending, limit, gone)
+        if marks:
+            found = [_marked(message, marks) for message in found]
+        for changes in pending:
+            for position, (payload, expires_at, _) in changes.added.items():
+                if len(found) >= limit:
+                    return found
+                if position > after and position not in gone and (not self.purged or self.purged.spares(position)):
+                    octets = payload.payload if isinstance(payload, SharedPayload) else payload
+                    redelivered, delivery_count = marks.get(position, (False, 0))
+                    found.append(StoredMessage(position, octets, expires_at, redelivered, delivery_count))
+        return found
+
+    def take_changes(self) -> Changes:
+        """For the store: what has gathered, which is now about to be written."""
+        self.writing, self._noted = self._noted, Changes(self)
+        return self.writing
+
+    def _list(self) -> None:
+        self._noted.is_listed = True
+        self._store._changed.append(self)
+
+
+def _marked(message: StoredMessage, marks: dict[int, tuple[bool, int]]) -> StoredMessage:
+    mark = marks.get(message.position)
+    if mark is None:
+        return message
+    return message._replace(redelivered=message.redelivered or mark[0], delivery_count=mark[1])
+
+
+class Store(ABC):
+    """Lines and definitions.
+
+    lines: by id, those that are not dropped.
+    """
+
+    def __init__(self) -> None:
+        self.lines: dict[int, Line] = {}
+        self._next_line_id = 1
+        self._payload_ids = count(1)  # taken from by both threads
+        self._changed: list[Line] = []
+        self._gathering = Batch()
+        self._writing: Batch | None = None
+        self._has_failed = False
+
+    # -- notes --------------------------------------------------------------------------------------------------------
+
+    def new_line(self) -> Line:
+        """For a queue whose definition is in the same batch."""
+        line = Line(self, self._next_line_id)
+        self._next_line_id += 1
+        self.lines[line.id] = line
+        line._list()
+        return line
+
+    def share(self, payload: bytes) -> bytes | SharedPayload:
+        """A payload for several lines, in the form in which `Line.add` stores it once if that is worth it."""
+        return payload if len(payload) < SHARED_BYTES_MIN else SharedPayload(next(self._payload_ids), payload)
+
+    def define(self, kind: str, name: str, value: bytes) -> None:
+        """A definition is new, or is different now."""
+        self._gathering.definitions[kind, name] = value
+
+    def undefine(self, kind: str, name: str) -> None:
+        """A definition is gone."""
+        self._gathering.definitions[kind, name] = None
+
+    def when_safe(self, waiter: object) -> None:
+        """`waiter` comes back once everything that was noted until now is safe."""
+        self._gathering.waiters.append(waiter)
+
+    # -- commits ------------------------------------------------------------------------------------------------------
+
+    def begin_commit(self) -> Batch | None:
+        """Take what has gathered; None: nothing has. Not while another batch is being written."""
+        if self._writing is not None:
+            raise RuntimeError("a batch is being written")
+        batch = self._gathering
+        if self._changed:
+            batch.changes = [line.take_changes() for line in self._changed]
+            self._changed = []
+        elif batch.is_empty and not self._is_sweeping():
+            return None
+        self._gathering = Batch()
+        self._writing = batch
+        return batch
+
+    def commit(self, batch: Batch) -> None:
+        """Write the batch; in any thread.
+
+        Raises:
+            StoreFull: there is no space; the same batch may be committed again later.
+            StoreFailed: there must be no further commit.
+        """
+        if self._has_failed:
+            raise StoreFailed("a commit failed before")
+        self._has_failed = True  # until it is known to be otherwise
+        try:
+            self._write(batch)
+        except StoreFull:
+            self._has_failed = False
+            raise
+        self._has_failed = False
+
+    def end_commit(self, batch: Batch) -> list[object]:
+        """The batch is safe. Answers its waiters: of a line in the order of its messages, then those of `when_safe`."""
+        self._writing = None
+        waiters: list[object] = []
+        for changes in batch.changes:
+            line = changes.line
+            line.writing = None
+            line.totals = batch.totals.get(line.id, line.totals)
+            waiters += [waiter for _, _, waiter in changes.added.values() if waiter is not None]
+        waiters += batch.waiters
+        return waiters
+
+    # -- what a kind of store does ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def definitions(self) -> Iterator[Definition]:
+        """Those of the last commit, by kind and name."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End. What was noted since the last commit is lost, and then the stop was not a clean one."""
+
+    @abstractmethod
+    def _write(self, batch: Batch) -> None:
+        """`commit`, which puts the totals of all lines of the batch into it. Also sweeps, if there is something to."""
+
+    @abstractmethod
+    def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:
+        """What is on the disk between two positions (exclusive), without those gone and those purged."""
+
+    def _is_sweeping(self) -> bool:
+        """Is there more to remove of lines that were purged or dropped? Asked while nothing is written."""
+        return False
+
+    @property
+    def _is_all_written(self) -> bool:
+        return not (self._has_failed or self._writing or self._changed) and self._gathering.is_empty

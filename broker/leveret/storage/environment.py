@@ -1,0 +1,191 @@
+"""LMDB, as the store uses it: one file, one process, a map that grows. The only module that imports it.
+
+LMDB's file is made longer here, in pieces and ahead of its need. So a commit overwrites what is there already, which a
+journalling file system makes durable in less time than a longer file; and a full disk shows before a commit begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from struct import Struct
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import lmdb
+from lmdb import verify
+
+from leveret.storage.base import StoreFailed, StoreFull, StoreUnusable
+
+if TYPE_CHECKING:
+    WriteTransaction = lmdb.Transaction[bytes]
+    ReadTransaction = lmdb.Transaction[memoryview]
+
+MAP_BYTES_MIN = 1 << 30  # address space, not memory
+AHEAD_BYTES_MIN = 1 << 20
+AHEAD_BYTES_MAX = 1 << 26
+MAPPED_BYTES_MAX = 1 << 26
+_COMMITS_A_LOOK = 16
+_STATM = Path("/proc/self/statm")
+_SYSTEM_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_ENGINE = 0  # LMDB 0.9: the format of its file is older and known to more tools than that of 1.0
+
+# struct MDB_meta of LMDB 0.9, behind a page header of 16 bytes.
+_META_PAGE_BYTES_AT = 16 + 24
+_META_COMMIT_AT = 16 + 24 + 2 * 48 + 8
+_PAGE_BYTES_MAX = 0x8000
+_U32 = Struct("=I")
+_U64 = Struct("=Q")
+
+_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+Unreadable = lmdb.Error  # from `walk`
+
+
+class Environment:
+    """An LMDB environment that nobody else has open.
+
+    is_synced: whether a commit waits for the disk.
+    """
+
+    def __init__(self, path: Path, *, is_synced: bool, map_bytes: int = 0) -> None:
+        size = path.stat().st_size
+        self._path = path
+        self._is_synced = is_synced
+        self._commits = 0
+        self._map_bytes = map_bytes or max(MAP_BYTES_MIN, 2 * size)
+        try:
+            self._lmdb = lmdb.open(
+                os.fspath(path), subdir=False, map_size=self._map_bytes, sync=is_synced, readahead=False, mode=0o600,
+                max_readers=8, lib_version=_ENGINE,
+            )  # fmt: skip
+        except lmdb.Error as error:
+            raise StoreUnusable(f"{path} cannot be opened: {error}") from error
+        self._page_bytes = self._lmdb.stat()["psize"]
+        self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        self._map_lock = Lock()  # held by readers, who must not see the map move
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[ReadTransaction]:
+        """A snapshot. What is read from it is valid within it only."""
+        with self._map_lock, self._lmdb.begin(buffers=True) as transaction:
+            yield transaction
+
+    def write(self, work: Callable[[WriteTransaction], None]) -> None:
+        """Carry `work` out in one transaction; more than once if the map has to grow.
+
+        Raises StoreFull or StoreFailed, and then nothing was written, as far as is known.
+        """
+        shortage = self._extend()
+        while True:
+            try:
+                with self._lmdb.begin(write=True) as transaction:
+                    work(transaction)
+                self._commits += 1
+                if not self._commits % _COMMITS_A_LOOK:
+                    self._unload()
+                return
+            except lmdb.MapFullError:
+                self._grow_map()
+            except lmdb.Error as error:
+                shortage = shortage or self._shortage(error)
+                if shortage is not None:
+                    raise StoreFull(f"there is no space for {self._path}: {shortage.strerror}") from error
+                raise StoreFailed(f"{self._path} could not be written: {error}") from error
+
+    def close(self) -> None:
+        """Everything written is on the disk afterwards, whatever commits wait for. Raises StoreFailed."""
+        try:
+            if not self._is_synced:
+                self._lmdb.sync(True)
+        except lmdb.Error as error:
+            raise StoreFailed(f"{self._path} could not be written: {error}") from error
+        finally:
+            self._lmdb.close()
+            os.close(self._fd)
+
+    def _extend(self) -> OSError | None:
+        """Lengthen the file if LMDB is near its end. A failure is of interest only if LMDB then fails as well."""
+        used = (self._lmdb.info()["last_pgno"] + 1) * self._page_bytes
+        size = os.fstat(self._fd).st_size
+        ahead = min(max(size // 8, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX)
+        if size - used >= ahead // 2:
+            return None
+        try:
+            zeros = bytes(AHEAD_BYTES_MIN)
+            while size < used + ahead:
+                size += os.pwrite(self._fd, zeros, size)
+        except OSError as error:
+            return error if error.errno in _FULL_ERRNOS else None
+        return None
+
+    def _shortage(self, error: lmdb.Error) -> OSError | None:
+        """LMDB says EIO where only part of a page could be written, so ask again for space."""
+        if error.code in _FULL_ERRNOS:
+            return OSError(error.code, os.strerror(error.code))
+        return self._extend() if error.code == errno.EIO else None
+
+    def _unload(self) -> None:
+        """Pages that were touched count as this process's memory, although the kernel can take them back. Let go."""
+        try:
+            resident_pages = int(_STATM.read_text(encoding="ascii").split()[2])
+        except FileNotFoundError:
+            return  # not Linux
+        if resident_pages * _SYSTEM_PAGE_BYTES > MAPPED_BYTES_MAX:
+            self._remap(self._map_bytes)
+
+    def _remap(self, map_bytes: int) -> None:
+        with self._map_lock:
+            self._lmdb.set_mapsize(map_bytes)
+            self._map_bytes = map_bytes
+
+    def _grow_map(self) -> None:
+        try:
+            self._remap(2 * self._map_bytes)
+        except lmdb.Error as error:
+            raise StoreFull(f"{self._path} cannot be mapped at {2 * self._map_bytes} bytes: {error}") from error
+
+
+def create(path: Path, key: bytes, value: bytes) -> None:
+    """A new environment with something in it. Raises StoreFull or StoreFailed."""
+    try:
+        with (
+            lmdb.open(os.fspath(path), subdir=False, mode=0o600, lock=False, lib_version=_ENGINE) as environment,
+            environment.begin(write=True) as transaction,
+        ):
+            transaction.put(key, value)
+    except lmdb.Error as error:
+        kind = StoreFull if error.code in _FULL_ERRNOS else StoreFailed
+        raise kind(f"{path} could not be written: {error}") from error
+
+
+def faults_of_structure(path: Path) -> list[str]:
+    """What is wrong with the pages of an environment that nobody has open. Reads bytes, so nothing can crash."""
+    try:
+        faults: list[str] = verify.verify(path, subdir=False)  # type: ignore[no-untyped-call]
+    except verify.VerifyError as error:
+        return [str(error)]
+    return faults or _faults_of_commits(path)
+
+
+def _faults_of_commits(path: Path) -> list[str]:
+    """LMDB writes its two meta pages in turn. If they are not one commit apart, one of them is wrong, and the state
+    that it stands for may be a sound but old one."""
+    with path.open("rb") as file:
+        start = file.read(2 * _PAGE_BYTES_MAX)
+    page_bytes: int = _U32.unpack_from(start, _META_PAGE_BYTES_AT)[0]
+    first, second = (_U64.unpack_from(start, at + _META_COMMIT_AT)[0] for at in (0, page_bytes))
+    return [] if abs(first - second) == 1 else [f"the meta pages are of commits {first} and {second}"]
+
+
+def walk(path: Path) -> Iterator[tuple[memoryview, memoryview]]:
+    """All keys and values of an environment whose structure is sound and that nobody has open."""
+    environment = lmdb.open(
+        os.fspath(path), subdir=False, readonly=True, lock=False, create=False, readahead=True, lib_version=_ENGINE
+    )
+    with environment, environment.begin(buffers=True) as transaction, transaction.cursor() as cursor:
+        yield from cursor

@@ -1,0 +1,92 @@
+"""A store whose disk is this process's memory. What was committed survives the store, not the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from leveret.storage.base import Batch, Definition, Line, SharedPayload, Store, StoredMessage, Totals
+
+
+@dataclass
+class StoredLine:
+    """messages: by position, rising."""
+
+    messages: dict[int, StoredMessage] = field(default_factory=dict)
+    next_position: int = 0
+    suspect_before: int = 0
+
+    @property
+    def totals(self) -> Totals:
+        size_bytes = sum(len(message.payload) for message in self.messages.values())
+        return Totals(len(self.messages), size_bytes, self.next_position)
+
+
+@dataclass
+class Contents:
+    """What takes the place of the disk."""
+
+    definitions: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    lines: dict[int, StoredLine] = field(default_factory=dict)
+    is_clean: bool = True
+
+
+class MemoryStore(Store):
+    """Opened on what another one has left, if that is given."""
+
+    def __init__(self, contents: Contents | None = None) -> None:
+        super().__init__()
+        self.contents = contents if contents is not None else Contents()
+        for line_id, stored in self.contents.lines.items():
+            if not self.contents.is_clean:
+                stored.suspect_before = stored.next_position
+            self.lines[line_id] = Line(self, line_id, stored.totals, stored.suspect_before)
+            self._next_line_id = max(self._next_line_id, line_id + 1)
+        self.contents.is_clean = False
+
+    def definitions(self) -> Iterator[Definition]:
+        for (kind, name), value in sorted(self.contents.definitions.items()):
+            yield Definition(kind, name, value)
+
+    def close(self) -> None:
+        self.contents.is_clean = self._is_all_written
+
+    def _write(self, batch: Batch) -> None:
+        for key, value in batch.definitions.items():
+            if value is None:
+                self.contents.definitions.pop(key, None)
+            else:
+                self.contents.definitions[key] = value
+        for changes in batch.changes:
+            line_id = changes.line.id
+            if changes.is_drop:
+                self.contents.lines.pop(line_id, None)
+                continue
+            stored = self.contents.lines.setdefault(line_id, StoredLine())
+            messages = stored.messages
+            for position in changes.settled:
+                messages.pop(position, None)
+            if changes.purge is not None:
+                for position in [position for position in messages if not changes.purge.spares(position)]:
+                    del messages[position]
+            for position, (payload, expires_at, _) in changes.added.items():
+                octets = payload.payload if isinstance(payload, SharedPayload) else payload
+                messages[position] = StoredMessage(position, octets, expires_at, False, 0)
+                stored.next_position = position + 1
+            for position, (redelivered, delivery_count) in changes.marks.items():
+                if position in messages:
+                    messages[position] = messages[position]._replace(
+                        redelivered=redelivered, delivery_count=delivery_count
+                    )
+            batch.totals[line_id] = stored.totals
+
+    def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:
+        found: list[StoredMessage] = []
+        stored = self.contents.lines.get(line.id)
+        for position, message in stored.messages.items() if stored else ():
+            if len(found) == limit or (before is not None and position >= before):
+                break
+            if position > after and position not in gone and not (line.purged and not line.purged.spares(position)):
+                is_suspect = position < line.suspect_before and not message.redelivered
+                found.append(message._replace(redelivered=True) if is_suspect else message)
+        return found

@@ -1,0 +1,149 @@
+"""How a store is opened: who may, on what, and what is done about one that was not closed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leveret.storage import environment, reading, records
+from leveret.storage.base import Store, StoreDamaged, StoreUnusable
+from leveret.storage.check import Findings
+from leveret.storage.directory import WHAT_ELSE, Directory
+from leveret.storage.environment import Environment
+from leveret.storage.lmdb_store import LmdbStore
+from leveret.storage.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from leveret.storage.environment import WriteTransaction
+
+log = logging.getLogger(__name__)
+
+DURABILITIES = ("memory", "os", "fsync")
+
+
+@dataclass
+class StoreReport:
+    """How a store was found.
+
+    was_clean: the one before it was stopped in order; if not, everything was checked.
+    lost: what was damaged and left out, in words.
+    """
+
+    was_clean: bool = True
+    lost: list[str] = field(default_factory=list)
+
+
+def open_store(path: Path | None, durability: str) -> tuple[Store, StoreReport]:
+    """The store in a directory, which is made if need be.
+
+    durability: "fsync": safe means on the disk; "os": handed to the operating system, which survives the death of
+    this process only; "memory": nothing survives, and no directory is needed.
+
+    Raises StoreInUse, StoreUnusable or StoreDamaged; the text says what to do.
+    """
+    if durability == "memory":
+        return MemoryStore(), StoreReport()
+    if path is None or durability not in DURABILITIES:
+        raise ValueError(f"no directory, or no such durability: {durability}")
+    with contextlib.ExitStack() as opening:
+        directory = Directory(path)
+        opening.callback(directory.release)
+        try:
+            store, report = _open(directory, is_synced=durability == "fsync")
+        except OSError as error:
+            raise StoreUnusable(f"{path} cannot be used: {error.strerror}; change that, {WHAT_ELSE}") from error
+        opening.pop_all()
+    return store, report
+
+
+def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]:
+    if not directory.data_path.exists():
+        _create(directory)
+    elif not directory.was_left_clean():
+        return _open_checked(directory, is_synced=is_synced)
+    with contextlib.ExitStack() as opening:
+        opened = Environment(directory.data_path, is_synced=is_synced)
+        opening.callback(opened.close)
+        with opened.reading() as transaction:
+            is_readable = reading.is_readable(transaction)
+            number = reading.format_number(transaction)
+        if is_readable:
+            _require_format(directory, number)
+            store = LmdbStore(directory, opened, was_clean=True)
+            opening.pop_all()
+            return store, StoreReport()
+    return _open_checked(directory, is_synced=is_synced)
+
+
+def _open_checked(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]:
+    log.info("%s was not closed by the broker before: checking it", directory.path)
+    findings = _check(directory)
+    if findings.faults:
+        raise _damaged(directory, findings.faults)
+    _require_format(directory, findings.format_number)
+    with contextlib.ExitStack() as opening:
+        opened = Environment(directory.data_path, is_synced=is_synced)
+        opening.callback(opened.close)
+        if findings.removed or findings.put:
+            opened.write(lambda transaction: _mend(transaction, findings))
+        store = LmdbStore(directory, opened, was_clean=False)
+        opening.pop_all()
+    return store, StoreReport(was_clean=False, lost=findings.lost)
+
+
+def _create(directory: Directory) -> None:
+    if directory.mark_path.exists():
+        raise _damaged(directory, [f"{directory.data_path.name} is missing"])
+    new_path = directory.data_path.with_suffix(".new")
+    new_path.unlink(missing_ok=True)
+    environment.create(new_path, records.FORMAT_KEY, records.seal(records.FORMAT_KEY, records.encode_format()))
+    directory.add(new_path)
+
+
+def _check(directory: Directory) -> Findings:
+    """The check, in a process of its own: damaged pages can end it."""
+    # The other process finds the same modules, whatever this one has added to its path.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+    command = [sys.executable, "-m", "leveret.storage.check", os.fspath(directory.path)]
+    ended = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    try:
+        return Findings(**json.loads(ended.stdout))
+    except ValueError:
+        if ended.returncode < 0:
+            how = signal.Signals(-ended.returncode).name
+        else:
+            how = (ended.stderr.decode(errors="replace").strip().splitlines() or ["no reason"])[-1]
+        return Findings(faults=[f"the check of it ended with {how}"])
+
+
+def _mend(transaction: WriteTransaction, findings: Findings) -> None:
+    for key in findings.removed:
+        transaction.delete(bytes.fromhex(key))
+    for key, record in findings.put.items():
+        octets = bytes.fromhex(key)
+        transaction.put(octets, records.seal(octets, bytes.fromhex(record)))
+
+
+def _require_format(directory: Directory, number: int | None) -> None:
+    if number != records.FORMAT:
+        version = "a newer" if number is None or number > records.FORMAT else "an older"
+        raise StoreUnusable(
+            f"{directory.path} was written by {version} version (format {number}, this one has {records.FORMAT}):"
+            f" use that version, {WHAT_ELSE}"
+        )
+
+
+def _damaged(directory: Directory, faults: list[str]) -> StoreDamaged:
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return StoreDamaged(
+        f"{directory.data_path} is damaged: {faults[0]}{more}. Move {directory.path} away to begin with an empty store,"
+        f" {WHAT_ELSE}"
+    )
