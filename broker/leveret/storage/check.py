@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,6 @@ from zlib import crc32
 from leveret.storage import environment, records
 from leveret.storage.base import NOTHING, Purge, Totals
 from leveret.storage.directory import DATA_NAME
-from leveret.storage.records import DamagedRecord
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Findings:
 
     format_number: None: it could not be read.
     faults: what makes the environment unusable. Nothing else is filled then.
-    removed, put: keys to delete, and records to write by key, all in hex; with that the rest is sound.
+    removed, put: keys to leave out, and records to write by key, all in hex; with that the rest is sound.
     lost: what is missing then, or is not certain, in words.
     """
 
@@ -42,16 +42,25 @@ class Findings:
 
 
 def check(path: Path) -> Findings:
-    """Look at all pages and, at the same time, at all records: in yet another process, as the pages may be damaged."""
-    findings = Findings()
+    """Look at all pages, and if these are sound at all records."""
+    return _conclude(path, environment.faults_of_structure(path), lambda: Survey(path))
+
+
+def check_beside(path: Path) -> Findings:
+    """The same in less time: the records meanwhile, in another process, for the pages may be damaged."""
     with ProcessPoolExecutor(1, get_context("fork")) as beside:
         surveying = beside.submit(Survey, path)
-        findings.faults = environment.faults_of_structure(path)
-        try:
-            survey = surveying.result()
-        except (BrokenProcessPool, environment.Unreadable, StructError, DamagedRecord) as error:
-            findings.faults.append(f"its records cannot be read: {error}")
-    if findings.faults:
+        return _conclude(path, environment.faults_of_structure(path), surveying.result)
+
+
+def _conclude(path: Path, faults: list[str], survey_of: Callable[[], Survey]) -> Findings:
+    findings = Findings(faults=faults)
+    if faults:
+        return findings
+    try:
+        survey = survey_of()
+    except (BrokenProcessPool, environment.Unreadable, StructError) as error:
+        findings.faults.append(f"its records cannot be read: {error}")
         return findings
     findings.format_number = survey.format_number
     if findings.format_number is None:
@@ -208,7 +217,7 @@ def _name(key: bytes) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    findings = check(Path(arguments[0]) / DATA_NAME)
+    findings = check_beside(Path(arguments[0]) / DATA_NAME)
     print(json.dumps(asdict(findings)))
     return 1 if findings.faults else 0
 

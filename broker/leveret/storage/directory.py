@@ -17,6 +17,7 @@ class Directory:
     """A directory that this process has to itself until `release`.
 
     data_path: the environment. mark_path: is there while the environment is as a clean stop left it.
+    damaged_path: the last one that was damaged.
 
     Raises:
         StoreInUse: another process has it, or another store in this one.
@@ -27,6 +28,7 @@ class Directory:
         self.path = path
         self.data_path = path / DATA_NAME
         self.mark_path = path / "clean"
+        self.damaged_path = path / f"{DATA_NAME}.damaged"
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock_fd = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -71,6 +73,12 @@ class Directory:
             os.fsync(file.fileno())
         new_path.rename(self.data_path)
         self._sync()
+
+    def replace(self, new_path: Path) -> None:
+        """As `add`, where there is an environment already, which is damaged. It is kept beside the new one."""
+        self.damaged_path.unlink(missing_ok=True)
+        self.damaged_path.hardlink_to(self.data_path)  # so at no moment there is none
+        self.add(new_path)
 
     def release(self) -> None:
         os.close(self._lock_fd)

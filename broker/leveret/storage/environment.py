@@ -125,9 +125,10 @@ class Environment:
 
     def _shortage(self, error: lmdb.Error) -> OSError | None:
         """LMDB says EIO where only part of a page could be written, so ask again for space."""
-        if error.code in _FULL_ERRNOS:
-            return OSError(error.code, os.strerror(error.code))
-        return self._extend() if error.code == errno.EIO else None
+        code = _errno(error)
+        if code in _FULL_ERRNOS:
+            return OSError(code, os.strerror(code))
+        return self._extend() if code == errno.EIO else None
 
     def _unload(self) -> None:
         """Pages that were touched count as this process's memory, although the kernel can take them back. Let go."""
@@ -159,8 +160,14 @@ def create(path: Path, key: bytes, value: bytes) -> None:
         ):
             transaction.put(key, value)
     except lmdb.Error as error:
-        kind = StoreFull if error.code in _FULL_ERRNOS else StoreFailed
+        kind = StoreFull if _errno(error) in _FULL_ERRNOS else StoreFailed
         raise kind(f"{path} could not be written: {error}") from error
+
+
+def _errno(error: lmdb.Error) -> int:
+    """Or one of LMDB's own codes, which are negative; 0 for what the binding itself complains of."""
+    code: int = getattr(error, "code", 0)
+    return code
 
 
 def faults_of_structure(path: Path) -> list[str]:

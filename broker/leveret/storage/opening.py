@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_RECORDS_A_COMMIT = 10_000
+
 DURABILITIES = ("memory", "os", "fsync")
 
 
@@ -35,10 +39,12 @@ class StoreReport:
 
     was_clean: the one before it was stopped in order; if not, everything was checked.
     lost: what was damaged and left out, in words.
+    damaged_path: where the damaged file is, if there was one.
     """
 
     was_clean: bool = True
     lost: list[str] = field(default_factory=list)
+    damaged_path: Path | None = None
 
 
 def open_store(path: Path | None, durability: str) -> tuple[Store, StoreReport]:
@@ -66,7 +72,9 @@ def open_store(path: Path | None, durability: str) -> tuple[Store, StoreReport]:
 
 def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]:
     if not directory.data_path.exists():
-        _create(directory)
+        if directory.mark_path.exists():
+            raise _damaged(directory, [f"{directory.data_path.name} is missing"])
+        directory.add(_create(directory))
     elif not directory.was_left_clean():
         return _open_checked(directory, is_synced=is_synced)
     with contextlib.ExitStack() as opening:
@@ -89,23 +97,24 @@ def _open_checked(directory: Directory, *, is_synced: bool) -> tuple[Store, Stor
     if findings.faults:
         raise _damaged(directory, findings.faults)
     _require_format(directory, findings.format_number)
+    report = StoreReport(was_clean=False, lost=findings.lost)
+    if findings.removed or findings.put:
+        mend(directory, findings)
+        report.damaged_path = directory.damaged_path
     with contextlib.ExitStack() as opening:
         opened = Environment(directory.data_path, is_synced=is_synced)
         opening.callback(opened.close)
-        if findings.removed or findings.put:
-            opened.write(lambda transaction: _mend(transaction, findings))
         store = LmdbStore(directory, opened, was_clean=False)
         opening.pop_all()
-    return store, StoreReport(was_clean=False, lost=findings.lost)
+    return store, report
 
 
-def _create(directory: Directory) -> None:
-    if directory.mark_path.exists():
-        raise _damaged(directory, [f"{directory.data_path.name} is missing"])
+def _create(directory: Directory) -> Path:
+    """A new environment, which is not yet that of the directory."""
     new_path = directory.data_path.with_suffix(".new")
     new_path.unlink(missing_ok=True)
     environment.create(new_path, records.FORMAT_KEY, records.seal(records.FORMAT_KEY, records.encode_format()))
-    directory.add(new_path)
+    return new_path
 
 
 def _check(directory: Directory) -> Findings:
@@ -124,12 +133,25 @@ def _check(directory: Directory) -> Findings:
         return Findings(faults=[f"the check of it ended with {how}"])
 
 
-def _mend(transaction: WriteTransaction, findings: Findings) -> None:
-    for key in findings.removed:
-        transaction.delete(bytes.fromhex(key))
-    for key, record in findings.put.items():
-        octets = bytes.fromhex(key)
-        transaction.put(octets, records.seal(octets, bytes.fromhex(record)))
+def mend(directory: Directory, findings: Findings) -> None:
+    """Copy what is sound to a new environment. Even to delete something from a damaged one would not be safe."""
+    removed = {bytes.fromhex(key) for key in findings.removed} | {bytes.fromhex(key) for key in findings.put}
+    sound = ((bytes(key), bytes(value)) for key, value in environment.walk(directory.data_path) if key not in removed)
+    new_path = _create(directory)
+    mended = Environment(new_path, is_synced=False)
+    try:
+        while some := list(islice(sound, _RECORDS_A_COMMIT)):
+            mended.write(functools.partial(_put_all, items=some))
+        anew = [(bytes.fromhex(key), bytes.fromhex(record)) for key, record in findings.put.items()]
+        mended.write(functools.partial(_put_all, items=[(key, records.seal(key, record)) for key, record in anew]))
+    finally:
+        mended.close()
+    directory.replace(new_path)
+
+
+def _put_all(transaction: WriteTransaction, items: list[tuple[bytes, bytes]]) -> None:
+    for key, value in items:
+        transaction.put(key, value)
 
 
 def _require_format(directory: Directory, number: int | None) -> None:

@@ -1,0 +1,196 @@
+"""Damaged files: what is sound is used and what is not is named, or the store is refused. Never anything else."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from leveret.storage import check, environment, records
+from leveret.storage.base import Definition, Store, StoreDamaged, StoredMessage, StoreError
+from leveret.storage.directory import DATA_NAME, Directory
+from leveret.storage.environment import Environment
+from leveret.storage.lmdb_store import LmdbStore
+from leveret.storage.opening import mend, open_store
+from tests.storage.disks import commit, everything
+
+SEED = 20
+FLIPS = 200
+PARTS = 4
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[int, list[StoredMessage]], list[Definition]]:
+    """The file of a store with a bit of everything, and what is in it."""
+    path = tmp_path_factory.mktemp("sound")
+    store, _ = open_store(path, "os")
+    lines = [store.new_line() for _ in range(4)]
+    shared = [store.share(b"%d" % n * 1500) for n in range(3)]
+    for position in range(150):
+        for number, line in enumerate(lines):
+            line.add(position, b"%d/%d " % (number, position) * number * 3, 1.5 * position if position % 2 else None)
+        commit(store)
+        if position % 3 == 0:
+            lines[1].settle(position // 2)
+    for number, payload in enumerate(shared):
+        for line in lines:
+            line.add(200 + number, payload)
+    lines[2].add(300, b"apart" * 3000)
+    for number in range(30):
+        store.define("queue", f"queue {number}", b"value %d" % number)
+    commit(store)
+    messages, definitions = everything(store), list(store.definitions())
+    store.close()
+    octets = (path / DATA_NAME).read_bytes()
+    # The space ahead is zeros: nothing of it is part of the store.
+    return octets.rstrip(b"\0").ljust(-(-len(octets.rstrip(b"\0")) // 4096) * 4096, b"\0"), messages, definitions
+
+
+def open_mended(path: Path) -> tuple[Store, list[str]]:
+    """As `open_store` does it, without a process for the check. Raises StoreDamaged."""
+    directory = Directory(path)
+    findings = check.check(directory.data_path)
+    if findings.faults:
+        directory.release()
+        raise StoreDamaged(findings.faults[0])
+    if findings.removed or findings.put:
+        mend(directory, findings)
+    opened = Environment(directory.data_path, is_synced=False)
+    return LmdbStore(directory, opened, was_clean=False), findings.lost
+
+
+def compare(
+    store: Store, lost: list[str], messages: dict[int, list[StoredMessage]], definitions: list[Definition]
+) -> None:
+    """Whatever is there is as it was, and whatever is not there was named."""
+    found = everything(store)
+    text = "\n".join(lost)
+    for line_id, expected in messages.items():
+        there = {message.position: message for message in found.get(line_id, [])}
+        for message in expected:
+            if message.position in there:
+                assert there.pop(message.position) == message._replace(redelivered=True)
+            else:
+                name = f"the message at position {message.position} of line {line_id}"
+                assert name in text or f"line {line_id} had {len(expected)} messages" in text
+        assert not there
+        assert store.lines[line_id].totals.message_count == len(found[line_id])
+        assert store.lines[line_id].totals.size_bytes == sum(len(message.payload) for message in found[line_id])
+    there = list(store.definitions())
+    assert set(there) <= set(definitions)
+    assert len(definitions) - len(there) <= text.count("a definition")
+    if lost == []:
+        assert {line_id: len(on) for line_id, on in found.items()} == {
+            line_id: len(on) for line_id, on in messages.items()
+        }
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_flipped_bit_is_named_or_refused_or_meaningless(tmp_path: Path, sound, part: int) -> None:
+    octets, messages, definitions = sound
+    chooser = random.Random(SEED + part)
+    outcomes = {"refused": 0, "mended": 0, "meaningless": 0}
+    for _ in range(FLIPS // PARTS):
+        at, bit = chooser.randrange(len(octets)), chooser.randrange(8)
+        damaged = bytearray(octets)
+        damaged[at] ^= 1 << bit
+        (tmp_path / DATA_NAME).write_bytes(damaged)
+        try:
+            store, lost = open_mended(tmp_path)
+        except StoreDamaged:
+            outcomes["refused"] += 1
+            continue
+        outcomes["mended" if lost else "meaningless"] += 1
+        compare(store, lost, messages, definitions)
+        # It goes on to work, and what was mended is sound.
+        line = store.new_line()
+        line.add(0, b"new")
+        store.lines[2].purge()
+        store.lines[3].drop()
+        commit(store)
+        store.close()
+        assert environment.faults_of_structure(tmp_path / DATA_NAME) == [], (at, bit)
+        assert check.Survey(tmp_path / DATA_NAME).is_sound, (at, bit)
+    assert all(outcomes.values()), outcomes
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_truncated_file_is_refused_or_whole(tmp_path: Path, sound, seed: int) -> None:
+    octets, messages, definitions = sound
+    size = random.Random(seed).randrange(len(octets))
+    (tmp_path / DATA_NAME).write_bytes(octets[:size])
+    try:
+        store, lost = open_mended(tmp_path)
+    except StoreDamaged:
+        return
+    assert lost == []
+    compare(store, lost, messages, definitions)
+    store.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_several_damages_are_reported_at_opening(tmp_path: Path, sound, seed: int) -> None:
+    octets, messages, definitions = sound
+    for number in random.Random(seed).sample(range(150), 5):
+        octets = octets.replace(b"3/%d 3/%d " % (number, number), b"3/%d X/%d " % (number, number))
+    (tmp_path / DATA_NAME).write_bytes(octets)
+    store, report = open_store(tmp_path, "fsync")
+    assert len([text for text in report.lost if text.startswith("the message at position")]) == 5
+    compare(store, report.lost, messages, definitions)
+    store.close()
+    store, report = open_store(tmp_path, "fsync")
+    assert (report.was_clean, report.lost) == (True, [])
+    store.close()
+
+
+def test_zeros_and_noise_are_refused(tmp_path: Path) -> None:
+    for octets in (bytes(100_000), random.Random(1).randbytes(100_000), b"x"):
+        (tmp_path / DATA_NAME).write_bytes(octets)
+        with pytest.raises(StoreError):
+            open_store(tmp_path, "fsync")
+
+
+def damage(path: Path, kind: bytes) -> int:
+    """Damage each record of a kind, and close it as if that were all right. Answers how many there were."""
+    octets = (path / DATA_NAME).read_bytes()
+    values = [bytes(value) for key, value in environment.walk(path / DATA_NAME) if key[:1] == kind]
+    for value in values:
+        octets = octets.replace(value, bytes([value[0] ^ 1]) + value[1:])
+    (path / DATA_NAME).write_bytes(octets)
+    directory = Directory(path)
+    directory.mark_clean()
+    directory.release()
+    return len(values)
+
+
+@pytest.mark.parametrize("kind", [records.DEFINITION, records.LINE])
+def test_damage_since_a_clean_stop_is_found_where_opening_needs_the_record(tmp_path: Path, sound, kind: bytes) -> None:
+    octets, messages, definitions = sound
+    (tmp_path / DATA_NAME).write_bytes(octets)
+    count = damage(tmp_path, kind)
+    store, report = open_store(tmp_path, "fsync")
+    assert not report.was_clean
+    assert len(report.lost) >= count
+    compare(store, report.lost, messages, definitions)
+    store.close()
+
+
+def test_damage_since_a_clean_stop_is_logged_when_the_message_is_read(
+    tmp_path: Path, sound, caplog: pytest.LogCaptureFixture
+) -> None:
+    octets, messages, _ = sound
+    (tmp_path / DATA_NAME).write_bytes(octets.replace(b"3/7 3/7 ", b"3/7 X/7 "))
+    directory = Directory(tmp_path)
+    directory.mark_clean()
+    directory.release()
+    store, report = open_store(tmp_path, "fsync")
+    assert report.was_clean
+    line = store.lines[4]
+    assert line.read(-1, 1000) == [message for message in messages[4] if message.position != 7]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the message at position 7 of line 4 is damaged and was dropped"
+    ]
+    commit(store)
+    assert line.totals.message_count == len(messages[4]) - 1
+    store.close()

@@ -1,0 +1,210 @@
+"""What a failing disk does: nothing that was safe is lost, and nothing half."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leveret.storage.base import Store, StoreFailed, StoreFull
+from leveret.storage.environment import AHEAD_BYTES_MIN
+from leveret.storage.memory import MemoryStore
+from tests.storage.disks import Disk, LmdbDisk, MemoryDisk, add_some, commit, everything, positions
+from tests.storage.failing import FULL, KEPT, LOST, FailingStore, failing_step
+
+
+def scenario(store: Store) -> Iterator[None]:
+    """A bit of everything; a pause wherever a commit is in order."""
+    line, other = store.new_line(), store.new_line()
+    store.define("queue", "q", b"one")
+    add_some(line, range(5))
+    yield
+    shared = store.share(b"s" * 2000)
+    line.add(5, shared)
+    other.add(0, shared)
+    line.settle(1)
+    line.mark(2, redelivered=True, delivery_count=1)
+    store.define("queue", "q", b"two")
+    yield
+    line.purge(kept=[2, 5])
+    other.settle(0)
+    yield
+    line.drop()
+    other.add(1, b"last")
+    store.undefine("queue", "q")
+    yield
+
+
+def state(store: Store) -> object:
+    """Everything there is, apart from what an unclean stop makes of the flags."""
+    messages = {
+        line_id: [message._replace(redelivered=False) for message in found]
+        for line_id, found in everything(store).items()
+    }
+    totals = {line_id: line.totals for line_id, line in store.lines.items()}
+    return list(store.definitions()), messages, totals
+
+
+def states_after_each_commit() -> list[object]:
+    disk = MemoryDisk()
+    store = disk.open()
+    states = [state(store)]
+    for _ in scenario(store):
+        commit(store)
+        states.append(state(store))
+    return states
+
+
+STATES = states_after_each_commit()
+
+
+@pytest.mark.parametrize("nth", range(1, len(STATES)))
+@pytest.mark.parametrize("manner", [LOST, KEPT])
+def test_after_a_failed_commit_there_is_no_other_one_and_what_was_safe_is_there(nth: int, manner: str) -> None:
+    disk = MemoryDisk(lambda contents: FailingStore(contents, nth=nth, manner=manner))
+    store = disk.open()
+    with pytest.raises(StoreFailed):
+        for _ in scenario(store):
+            commit(store)
+    disk.crash(store)
+    assert state(MemoryStore(disk.contents)) == STATES[nth if manner == KEPT else nth - 1]
+
+
+def test_a_store_that_failed_takes_no_further_batch() -> None:
+    store = FailingStore(nth=1, manner=LOST)
+    store.new_line()
+    batch = store.begin_commit()
+    assert batch is not None
+    for _ in range(2):
+        with pytest.raises(StoreFailed):
+            store.commit(batch)
+
+
+@pytest.mark.parametrize("nth", range(1, len(STATES)))
+def test_a_batch_without_space_is_committed_later_with_all_that_is_in_it(nth: int) -> None:
+    disk = MemoryDisk(lambda contents: FailingStore(contents, nth=nth, manner=FULL, times=3))
+    store = disk.open()
+    refusals = 0
+    for step, _ in enumerate(scenario(store), 1):
+        store.when_safe(step)
+        batch = store.begin_commit()
+        assert batch is not None
+        waiters: list[object] = []
+        while not waiters:
+            try:
+                store.commit(batch)
+            except StoreFull:
+                refusals += 1
+            else:
+                waiters = store.end_commit(batch)
+        assert waiters == [step]
+    assert refusals == 3
+    assert state(store) == STATES[-1]
+
+
+def steps_of_scenario(folder: Path) -> int:
+    with failing_step(0, errno.EIO) as steps:
+        run(LmdbDisk(folder).open())
+    return steps.count
+
+
+def run(store: Store) -> int:
+    """Answers how many commits succeeded."""
+    done = 0
+    try:
+        for _ in scenario(store):
+            commit(store)
+            done += 1
+    except StoreFailed:
+        return done
+    return done
+
+
+def test_whatever_step_of_lmdb_fails_all_of_a_batch_is_there_or_nothing(tmp_path: Path) -> None:
+    step_count = steps_of_scenario(tmp_path / "whole")
+    assert step_count > 30
+    for nth in range(1, step_count + 1):
+        disk = LmdbDisk(tmp_path / f"at{nth}")
+        store = disk.open()
+        with failing_step(nth, errno.EIO) as steps:
+            done = run(store)
+        assert steps.count == nth
+        disk.crash(store)
+        store = disk.open()
+        assert state(store) == STATES[done], f"step {nth}"
+        store.close()
+        shutil.rmtree(tmp_path / f"at{nth}")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_is_told_from_a_failure_and_the_batch_can_be_committed_again(tmp_path: Path, code: int) -> None:
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(5))
+    batch = store.begin_commit()
+    assert batch is not None
+    with failing_step(3, code), pytest.raises(StoreFull, match=os.strerror(code)):
+        store.commit(batch)
+    assert positions(line) == [0, 1, 2, 3, 4]
+    store.commit(batch)
+    store.end_commit(batch)
+    disk.crash(store)
+    assert positions(disk.open().lines[line.id]) == [0, 1, 2, 3, 4]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", os.fspath(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield tmp_path
+    subprocess.run(["umount", "-l", os.fspath(tmp_path)], check=True)
+
+
+def test_on_a_full_disk_everything_safe_stays_and_service_resumes_with_space(small_disk: Path) -> None:
+    disk: Disk = LmdbDisk(small_disk)
+    store = disk.open()
+    line = store.new_line()
+    commit(store)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(4 << 20))
+    with pytest.raises(StoreFull, match="no space"):
+        for position in itertools.count():
+            line.add(position, b"x" * 3000, waiter=position)
+            batch = store.begin_commit()
+            assert batch is not None
+            store.commit(batch)
+            assert store.end_commit(batch) == [position]
+    assert position > AHEAD_BYTES_MIN // 4096
+    with pytest.raises(StoreFull):
+        store.commit(batch)
+    assert positions(line) == list(range(position + 1))
+    ballast.unlink()
+    store.commit(batch)
+    assert store.end_commit(batch) == [position]
+    store.close()
+    assert positions(disk.open().lines[line.id]) == list(range(position + 1))
+
+
+def test_on_a_full_disk_messages_can_be_settled(small_disk: Path) -> None:
+    store = LmdbDisk(small_disk).open()
+    line = store.new_line()
+    add_some(line, range(2000))
+    commit(store)
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space"):
+        while True:
+            ballast.write(bytes(4096))
+    for position in range(2000):
+        line.settle(position)
+        if position % 50 == 0:
+            commit(store)
+    commit(store)
+    assert positions(line) == []

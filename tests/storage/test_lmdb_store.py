@@ -1,0 +1,214 @@
+"""The store on a disk: what it takes there, and what a crash in the middle leaves."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from leveret.storage import environment, records, writing
+from leveret.storage.base import Store, Totals
+from leveret.storage.check import Survey
+from leveret.storage.directory import DATA_NAME, Directory
+from leveret.storage.environment import Environment
+from leveret.storage.lmdb_store import LmdbStore
+from leveret.storage.opening import open_store
+from tests.storage.disks import LmdbDisk, add_some, commit, everything, positions
+
+PAGE_BYTES = 4096
+
+
+def kinds(path: Path) -> Counter[bytes]:
+    """How many records of each kind there are in the environment of a closed store."""
+    return Counter(bytes(key[:1]) for key, _ in environment.walk(path / DATA_NAME))
+
+
+def test_a_payload_shared_by_a_hundred_lines_is_on_the_disk_once(tmp_path: Path) -> None:
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    lines = [store.new_line() for _ in range(100)]
+    shared = store.share(b"x" * 1_000_000)
+    for line in lines:
+        line.add(0, shared)
+    commit(store)
+    disk.crash(store)
+    assert (disk.path / DATA_NAME).stat().st_size < 4_000_000
+    store = disk.open()
+    for line in store.lines.values():
+        assert line.read(-1, 1)[0].payload == b"x" * 1_000_000
+        line.settle(0)
+        commit(store)
+    store.close()
+    assert kinds(disk.path) == {b"F": 1, b"L": 100}
+
+
+def test_references_of_a_shared_payload_are_counted_across_batches_and_crashes(tmp_path: Path) -> None:
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    lines = [store.new_line() for _ in range(5)]
+    shared = store.share(b"x" * 2000)
+    for line in lines:
+        line.add(0, shared)
+        commit(store)
+    for line in lines[:4]:
+        disk.crash(store)
+        assert kinds(disk.path)[records.PAYLOAD] == 1
+        store = disk.open()
+        store.lines[line.id].settle(0)
+        commit(store)
+    assert store.lines[lines[4].id].read(-1, 1)[0].payload == b"x" * 2000
+    store.lines[lines[4].id].drop()
+    commit(store)
+    store.close()
+    assert kinds(disk.path) == {b"F": 1, b"L": 4}
+
+
+@pytest.mark.parametrize("is_dropped", [True, False])
+def test_many_messages_go_in_slices_and_a_crash_in_between_brings_none_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_dropped: bool
+) -> None:
+    monkeypatch.setattr(writing, "SWEEP_ENTRIES", 10)
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(34))
+    line.add(34, b"x" * 5000)
+    commit(store)
+    if is_dropped:
+        line.drop()
+    else:
+        line.purge(kept=[3, 30])
+    counts = []
+    while True:
+        if is_dropped:
+            assert store.lines == {}
+        else:
+            assert positions(store.lines[line.id]) == [3, 30]
+        batch = store.begin_commit()
+        if batch is None:
+            break
+        store.commit(batch)
+        store.end_commit(batch)
+        disk.crash(store)
+        counts.append(kinds(disk.path)[records.ENTRY])
+        store = disk.open()
+    if is_dropped:
+        assert counts == [25, 15, 5, 0]
+    else:
+        assert counts == [25, 15, 5, 2]
+        assert store.lines[line.id].totals == Totals(2, len(b"message 3message 30"), 35)
+    store.close()
+    assert kinds(disk.path)[records.SWEEP] == kinds(disk.path)[records.PAYLOAD] == 0
+
+
+def test_the_id_of_a_line_is_not_given_out_again_while_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "SWEEP_ENTRIES", 1)
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(5))
+    commit(store)
+    line.drop()
+    batch = store.begin_commit()
+    assert batch is not None
+    store.commit(batch)
+    disk.crash(store)
+    store = disk.open()
+    assert store.lines == {}
+    new_line = store.new_line()
+    assert new_line.id > line.id
+    commit(store)
+    assert positions(new_line) == []
+
+
+def test_the_map_grows_with_what_is_in_it(tmp_path: Path) -> None:
+    open_store(tmp_path, "os")[0].close()
+    directory = Directory(tmp_path)
+    store = LmdbStore(directory, Environment(directory.data_path, is_synced=False, map_bytes=1 << 16), was_clean=True)
+    line = store.new_line()
+    for start in range(0, 3000, 500):
+        for position in range(start, start + 500):
+            line.add(position, b"%d" % position * 500)
+        commit(store)
+    assert [message.payload for message in line.read(-1, 5000)] == [b"%d" % n * 500 for n in range(3000)]
+    assert line.totals.message_count == 3000
+    store.close()
+
+
+def test_positions_and_ids_go_on_where_they_were(tmp_path: Path) -> None:
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    line.add(10**15, b"far")
+    line.add(10**15 + 1, b"x" * 5000)
+    commit(store)
+    store.close()
+    store = disk.open()
+    assert store.lines[line.id].next_position == 10**15 + 2
+    assert store.new_line().id == line.id + 1
+    store.lines[line.id].add(10**15 + 2, b"y" * 5000)
+    commit(store)
+    assert [message.payload[:1] for message in store.lines[line.id].read(-1, 5)] == [b"f", b"x", b"y"]
+
+
+def torn(before: bytes, after: bytes, chooser: random.Random, piece_bytes: int) -> bytes:
+    """What may be on the disk of a machine that lost its power in a commit: some pieces of the new pages. LMDB writes
+    its meta pages, the first two, only once all others are safe."""
+    found = bytearray(before.ljust(len(after), b"\0"))
+    for at in range(2 * PAGE_BYTES, len(after), piece_bytes):
+        if chooser.random() < 0.5:
+            found[at : at + piece_bytes] = after[at : at + piece_bytes]
+    return bytes(found)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_commit_torn_by_a_power_cut_leaves_the_state_before_it(tmp_path: Path, seed: int) -> None:
+    chooser = random.Random(seed)
+    disk = LmdbDisk(tmp_path / "disk")
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(200))
+    commit(store)
+    for _ in range(10):  # so that pages are used again
+        line.settle(chooser.choice(positions(line)))
+        line.add(line.next_position, b"x" * chooser.randrange(6000))
+        commit(store)
+    before, messages = (disk.path / DATA_NAME).read_bytes(), everything(store)
+    for position in chooser.sample(positions(line), 50):
+        line.settle(position)
+    add_some(line, range(line.next_position, line.next_position + 100))
+    commit(store)
+    after = (disk.path / DATA_NAME).read_bytes()
+    assert before[: 2 * PAGE_BYTES] != after[: 2 * PAGE_BYTES]
+    store.close()
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / DATA_NAME).write_bytes(torn(before, after, chooser, chooser.choice([512, PAGE_BYTES])))
+    store, report = open_store(copy, "fsync")
+    assert (report.was_clean, report.lost) == (False, [])
+    assert payloads(store) == {line.id: [(message.position, message.payload) for message in messages[line.id]]}
+    store.close()
+
+
+def payloads(store: Store) -> dict[int, list[tuple[int, bytes]]]:
+    return {
+        line_id: [(message.position, message.payload) for message in found]
+        for line_id, found in everything(store).items()
+    }
+
+
+def test_a_survey_of_a_store_in_use_elsewhere_counts_what_is_there(tmp_path: Path) -> None:
+    disk = LmdbDisk(tmp_path / "disk")
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(7))
+    commit(store)
+    shutil.copyfile(disk.path / DATA_NAME, tmp_path / "copy.mdb")
+    survey = Survey(tmp_path / "copy.mdb")
+    assert survey.is_sound
+    assert survey.counted == {line.id: Totals(7, 7 * len(b"message 1"), 7)}
