@@ -165,6 +165,15 @@ class TestTheExchange:
         assert listener.keys() == ["user.authentication.success", "connection.created", "connection.closed"]
 
 
+class TestPolicies:
+    def test_numbers_that_fit_no_header(self, harness: BrokerHarness) -> None:
+        listener = Listener(harness, "policy.set")
+        policies = harness.node.vhosts["/"].policies
+        policies.set("p", pattern="", definition={"max-length": 2**64 + 1}, priority=1e300)
+        headers = dict(listener.only()[1])
+        assert (headers["definition"], headers["priority"]) == ({"max-length": 1}, (2 - 2**-23) * 2.0**127)
+
+
 class TestConnections:
     def test_one_that_opens(self, harness: BrokerHarness) -> None:
         """Seen on RabbitMQ 3.10.8, header by header."""
