@@ -38,6 +38,7 @@ EXIT_NOT_INSTALLED = 3
 # Exchange types only: they open no ports and cost the start nothing that could be measured.
 PLUGINS = (
     "rabbitmq_consistent_hash_exchange",
+    "rabbitmq_event_exchange",
     "rabbitmq_random_exchange",
     "rabbitmq_recent_history_exchange",
     "rabbitmq_sharding",

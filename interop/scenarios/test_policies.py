@@ -145,14 +145,9 @@ def test_a_delivery_limit_buries_a_poison_message(admin: Admin, channel: Blockin
     arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
     channel.queue_declare("work", durable=True, arguments=arguments)
     admin.set_policy("poison", "^work$", delivery_limit=1)
-    seen: list[object] = []
-
-    def fail(delivery: object) -> None:
-        seen.append(delivery)
-        channel.basic_reject(delivery.method.delivery_tag)  # type: ignore[attr-defined]
-
     undertaker = Consumer(channel, "dead", auto_ack=True)
-    Consumer(channel, "work", on_delivery=fail)
+    worker = Consumer(channel, "work", lambda delivery: channel.basic_reject(delivery.method.delivery_tag))
     publish(channel, "work", b"poison")
     [letter] = undertaker.wait(1)
-    assert (letter.properties.headers["x-first-death-reason"], len(seen)) == ("delivery_limit", 2)
+    assert letter.properties.headers["x-first-death-reason"] == "delivery_limit"
+    assert worker.bodies == [b"poison", b"poison"]

@@ -1,5 +1,6 @@
 import pytest
 
+from leveret.core.events import Event
 from leveret.core.node import Node
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
@@ -24,3 +25,11 @@ def queue(vhost: VirtualHost) -> Queue:
 @pytest.fixture
 def client(vhost: VirtualHost) -> Client:
     return Client(vhost)
+
+
+@pytest.fixture
+def told(node: Node) -> list[Event]:
+    """What is told to observers from now on."""
+    events: list[Event] = []
+    node.events.add_observer(events.append)
+    return events

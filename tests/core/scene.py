@@ -56,7 +56,9 @@ class NumberedMessage(Message):
     def properties(self) -> Properties:
         raise AssertionError("nothing here depends on the properties")
 
-    def dead_lettered(self, exchange: str, routing_keys: Sequence[str], properties: Properties) -> Message:
+    def dead_lettered(
+        self, exchange: str, routing_keys: Sequence[str], properties: Properties, failed_count: int
+    ) -> Message:
         raise AssertionError("no queue here has a dead-letter exchange")
 
 
@@ -82,7 +84,7 @@ class Client:
             assert isinstance(message, NumberedMessage)
             self.received.append(Received(tag, delivery_tag, redelivered, message.number))
 
-        consumer = Consumer(
+        consumer = queue.consumer_class(
             tag, queue, self.channel, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments={},
             send=send, cancelled=lambda: self.cancelled.append(tag),
         )  # fmt: skip

@@ -139,17 +139,17 @@ def test_an_exclusive_consumer_is_alone(client: Client, queue: Queue, first: boo
     """RabbitMQ B-14."""
     client.consume(queue, exclusive=first)
     with pytest.raises(AMQPError) as caught:
-        queue.check_exclusive(exclusive=second)
+        queue.check_consume(client.channel, exclusive=second)
     assert told(caught.value) == (403, "queue 'q' in vhost '/' in exclusive use")
 
 
 def test_exclusive_use_ends_with_its_consumer(client: Client, queue: Queue) -> None:
-    queue.check_exclusive(exclusive=True)
+    queue.check_consume(client.channel, exclusive=True)
     client.consume(queue, exclusive=True)
     client.channel.cancel("c")
-    queue.check_exclusive(exclusive=True)
+    queue.check_consume(client.channel, exclusive=True)
     client.consume(queue)
-    queue.check_exclusive(exclusive=False)
+    queue.check_consume(client.channel, exclusive=False)
 
 
 def test_get_is_not_hindered_by_an_exclusive_consumer(client: Client, vhost: VirtualHost, queue: Queue) -> None:

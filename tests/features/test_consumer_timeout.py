@@ -347,10 +347,11 @@ class TestTicking:
         harness.advance(2 * MINUTE)
         assert harness.node.timers.next_at() is None
 
-    def test_what_is_noted_does_not_grow(self, harness: BrokerHarness, client: Client) -> None:
+    def test_what_is_noted_does_not_grow(self, harness: BrokerHarness) -> None:
         """However long a timeout is, and however often the channel ticks beside it."""
         ten_years_ms = 315_360_000_000
         before = {id(it) for it in deques()}
+        client = harness.connect()
         client.declare("long", arguments={"x-consumer-timeout": ten_years_ms})
         client.declare("short", arguments={"x-consumer-timeout": 1000})
         hold(client, "long")

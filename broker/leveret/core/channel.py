@@ -230,7 +230,7 @@ class Channel:
         for queue in {consumer.queue: None for consumer in alive if consumer.queue.refresh(consumer)}:
             queue.pump()
 
-    def _requeue(self, deliveries: list[tuple[int, Delivery]]) -> None:
+    def _requeue(self, deliveries: list[tuple[int, Delivery]], *, has_ended: bool = False) -> None:
         """Back to their queues, all of them before anything is delivered again, so that the order is restored."""
         by_queue: dict[Queue, list[Entry]] = {}
         limit_was_reached = 0 < self.limit_count <= self.consumed_count
@@ -243,7 +243,10 @@ class Channel:
             if not consumer.is_able and (limit_was_reached or consumer.queue in by_queue):
                 consumer.queue.refresh(consumer)
         for queue, entries in by_queue.items():
-            queue.requeue(entries)
+            if has_ended:
+                queue.take_back(entries)
+            else:
+                queue.requeue(entries)
         if limit_was_reached:
             self._pump_all()
 
@@ -309,7 +312,7 @@ class Channel:
         self.close_consumers()
         self.undo_settling()
         self.transaction.drop()
-        self._requeue(self._outstanding(0, multiple=True))
+        self._requeue(self._outstanding(0, multiple=True), has_ended=True)
 
 
 def _tells_itself(consumer: Consumer) -> bool:

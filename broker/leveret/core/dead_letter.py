@@ -7,7 +7,8 @@ deaths is not believed: only a message that this broker has dead-lettered has a 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from leveret.core.message import Message
 from leveret_protocol.fields import Field, Table
@@ -17,36 +18,65 @@ if TYPE_CHECKING:
     from leveret.core.reply import ReplyConsumer
     from leveret.core.vhost import VirtualHost
 
-    Letter = tuple[Queue | ReplyConsumer, Message]
-
 REJECTED = "rejected"
 EXPIRED = "expired"
 MAXLEN = "maxlen"
 DELIVERY_LIMIT = "delivery_limit"
 
 
-def dead_letter(queue: Queue, message: Message, reason: str) -> None:
-    """Publish the message to the queue's dead-letter exchange; without one, or without a route, it is gone.
+class Death:
+    """A message that a queue gives up, why, and when: seconds of the message clock.
+
+    failed_count: see Message; now that of the queue it dies in.
+    """
+
+    __slots__ = ("at", "failed_count", "message", "reason")
+
+    def __init__(self, message: Message, reason: str, at: float, failed_count: int) -> None:
+        self.message = message
+        self.reason = reason
+        self.at = at
+        self.failed_count = failed_count
+
+
+class Letter(NamedTuple):
+    """answered(name of the target, what its `publish` answered)."""
+
+    target: Queue | ReplyConsumer
+    message: Message
+    answered: Callable[[str, int], None] | None
+
+
+def dead_letter(queue: Queue, message: Message, reason: str, failed_count: int) -> None:
+    """Publish the message to the queue's dead-letter exchange; without one, or without a route, it is gone."""
+    if queue.settings.dead_letter_exchange is not None:
+        death = Death(message, reason, queue.vhost.node.now(), failed_count)
+        post(queue.vhost, letters_of(queue, death, None))
+
+
+def letters_of(queue: Queue, death: Death, answered: Callable[[str, int], None] | None) -> list[Letter]:
+    """One for each queue that the message goes to; none without an exchange, without a route, or in a cycle.
 
     The routing key is the queue's x-dead-letter-routing-key, else all keys the message itself has, CC and BCC included
     (RabbitMQ: DLX-1).
     """
+    message = death.message
     exchange_name = queue.settings.dead_letter_exchange
     exchange = None if exchange_name is None else queue.vhost.exchanges.get(exchange_name)
     if exchange is None or exchange_name is None:
-        return
+        return []
     routing_key = queue.settings.dead_letter_routing_key
     routing_keys = message.routing_keys if routing_key is None else [routing_key]
     properties = copy.copy(message.properties)
-    deaths = _deaths(queue, message, reason)
+    deaths = _deaths(queue, death)
     properties.headers = _headers(message, deaths, drops_cc=routing_key is not None)
     properties.expiration = None
-    letter = message.dead_lettered(exchange_name, routing_keys, properties)
+    letter = message.dead_lettered(exchange_name, routing_keys, properties, death.failed_count)
     targets = queue.vhost.route(exchange, routing_keys, letter)
-    _publish(queue.vhost, [(target, letter) for target in targets if not _is_cycle(target.name, deaths)])
+    return [Letter(target, letter, answered) for target in targets if not _is_cycle(target.name, deaths)]
 
 
-def _publish(vhost: VirtualHost, letters: list[Letter]) -> None:
+def post(vhost: VirtualHost, letters: list[Letter]) -> None:
     """Publish them, after those that already wait: a target that is full itself gives up a message in turn.
 
     Only the outermost call publishes, so a chain of full queues of any length takes no deeper stack.
@@ -58,15 +88,18 @@ def _publish(vhost: VirtualHost, letters: list[Letter]) -> None:
         return
     try:
         while waiting:
-            target, letter = waiting[0]  # it stays in there, to show that somebody is at it
-            target.publish(letter)
+            letter = waiting[0]  # it stays in there, to show that somebody is at it
+            outcome = letter.target.publish(letter.message)
+            if letter.answered is not None:
+                letter.answered(letter.target.name, outcome)
             waiting.popleft()
     finally:
         waiting.clear()  # a defect in one queue must not end dead-lettering for all
 
 
-def _deaths(queue: Queue, message: Message, reason: str) -> list[Table]:
+def _deaths(queue: Queue, death: Death) -> list[Table]:
     """x-death: one table for each (queue, reason), the newest death first (DLX-4, DLX-5). It does not tell of BCC."""
+    message, reason = death.message, death.reason
     history = _history(message)
     for known in history:
         if known["queue"].value == queue.name and known["reason"].value == reason:
@@ -74,18 +107,18 @@ def _deaths(queue: Queue, message: Message, reason: str) -> list[Table]:
             assert isinstance(count, int)
             again = {**known, "count": Field("l", count + 1)}
             return [again, *(other for other in history if other is not known)]
-    death: Table = {}
+    first: Table = {}
     if message.properties.expiration is not None:
-        death["original-expiration"] = Field("S", message.properties.expiration)
-    death |= {
+        first["original-expiration"] = Field("S", message.properties.expiration)
+    first |= {
         "count": Field("l", 1),
         "reason": Field("S", reason),
         "queue": Field("S", queue.name),
-        "time": Field("T", int(queue.vhost.node.now())),
+        "time": Field("T", int(death.at)),
         "exchange": Field("S", message.exchange),
         "routing-keys": Field("A", [Field("S", key) for key in [message.routing_key, *_cc(message)]]),
     }
-    return [death, *history]
+    return [first, *history]
 
 
 def _history(message: Message) -> list[Table]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leveret.core.vhost import VirtualHost
 
 USER = "user_who_performed_action"
+SINGLE_MAX = (2 - 2**-23) * 2.0**127
 PLAIN_ATOM = re.compile(r"[a-z][a-zA-Z0-9_@]*")  # Erlang prints others in quotes
 
 
@@ -34,7 +35,8 @@ PLAIN_ATOM = re.compile(r"[a-z][a-zA-Z0-9_@]*")  # Erlang prints others in quote
 def detail(value: object) -> Field:
     """As RabbitMQ's event exchange has it on the wire: all integers are 64 bits wide, floats are single.
 
-    JSON comes as Python reads it: None is the atom null. As in the headers themselves, the last entry comes first.
+    JSON comes as Python reads it: None is the atom null. As in the headers themselves, the last entry comes first. Of
+    integers the low 64 bits are left, as in RabbitMQ; a float that is too large is the largest one.
     """
     match value:
         case None:
@@ -42,9 +44,9 @@ def detail(value: object) -> Field:
         case bool():
             return Field("t", value)
         case int():
-            return Field("l", value)
+            return Field("l", (value + 2**63) % 2**64 - 2**63)
         case float():
-            return Field("f", value)
+            return Field("f", max(-SINGLE_MAX, min(value, SINGLE_MAX)))
         case str():
             return Field("S", value)
         case Mapping() if value:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class IdleExpiry:
-    """The countdown of one queue; it never runs out while there are consumers (RabbitMQ: EXP-1, EXP-2)."""
+    """The countdown of one queue; it never runs out while the queue is in use (RabbitMQ: EXP-1, EXP-2)."""
 
     __slots__ = ("_queue", "_seconds", "_timer", "_used_at")
 
@@ -36,8 +36,8 @@ class IdleExpiry:
 
     def _look(self) -> None:
         queue = self._queue
-        if queue.consumers:
-            return  # the last of them touches the queue when it goes
+        if queue.is_in_use:
+            return  # what ends that touches the queue
         if queue.vhost.node.now() < self._used_at + self._seconds:
             self._wait()
         else:

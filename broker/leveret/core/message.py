@@ -24,9 +24,14 @@ class Properties(Protocol):
 
 
 class Message(ABC):
-    """One published message. It never changes, and every queue that it is routed to holds the same object."""
+    """One published message. It never changes, and every queue that it is routed to holds the same object.
+
+    failed_count: how many of its deliveries by quorum queues failed before it was dead-lettered; see QuorumEntry.
+    """
 
     __slots__ = ()
+
+    failed_count: int = 0
 
     @property
     @abstractmethod
@@ -83,7 +88,9 @@ class Message(ABC):
         """The same message with these headers besides its own, or instead of them."""
 
     @abstractmethod
-    def dead_lettered(self, exchange: str, routing_keys: Sequence[str], properties: Properties) -> Message:
+    def dead_lettered(
+        self, exchange: str, routing_keys: Sequence[str], properties: Properties, failed_count: int
+    ) -> Message:
         """The same content, published elsewhere with other properties. routing_keys: the primary one first."""
 
 

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
+from leveret.core.consumer import Consumer
 from leveret.core.dead_letter import EXPIRED, MAXLEN, REJECTED, dead_letter
 from leveret.core.idle import IdleExpiry
 from leveret.core.message import Entry, Message, TimedEntry
@@ -25,7 +26,6 @@ from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
     from leveret.core.channel import Channel
-    from leveret.core.consumer import Consumer
     from leveret.core.timers import Timer
     from leveret.core.vhost import VirtualHost
 
@@ -42,7 +42,7 @@ BACKLOG = 1  # it waits behind others although there are consumers: they are slo
 class Queue(ABC):
     """A queue.
 
-    type_name: "classic" or "quorum".
+    type_name: "classic" or "quorum"; consumer_class: what its consumers are made of.
     owner: the connection whose exclusive queue this is, or None. Only compared, never looked into.
     arguments: as declared, with their wire types; settings: what they and the policy come to.
     active_consumer: of a single-active-consumer queue, the one that gets the messages.
@@ -58,6 +58,7 @@ class Queue(ABC):
 
     is_exchange = False
     type_name: ClassVar[str]
+    consumer_class: ClassVar[type[Consumer]] = Consumer
 
     publish: Callable[[Message], int]
     pump: Callable[[], None]
@@ -145,9 +146,9 @@ class Queue(ABC):
     def _publish(self, message: Message) -> int:
         """`publish` under all limits. A refusal comes before a consumer is looked for (RabbitMQ: LEN-4)."""
         settings = self.settings
-        if settings.overflow != "drop-head" and self._exceeds(self.message_count + 1, message.body_size_bytes):
+        if settings.overflow != "drop-head" and self._is_full_for(message):
             if settings.overflow == "reject-publish-dlx":
-                dead_letter(self, message, MAXLEN)
+                dead_letter(self, message, MAXLEN, message.failed_count)
             return REFUSED
         entry = self._entry(message)
         if self.rotation.active and not self.message_count:
@@ -179,16 +180,21 @@ class Queue(ABC):
         """The next message has an expiration property. For queues that have a way in which does not look for it."""
 
     def requeue(self, entries: list[Entry]) -> None:
-        """Put back what was handed out, marked as redelivered; it counts for the limits again (RabbitMQ: LEN-1).
-
-        What is too much goes before anything is delivered again.
-        """
+        """Put back what was handed out, marked as redelivered."""
         if self.is_deleted:
             return
-        self.unacked_count -= len(entries)
         for entry in entries:
             entry.redelivered = True
             self._put_back(entry)
+        self._came_back(entries)
+
+    def take_back(self, entries: list[Entry]) -> None:
+        """`requeue` where nobody asked for it: the channel that had them is gone."""
+        self.requeue(entries)
+
+    def _came_back(self, entries: list[Entry]) -> None:
+        """These were put back: they count for the limits again (RabbitMQ: LEN-1), and may go to others."""
+        self.unacked_count -= len(entries)
         if self.settings.max_length_bytes is not None:
             self._ready_bytes += sum(entry.message.body_size_bytes for entry in entries)
         self.pump()
@@ -268,7 +274,7 @@ class Queue(ABC):
 
     def _dead_letter(self, entry: Entry, reason: str) -> None:
         """An entry that is in the queue no more."""
-        dead_letter(self, entry.message, reason)
+        dead_letter(self, entry.message, reason, entry.message.failed_count)
 
     def purge(self) -> int:
         """Throw away all ready messages; those handed out stay. Answers how many there were."""
@@ -278,6 +284,10 @@ class Queue(ABC):
         return count
 
     # -- limits -----------------------------------------------------------------------------------------------------
+
+    def _is_full_for(self, message: Message) -> bool:
+        """Would it exceed a limit?"""
+        return self._exceeds(self.message_count + 1, message.body_size_bytes)
 
     def _exceeds(self, count: int, more_bytes: int = 0) -> bool:
         """Only ready messages count, and of them only the bodies (RabbitMQ: LEN-1)."""
@@ -292,11 +302,16 @@ class Queue(ABC):
         """
         if self._drops_head and self._exceeds(count):
             return MAXLEN
-        if self._is_timed and (expires_at := self._peek().expires_at) is not None:
-            if expires_at <= self.vhost.node.now():
-                return EXPIRED
-            self._wake_at(expires_at)
-        return None
+        return EXPIRED if self._is_timed and self._head_has_expired() else None
+
+    def _head_has_expired(self) -> bool:
+        expires_at = self._peek().expires_at
+        if expires_at is None:
+            return False
+        if expires_at <= self.vhost.node.now():
+            return True
+        self._wake_at(expires_at)
+        return False
 
     def _give_up(self) -> bool:
         """Give up what has to go, one slice of it. False: there may be more; the node will call for it."""
@@ -318,6 +333,11 @@ class Queue(ABC):
 
     # -- consumers --------------------------------------------------------------------------------------------------
 
+    @property
+    def is_in_use(self) -> bool:
+        """It does not expire as long as this holds; whatever ends it touches the queue."""
+        return bool(self.consumers)
+
     def touch(self) -> None:
         """It is in use (RabbitMQ: EXP-1)."""
         if self._idle_expiry is not None:
@@ -327,19 +347,26 @@ class Queue(ABC):
         """Declared once more, passively or not."""
         self.touch()
 
-    def check_exclusive(self, *, exclusive: bool) -> None:
-        """Raises ACCESS_REFUSED (403): an exclusive consumer exists, or this one wants to be it beside others.
+    def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
+        """Raises PRECONDITION_FAILED (406): not empty, or in use (checked in this order, RabbitMQ: QU-29)."""
+        if if_empty and self.message_count:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{self} not empty")
+        if if_unused and self.consumers:
+            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{self} in use")
+
+    def check_consume(self, channel: Channel, *, exclusive: bool) -> None:
+        """May this channel consume?
+
+        Raises ACCESS_REFUSED (403): an exclusive consumer exists, or this one wants to be it beside others.
 
         A single-active-consumer queue never has one (RabbitMQ: B-14).
         """
         if (exclusive and self._is_single_active) or (self.consumers and (exclusive or self.consumers[0].exclusive)):
             raise AMQPError(ReplyCode.ACCESS_REFUSED, f"{self} in exclusive use")
 
-    def check_channel(self, channel: Channel) -> None:  # noqa: B027  (only quorum queues mind)
-        """Whether consumers of this channel are served here. Raises NOT_IMPLEMENTED (540): they are not."""
-
     def add_consumer(self, consumer: Consumer) -> None:
-        """Start a consumer. The caller has sent consume-ok already: it precedes the first delivery (RabbitMQ: B-11)."""
+        """Start a consumer, of `consumer_class`. The caller has checked, and sent consume-ok, which precedes the first
+        delivery (RabbitMQ: B-11)."""
         self.consumers.append(consumer)
         if self._is_single_active and self.active_consumer is None:
             self.active_consumer = consumer
@@ -361,16 +388,16 @@ class Queue(ABC):
 
         It is served in a while: what the others held may be about to come back, and stands before the rest.
         """
-        if not self.consumers:
+        if not self.is_in_use:
             self.touch()
         if self._is_single_active and self.active_consumer not in self.consumers:
-            self.active_consumer = max(self.consumers, key=_priority, default=None)
+            self.active_consumer = self._successor()
             if self.active_consumer is not None and self.refresh(self.active_consumer):
                 self.vhost.node.add_work(self._go_on)
 
     def refresh(self, consumer: Consumer) -> bool:
         """Bring the rotation in line with whether the consumer has room. True: it came in, so `pump` is due."""
-        is_able = consumer.has_room and not (self._is_single_active and self.active_consumer is not consumer)
+        is_able = consumer.has_room and self._is_served(consumer)
         if is_able == consumer.is_able:
             return False
         consumer.is_able = is_able
@@ -379,6 +406,14 @@ class Queue(ABC):
         else:
             self.rotation.remove(consumer)
         return is_able
+
+    def _successor(self) -> Consumer | None:
+        """Who is to be the active consumer."""
+        return max(self.consumers, key=_priority, default=None)
+
+    def _is_served(self, consumer: Consumer) -> bool:
+        """Is it one of those that get the messages?"""
+        return not self._is_single_active or self.active_consumer is consumer
 
     def close(self) -> list[Consumer]:
         """Deleted: drop everything. Answers the consumers, which are to be told; acks for it are no-ops from now on."""

@@ -3,53 +3,98 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from leveret.core.at_least_once import AtLeastOnce
 from leveret.core.classic_queue import free_in_slices
-from leveret.core.dead_letter import DELIVERY_LIMIT, dead_letter
+from leveret.core.consumer import Consumer
+from leveret.core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, Death, dead_letter
 from leveret.core.message import Entry, Message, TimedEntry
-from leveret.core.queue import Queue
+from leveret.core.queue import REFUSED, Queue
+from leveret.core.settings import QueueSettings
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Field
 
 if TYPE_CHECKING:
     from leveret.core.channel import Channel
 
-NORMAL_PRIORITY_MAX = 4  # RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
-HIGH_TURNS = 2  # high messages for each normal one while there are both
+NORMAL_PRIORITY_MAX: Final = 4  # RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
+ROUND: Final = 3  # messages: two high ones, if there are any, and one normal
+PREFETCH_COUNT_MAX: Final = 2000  # RabbitMQ: what a consumer without a prefetch count has (rabbit_fifo_client)
+
+
+class QuorumConsumer(Consumer):
+    """The channel's limit for all its consumers does not hold for it (RabbitMQ: B-32 refuses the other order)."""
+
+    __slots__ = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prefetch_count = self.channel.prefetch_count or PREFETCH_COUNT_MAX
+
+    @property
+    def has_room(self) -> bool:
+        return not self.channel.is_paused and (self.no_ack or self.unacked_count < self.prefetch_count)
+
+    def deliver(self, entry: Entry) -> bool:
+        return super().deliver(entry) or self.has_room
 
 
 class QuorumEntry(TimedEntry):
     """original: the message as it was published; `message` tells of its deliveries from the second one on.
 
-    delivery_count: how often it came back.
+    return_count: how often it came back, for whatever reason; failed_count: how many deliveries failed, because it was
+    rejected for good or its channel went. RabbitMQ 4.x calls them acquired and delivery count. The header
+    x-delivery-count shows the first one, but a dead letter brings the second one with it and shows it until it comes
+    back for the first time.
     """
 
-    __slots__ = ("delivery_count", "original")
+    __slots__ = ("failed_count", "original", "return_count")
 
     def __init__(self, message: Message, position: int, expires_at: float | None) -> None:
         super().__init__(message, position, expires_at)
         self.original = message
-        self.delivery_count = 0
+        self.return_count = 0
+        self.failed_count = message.failed_count
+        if self.failed_count:
+            self.redelivered = True
+            self.show(self.failed_count)
+
+    def show(self, delivery_count: int) -> None:
+        self.message = self.original.with_headers({"x-delivery-count": Field("l", delivery_count)})
 
 
 class QuorumQueue(Queue):
     """What comes back is served first, in the order of its return; without a delivery limit it goes to the end
     (RabbitMQ: B-43). Among the rest two high priorities take turns with one normal (PRI-3).
+
+    dead_letters: what has died in here and is kept until its targets have it; None: it is not kept (QQ-5).
     """
 
-    __slots__ = ("_high", "_high_turns", "_normal", "_returned")
+    __slots__ = ("_high", "_is_fading", "_normal", "_returned", "_turn_in_round", "dead_letters")
 
     type_name = "quorum"
+    consumer_class = QuorumConsumer
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._high: deque[Entry] = deque()
         self._normal: deque[Entry] = deque()
         self._returned: deque[Entry] = deque()
-        self._high_turns = HIGH_TURNS
+        self._turn_in_round = 0
+        self._is_fading = False  # is another consumer to be the active one, once this one has settled everything?
+        self.dead_letters: AtLeastOnce | None = None
         super().__init__(*args, **kwargs)
+
+    def apply(self, settings: QueueSettings) -> None:
+        if settings.dead_letter_strategy != "at-least-once" or settings.dead_letter_exchange is None:
+            self._forget_dead_letters()
+        elif self.dead_letters is None:
+            self.dead_letters = AtLeastOnce(self)
+        super().apply(settings)
+        if self.dead_letters is not None:
+            self.dead_letters.retry()
 
     # -- the order in which messages wait -----------------------------------------------------------------------------
 
@@ -57,53 +102,92 @@ class QuorumQueue(Queue):
     def message_count(self) -> int:
         return len(self._high) + len(self._normal) + len(self._returned)
 
-    def _line(self, entry: Entry) -> deque[Entry]:
-        return self._high if (entry.message.priority or 0) > NORMAL_PRIORITY_MAX else self._normal
-
     def _next_line(self) -> deque[Entry]:
+        """RabbitMQ: rabbit_fifo_q. The last turn of a round is the normal one's, unless the high one is older."""
         if self._returned:
             return self._returned
-        if self._high and (self._high_turns or not self._normal):
-            return self._high
-        return self._normal
+        high, normal = self._high, self._normal
+        if not high:
+            return normal
+        if normal and self._turn_in_round == ROUND - 1 and high[0].position > normal[0].position:
+            return normal
+        return high
+
+    def _publish(self, message: Message) -> int:
+        passes = bool(self.rotation.active) and not self.message_count
+        answer = super()._publish(message)
+        if passes and answer != REFUSED:
+            self._next_turn()
+        return answer
 
     def _entry(self, message: Message) -> Entry:
-        position = self._next_position
-        self._next_position = position + 1
-        return QuorumEntry(message, position, self._deadline(message))
+        return QuorumEntry(message, self._new_position(), self._deadline(message))
 
     def _append(self, entry: Entry) -> None:
-        self._line(entry).append(entry)
+        is_high = (entry.message.priority or 0) > NORMAL_PRIORITY_MAX
+        (self._high if is_high else self._normal).append(entry)
 
     def requeue(self, entries: list[Entry]) -> None:
         """As Queue.requeue; a message that has come back as often as the limit says is given up (RabbitMQ: QQ-1)."""
-        limit = self.settings.delivery_limit
-        kept: list[Entry] = []
+        if self.settings.delivery_limit is None:
+            self._give_back(entries, self._put_at_the_end)
+        else:
+            self._give_back(entries, self._put_back)
+
+    def take_back(self, entries: list[Entry]) -> None:
+        """These deliveries failed. RabbitMQ: the messages are served first, with or without a limit."""
         for entry in entries:
             assert isinstance(entry, QuorumEntry)
-            if limit is None or entry.delivery_count < limit:
-                kept.append(entry)
-            elif not self.is_deleted:
-                self.settle(entry)
-                self._dead_letter(entry, DELIVERY_LIMIT)
-        super().requeue(kept)
+            entry.failed_count += 1
+        self._give_back(entries, self._put_back)
+
+    def _give_back(self, entries: list[Entry], put: Callable[[Entry], None]) -> None:
+        if self.is_deleted:
+            return
+        limit = self.settings.delivery_limit
+        kept: list[Entry] = []
+        given_up: list[Entry] = []
+        for entry in entries:
+            assert isinstance(entry, QuorumEntry)
+            entry.return_count += 1
+            if limit is not None and entry.return_count > limit:
+                given_up.append(entry)
+                continue
+            entry.redelivered = True
+            entry.show(entry.return_count)
+            kept.append(entry)
+            put(entry)
+        self.unacked_count -= len(given_up)
+        for entry in given_up:
+            self._dead_letter(entry, DELIVERY_LIMIT)
+        self._came_back(kept)
+        if not self.unacked_count:
+            self.touch()
 
     def _put_back(self, entry: Entry) -> None:
-        assert isinstance(entry, QuorumEntry)
-        entry.delivery_count += 1
-        entry.message = entry.original.with_headers({"x-delivery-count": Field("l", entry.delivery_count)})
-        (self._line(entry) if self.settings.delivery_limit is None else self._returned).append(entry)
+        self._returned.append(entry)
+
+    def _put_at_the_end(self, entry: Entry) -> None:
+        """It is as if it were published again, but for its priority, which is lost (RabbitMQ: rabbit_fifo)."""
+        entry.position = self._new_position()
+        self._normal.append(entry)
+
+    def _new_position(self) -> int:
+        position = self._next_position
+        self._next_position = position + 1
+        return position
 
     def _peek(self) -> Entry:
         return self._next_line()[0]
 
     def _pop(self) -> Entry:
         line = self._next_line()
-        if line is self._high:
-            self._high_turns = max(self._high_turns - 1, 0)
-        elif line is self._normal:
-            self._high_turns = HIGH_TURNS
+        if line is not self._returned:
+            self._next_turn()
         return line.popleft()
+
+    def _next_turn(self) -> None:
+        self._turn_in_round = (self._turn_in_round + 1) % ROUND
 
     def _entries(self) -> Iterable[Entry]:
         return chain(self._returned, self._high, self._normal)
@@ -111,22 +195,127 @@ class QuorumQueue(Queue):
     def _clear(self) -> None:
         lines = self._returned, self._high, self._normal
         self._returned, self._high, self._normal = deque(), deque(), deque()
+        self._turn_in_round = 0
         for line in lines:
             free_in_slices(self.vhost, line)
 
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def get(self, *, no_ack: bool) -> Entry | None:
+        """As Queue.get. Raises RESOURCE_LOCKED (405): it is for a single active consumer."""
+        if self._is_single_active:
+            raise AMQPError(
+                ReplyCode.RESOURCE_LOCKED,
+                f"cannot obtain access to locked {self}. basic.get operations are not supported by quorum queues with "
+                "single active consumer",
+            )
+        return super().get(no_ack=no_ack)
+
+    def settle(self, entry: Entry) -> None:
+        super().settle(entry)
+        if not self.unacked_count:
+            self.touch()
+
+    def reject(self, entry: Entry) -> None:
+        assert isinstance(entry, QuorumEntry)
+        entry.failed_count += 1
+        super().reject(entry)
+
     def _dead_letter(self, entry: Entry, reason: str) -> None:
         assert isinstance(entry, QuorumEntry)
-        dead_letter(self, entry.original, reason)
+        if self.dead_letters is None:
+            dead_letter(self, entry.original, reason, entry.failed_count)
+        else:
+            self.dead_letters.add(Death(entry.original, reason, self.vhost.node.now(), entry.failed_count))
 
-    # -- consumers --------------------------------------------------------------------------------------------------
+    def close(self) -> list[Consumer]:
+        self._forget_dead_letters()
+        return super().close()
+
+    def _forget_dead_letters(self) -> None:
+        """RabbitMQ: those that have not arrived are lost with the queue, or with the change to another strategy."""
+        if self.dead_letters is not None:
+            self.dead_letters.close()
+            self.dead_letters = None
+
+    # -- limits -----------------------------------------------------------------------------------------------------
+
+    def _is_full_for(self, message: Message) -> bool:
+        """RabbitMQ refuses what comes when there is more than the limit already, so one more gets in (LEN-6)."""
+        return self._exceeds(self.message_count)
+
+    def _exceeds(self, count: int, more_bytes: int = 0) -> bool:
+        """Dead letters that are kept count, too (RabbitMQ: rabbit_fifo_dlx:stat)."""
+        if self.dead_letters is not None:
+            count += self.dead_letters.message_count
+            more_bytes += self.dead_letters.message_bytes
+        return super()._exceeds(count, more_bytes)
+
+    def _doom(self, count: int) -> str | None:
+        """What a consumer can take is not too much (RabbitMQ: rabbit_fifo delivers before it looks at the limit)."""
+        if self._is_timed and self._head_has_expired():
+            return EXPIRED
+        return MAXLEN if self._drops_head and not self.rotation.active and self._exceeds(count) else None
+
+    # -- use and consumers ------------------------------------------------------------------------------------------
+
+    @property
+    def is_in_use(self) -> bool:
+        """Unlike in a classic queue, unacked messages keep it as well."""
+        return bool(self.consumers or self.unacked_count)
 
     def declared_again(self) -> None:
         """Does not count as use (RabbitMQ: EXP-1)."""
 
-    def check_exclusive(self, *, exclusive: bool) -> None:
-        """RabbitMQ: quorum queues ignore exclusive (B-14)."""
+    def check_delete(self, *, if_unused: bool, if_empty: bool) -> None:
+        """Raises NOT_IMPLEMENTED (540): with a condition (RabbitMQ: QU-33)."""
+        for flag, is_set in (("if-unused", if_unused), ("if-empty", if_empty)):
+            if is_set:
+                raise AMQPError(
+                    ReplyCode.NOT_IMPLEMENTED,
+                    f"cannot delete {self}. queue.delete operations with {flag} flag set are not supported by quorum "
+                    "queues",
+                )
 
-    def check_channel(self, channel: Channel) -> None:
-        """Raises NOT_IMPLEMENTED (540): it has a limit for all its consumers together (RabbitMQ: B-32)."""
+    def check_consume(self, channel: Channel, *, exclusive: bool) -> None:
+        """Raises NOT_IMPLEMENTED (540): the channel has a limit for all its consumers together (RabbitMQ: B-32).
+
+        exclusive is ignored (B-14).
+        """
         if channel.limit_count:
             raise AMQPError(ReplyCode.NOT_IMPLEMENTED, f"{self} does not support global qos")
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Of a higher priority than the active one, it takes over as soon as that one has settled what it holds."""
+        super().add_consumer(consumer)
+        active = self.active_consumer
+        if active is not None and consumer.priority > active.priority:
+            self._is_fading = True
+            if self.refresh(active):
+                self.pump()
+
+    def consumers_left(self) -> None:
+        if self.active_consumer not in self.consumers:
+            self._is_fading = False
+        super().consumers_left()
+
+    def refresh(self, consumer: Consumer) -> bool:
+        if not self._is_fading or consumer is not self.active_consumer or consumer.unacked_count:
+            return super().refresh(consumer)
+        self._is_fading = False
+        self.active_consumer = successor = self._successor()
+        assert successor is not None
+        if successor is not consumer:
+            super().refresh(consumer)
+        return super().refresh(successor)
+
+    def _successor(self) -> Consumer | None:
+        """The highest priority, then the largest prefetch count, then who has waited longest. RabbitMQ: rabbit_fifo."""
+        return max(self.consumers, key=_precedence, default=None)
+
+    def _is_served(self, consumer: Consumer) -> bool:
+        return super()._is_served(consumer) and not self._is_fading
+
+
+def _precedence(consumer: Consumer) -> tuple[int, int]:
+    return consumer.priority, consumer.prefetch_count

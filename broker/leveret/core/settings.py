@@ -24,8 +24,8 @@ Definition = Mapping[str, object]
 class QueueSettings:
     """None: there is no such limit, no such exchange.
 
-    overflow: "drop-head", "reject-publish" or "reject-publish-dlx".
-    dead_letter_strategy: "at-most-once" or "at-least-once".
+    overflow: "drop-head", "reject-publish" or, of classic queues, "reject-publish-dlx".
+    dead_letter_strategy: "at-most-once" or, of quorum queues, "at-least-once".
     """
 
     message_ttl_ms: int | None = None

@@ -46,6 +46,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
+    from leveret.core.at_least_once import AtLeastOnce
     from leveret.core.consumer import Consumer
     from leveret.core.dead_letter import Letter
     from leveret.core.node import Node
@@ -69,7 +70,8 @@ class VirtualHost:
 
     metadata: may be replaced at any time. limits: by RabbitMQ's names, see `set_limits`.
     policies, operator_policies: see `policies`; both apply to existing objects at once.
-    generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone.
+    generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone;
+    stuck_letters: those who keep some that did not arrive.
     firehose: the tracing of what is published and delivered here.
 
     `user`, in all that changes something: the name of who does it, for observers.
@@ -86,6 +88,7 @@ class VirtualHost:
         self.queues: dict[str, Queue] = {}
         self.reply_consumers: dict[str, ReplyConsumer] = {}
         self.dead_letters: deque[Letter] = deque()
+        self.stuck_letters: dict[AtLeastOnce, None] = {}
         self.default_exchange = DefaultExchange(self, self.queues, self.reply_consumers)
         self.exchanges: dict[str, Exchange] = {"": self.default_exchange}
         for exchange_name, type_name in PREDECLARED.items():
@@ -129,6 +132,12 @@ class VirtualHost:
             for policy in list(policies):
                 policies.clear(policy.name, user)
 
+    def topology_changed(self) -> None:
+        """It may be another way that messages go now."""
+        self.generation += 1
+        for letters in self.stuck_letters:
+            self.node.add_work(letters.retry)
+
     # -- exchanges --------------------------------------------------------------------------------------------------
 
     def exchange(self, name: str) -> Exchange:
@@ -158,7 +167,7 @@ class VirtualHost:
             exchange = cls(self, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
             self._apply_to_exchange(exchange)
             self.exchanges[name] = exchange
-            self.generation += 1
+            self.topology_changed()
             self._tell("exchange.created", exchange_created, exchange, user)
             return exchange
         args.check_equal(subject, "type", type_name, existing.type_name)
@@ -193,7 +202,7 @@ class VirtualHost:
     def _remove_exchange(self, exchange: Exchange, user: str) -> None:
         del self.exchanges[exchange.name]
         exchange.close()
-        self.generation += 1
+        self.topology_changed()
         bindings = list(exchange.bindings.values())
         for destination in list(exchange.destinations()):
             exchange.unbind_destination(destination)
@@ -270,7 +279,7 @@ class VirtualHost:
             self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments, settings=settings
         )
         self.queues[name] = queue
-        self.generation += 1
+        self.topology_changed()
         return queue
 
     @property
@@ -289,14 +298,11 @@ class VirtualHost:
     ) -> list[Consumer]:
         """Delete it with its bindings. Answers its consumers, which the caller tells after its own reply.
 
-        Raises: PRECONDITION_FAILED (406): not empty, or in use (checked in this order, RabbitMQ: QU-29).
+        Raises: as Queue.check_delete of its type.
         """
-        if if_empty and queue.message_count:
-            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{queue} not empty")
-        if if_unused and queue.consumers:
-            raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{queue} in use")
+        queue.check_delete(if_unused=if_unused, if_empty=if_empty)
         del self.queues[queue.name]
-        self.generation += 1
+        self.topology_changed()
         orphans = queue.close()
         for consumer in orphans:
             consumer.channel.consumers.pop(consumer.tag, None)
@@ -343,7 +349,7 @@ class VirtualHost:
         source.validate_binding(binding)
         if source.bind(binding):
             self._sources.setdefault(destination, {})[source] = None
-            self.generation += 1
+            self.topology_changed()
             self._pass_history(source, destination)
             self._tell("binding.created", binding_changed, binding, user)
 
@@ -371,7 +377,7 @@ class VirtualHost:
         source.unbind(binding)
         if not source.bindings_to(destination):
             self._forget_source(source, destination)
-        self.generation += 1
+        self.topology_changed()
         self._delete_if_unused(source, user)
         self._tell_unbound([binding], user)
 
@@ -408,7 +414,7 @@ class VirtualHost:
 
     def _policy_changed(self, change: PolicyChange) -> None:
         """Each queue and exchange to which another policy applies now is given what holds for it, once."""
-        self.generation += 1
+        self.topology_changed()
         for exchange in self.exchanges.values():
             if change.concerns("exchange", exchange.name):
                 self._apply_to_exchange(exchange)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from leveret.core import names
 from leveret.core.arguments import check_integer
-from leveret.core.consumer import Consumer, Send
+from leveret.core.consumer import Send
+from leveret.core.queue import Queue
 from leveret.core.reply import ReplyConsumer
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
@@ -49,11 +50,10 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
     queue = core.vhost.queue(channel.queue_name(method.queue), channel.connection)
     arguments = arguments_of(method)
     priority = _priority(str(queue), arguments)
-    _check_no_stream_arguments(str(queue), arguments)
-    queue.check_exclusive(exclusive=method.exclusive)
-    queue.check_channel(core)
+    _check_no_stream_arguments(queue, arguments)
+    queue.check_consume(core, exclusive=method.exclusive)
     tag = tag or names.unique("amq.ctag")
-    consumer = Consumer(
+    consumer = queue.consumer_class(
         tag, queue, core, no_ack=method.no_ack, exclusive=method.exclusive, priority=priority, arguments=arguments,
         send=channel.connection.deliverer(channel.number, tag), cancelled=_canceller(channel, tag),
     )  # fmt: skip
@@ -67,11 +67,11 @@ def _priority(subject: str, arguments: Table) -> int:
     return 0 if field is None else check_integer("x-priority", field, subject)
 
 
-def _check_no_stream_arguments(subject: str, arguments: Table) -> None:
+def _check_no_stream_arguments(queue: Queue, arguments: Table) -> None:
     """Arguments that only stream queues know are refused, unknown ones are not (RabbitMQ: B-18)."""
     for name in STREAM_ARGUMENTS:
         if name in arguments:
-            reason = f"invalid arg '{name}' for {subject} of queue type rabbit_classic_queue"
+            reason = f"invalid arg '{name}' for {queue} of queue type rabbit_{queue.type_name}_queue"
             raise AMQPError(ReplyCode.PRECONDITION_FAILED, reason)
 
 
@@ -114,7 +114,10 @@ def cancelled_by_client(channel: Channel, method: Basic.CancelOk) -> None:
 
 
 def get(channel: Channel, method: Basic.Get) -> None:
-    """basic.get: get-ok with the content and the ready messages left, or get-empty. Raises 404, 405."""
+    """basic.get: get-ok with the content and the ready messages left, or get-empty.
+
+    Raises: NOT_FOUND (404); RESOURCE_LOCKED (405), also for a quorum queue with a single active consumer.
+    """
     queue = channel.core.vhost.queue(channel.queue_name(method.queue), channel.connection)
     entry = queue.get(no_ack=method.no_ack)
     if entry is None:

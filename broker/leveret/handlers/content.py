@@ -110,7 +110,7 @@ class PublishedMessage(Message):
         return self.with_properties(properties)
 
     def dead_lettered(
-        self, exchange: str, routing_keys: Sequence[str], properties: core_message.Properties
+        self, exchange: str, routing_keys: Sequence[str], properties: core_message.Properties, failed_count: int
     ) -> DeadLetter:
         assert isinstance(properties, Properties)
         message = self.with_properties(properties)
@@ -118,6 +118,7 @@ class PublishedMessage(Message):
             Publish.of(exchange, routing_keys[0]), message.frames, message.header_size, message.channel_number
         )
         letter._routing_keys = routing_keys
+        letter.failed_count = failed_count
         return letter
 
     def with_properties(self, properties: Properties) -> PublishedMessage:
@@ -154,7 +155,7 @@ class BlindCopied(PublishedMessage):
 class DeadLetter(PublishedMessage):
     """A message that this broker has dead-lettered, under all the keys that it had or under one of its queue's."""
 
-    __slots__ = ("_routing_keys",)
+    __slots__ = ("_routing_keys", "failed_count")
 
     _routing_keys: Sequence[str]
 
@@ -169,7 +170,7 @@ class DeadLetter(PublishedMessage):
     def with_properties(self, properties: Properties) -> PublishedMessage:
         letter = super().with_properties(properties)
         assert isinstance(letter, DeadLetter)
-        letter._routing_keys = self._routing_keys
+        letter._routing_keys, letter.failed_count = self._routing_keys, self.failed_count
         return letter
 
 

@@ -97,7 +97,8 @@ def purge(channel: Channel, method: Queue.Purge) -> Frame | None:
 def delete(channel: Channel, method: Queue.Delete) -> None:
     """queue.delete: a missing queue is no error; answers the ready messages that went with it.
 
-    Raises: RESOURCE_LOCKED (405), PRECONDITION_FAILED (406): not empty, in use.
+    Raises: RESOURCE_LOCKED (405), PRECONDITION_FAILED (406): not empty, in use; NOT_IMPLEMENTED (540): a
+    quorum queue, with a condition.
     Consumers are told after delete-ok (RabbitMQ: QU-32), so the reply is sent here.
     """
     vhost = channel.core.vhost

@@ -349,3 +349,91 @@ def cancel_stops_deliveries_while_others_go_on(c: Conversation) -> None:
     c.call("basic.cancel", consumer_tag="a")
     c.put(q, b"1", b"2")
     c.read(2)
+
+
+# Exclusive consumers, and consumers that the broker cancels
+
+
+@probe("B-14", "CLS-3")
+def exclusive_use_ends_with_channel_and_connection(c: Conversation) -> None:
+    q = c.declare()
+    c.call("channel.open", 2)
+    c.call("basic.consume", 2, queue=q, consumer_tag="a", exclusive=True)
+    c.attempt("basic.consume", queue=q, consumer_tag="b")
+    c.call("channel.close", 2, reply_code=200)
+    other = c.another()
+    other.call("basic.consume", queue=q, consumer_tag="c", exclusive=True)
+    c.attempt("basic.consume", queue=q, consumer_tag="d")
+    with other.quiet():
+        other.call("connection.close", 0, reply_code=200)
+    c.attempt("basic.consume", queue=q, consumer_tag="e", exclusive=True)
+
+
+@probe("B-14")
+def an_exclusive_consumer_is_refused_beside_others_and_then_not(c: Conversation) -> None:
+    q = c.declare()
+    c.call("basic.consume", queue=q, consumer_tag="a")
+    c.call("basic.consume", queue=q, consumer_tag="b")
+    c.attempt("basic.consume", queue=q, consumer_tag="c", exclusive=True)
+    c.call("basic.cancel", consumer_tag="a")
+    c.attempt("basic.consume", queue=q, consumer_tag="c", exclusive=True)
+    c.call("basic.cancel", consumer_tag="b")
+    c.attempt("basic.consume", queue=q, consumer_tag="c", exclusive=True)
+    c.attempt("basic.consume", queue=q, consumer_tag="d")
+
+
+@probe("B-14", "B-39")
+def an_exclusive_consumer_with_a_prefetch_and_a_priority(c: Conversation) -> None:
+    q = c.declare()
+    c.put(q, b"one", b"two")
+    c.call("basic.qos", prefetch_count=1)
+    c.call("basic.consume", queue=q, consumer_tag="a", exclusive=True, arguments={"x-priority": -3})
+    c.read()
+    c.send("basic.nack", delivery_tag=1, requeue=True)
+    c.read()
+    c.send("basic.ack", delivery_tag=2)
+    c.read()
+
+
+@probe("B-13", "QU-35")
+def what_is_unacked_when_the_broker_cancels(c: Conversation) -> None:
+    q = c.declare()
+    c.put(q, b"one", b"two", b"three")
+    c.call("basic.consume", queue=q, consumer_tag="a")
+    c.read(3)
+    other = c.another()
+    other.call("queue.delete", queue=q)
+    c.read()
+    c.send("basic.ack", delivery_tag=1)
+    c.send("basic.reject", delivery_tag=2, requeue=True)
+    c.send("basic.nack", delivery_tag=3)
+    c.sync()
+    c.send("basic.ack", delivery_tag=1)
+    c.read()
+
+
+@probe("B-13")
+def every_consumer_is_told_once(c: Conversation) -> None:
+    q, stays = c.declare(), c.declare("stays")
+    other = c.another()
+    c.call("channel.open", 2)
+    c.call("basic.consume", queue=q, consumer_tag="a")
+    c.call("basic.consume", 2, queue=q, consumer_tag="b")
+    c.call("basic.consume", queue=stays, consumer_tag="c", no_ack=True)
+    other.call("queue.delete", queue=q)
+    c.read(2, in_any_order=True)
+    c.put(stays, b"one")
+    c.read()
+    c.call("basic.cancel", consumer_tag="a")
+
+
+@probe("B-13", "CLS-1")
+def the_consumers_of_another_connections_exclusive_queue_are_its_own(c: Conversation) -> None:
+    """A consumer can only be on the connection that owns the queue, so nobody is left to be told."""
+    other = c.another()
+    q = other.declare(exclusive=True)
+    c.attempt("basic.consume", queue=q, consumer_tag="a")
+    other.call("basic.consume", queue=q, consumer_tag="b")
+    with other.quiet():
+        other.call("connection.close", 0, reply_code=200)
+    c.attempt("basic.consume", queue=q, consumer_tag="a")

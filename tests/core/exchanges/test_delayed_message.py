@@ -157,6 +157,16 @@ def test_a_message_follows_the_bindings_of_the_moment(clock, vhost, exchange, qu
     assert exchange.messages_delayed == 0
 
 
+def test_the_alternate_exchange_of_the_moment_gets_what_is_unroutable_then(clock, vhost, exchange, queue):
+    publish(vhost, 100, "nowhere")
+    declare_exchange(vhost, "ae", "fanout")
+    lost = declare_queue(vhost, "lost")
+    bind_in(vhost, "ae", lost)
+    vhost.policies.set("p", pattern="^x$", definition={"alternate-exchange": "ae"}, apply_to="exchanges")
+    clock.show(1000.1)
+    assert take_all(lost) == [100]
+
+
 def test_it_keeps_all_its_keys(clock, vhost, exchange, queue):
     """CC and BCC."""
     copies = declare_queue(vhost, "copies")

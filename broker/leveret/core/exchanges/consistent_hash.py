@@ -125,7 +125,7 @@ def _header(name: str) -> ValueOf:
 def _property(name: str) -> ValueOf:
     def value_of(message: Message) -> Hashable:
         value: str | int | None = getattr(message.properties, name)
-        return str(value) if isinstance(value, int) else value  # RabbitMQ: a timestamp counts as its digits
+        return value
 
     return value_of
 

@@ -14,7 +14,10 @@ def stable_hash(value: bytes) -> int:
 
 
 def hash_input(value: Hashable) -> bytes:
-    """The bytes that stand for a string, as they came over the wire; for any other value its Python notation."""
+    """The bytes that stand for a string, as they came over the wire; for any other value its Python notation.
+
+    A timestamp counts as its digits, as in RabbitMQ.
+    """
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
