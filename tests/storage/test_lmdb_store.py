@@ -6,16 +6,18 @@ import random
 import shutil
 from collections import Counter
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from leveret.storage import environment, records, writing
-from leveret.storage.base import Store, Totals
+from leveret.storage.base import Batch, Store, StoreError, Totals
 from leveret.storage.check import Survey
 from leveret.storage.directory import DATA_NAME, Directory
 from leveret.storage.environment import Environment
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.opening import open_store
+from leveret.storage.writer import Writer
 from tests.storage.disks import LmdbDisk, add_some, commit, everything, positions
 
 PAGE_BYTES = 4096
@@ -137,6 +139,38 @@ def test_the_map_grows_with_what_is_in_it(tmp_path: Path) -> None:
         commit(store)
     assert [message.payload for message in line.read(-1, 5000)] == [b"%d" % n * 500 for n in range(3000)]
     assert line.totals.message_count == 3000
+    store.close()
+
+
+def test_the_broker_reads_while_the_writer_writes_and_the_map_grows(tmp_path: Path) -> None:
+    open_store(tmp_path, "os")[0].close()
+    directory = Directory(tmp_path)
+    store = LmdbStore(directory, Environment(directory.data_path, is_synced=False, map_bytes=1 << 16), was_clean=True)
+    done: SimpleQueue[tuple[Batch, StoreError | None]] = SimpleQueue()
+    writer = Writer(store.commit, lambda batch, error: done.put((batch, error)))
+    line = store.new_line()
+    expected: list[int] = []
+    is_writing = False
+    chooser = random.Random(3)
+    for round_number in range(600):
+        for _ in range(20):
+            expected.append(line.next_position if not expected else expected[-1] + 1)
+            line.add(expected[-1], b"%d" % expected[-1] * chooser.randrange(1, 300))
+        for position in chooser.sample(expected, len(expected) // 4):
+            expected.remove(position)
+            line.settle(position)
+        if not is_writing and (batch := store.begin_commit()) is not None:
+            writer.submit(batch)
+            is_writing = True
+        found = line.read(expected[0] - 1, 30)
+        assert [message.position for message in found] == expected[:30]
+        assert all(message.payload.startswith(b"%d" % message.position) for message in found)
+        if is_writing and (round_number % 5 == 0 or not done.empty()):
+            batch, error = done.get(timeout=10)
+            assert error is None
+            store.end_commit(batch)
+            is_writing = False
+    writer.stop()
     store.close()
 
 

@@ -101,7 +101,7 @@ class Changes:
     """What one batch holds for one line. Nothing changes in it once its batch has been taken.
 
     added: position -> (payload, expires_at, waiter), rising.
-    marks: position -> (redelivered, delivery_count), also of messages that are in `added`.
+    marks: position -> (redelivered, delivery_count), also of messages in `added`, and of some settled afterwards.
     """
 
     __slots__ = ("added", "is_drop", "is_listed", "line", "marks", "purge", "settled")
@@ -170,8 +170,6 @@ class Line:
     def settle(self, position: int) -> object | None:
         """A message is done with. Answers its waiter if it had not been taken for writing: then it never will be."""
         noted = self._noted
-        if noted.marks:
-            noted.marks.pop(position, None)
         added = noted.added.pop(position, None)
         if added is not None:
             return added[2]
@@ -210,8 +208,6 @@ class Line:
             self._list()
         gone = [position for position in noted.added if not purge.spares(position)]
         waiters = [noted.added.pop(position)[2] for position in gone]
-        for position in gone:
-            noted.marks.pop(position, None)
         noted.purge = self.purged = purge
         return [waiter for waiter in waiters if waiter is not None]
 
