@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,48 @@ def damage(path: Path, kind: bytes) -> int:
     directory.mark_clean()
     directory.release()
     return len(values)
+
+
+def test_meta_pages_that_are_not_one_commit_apart_are_refused(tmp_path: Path, sound) -> None:
+    """LMDB would take the state before the last commits for the newest."""
+    octets, _, _ = sound
+    commits = [int.from_bytes(octets[at : at + 8], sys.byteorder) for at in (144, 4096 + 144)]
+    assert abs(commits[0] - commits[1]) == 1
+    at = 144 if commits[0] < commits[1] else 4096 + 144
+    (tmp_path / DATA_NAME).write_bytes(
+        octets[:at] + (min(commits) + 4096).to_bytes(8, sys.byteorder) + octets[at + 8 :]
+    )
+    with pytest.raises(StoreDamaged, match="meta pages are of commits"):
+        open_store(tmp_path, "fsync")
+
+
+@pytest.mark.parametrize("is_count_damaged", [True, False])
+def test_what_shares_a_damaged_record_s_payload_is_counted_anew(tmp_path: Path, is_count_damaged: bool) -> None:
+    store, _ = open_store(tmp_path, "os")
+    lines = [store.new_line() for _ in range(3)]
+    shared = store.share(b"x" * 2000)
+    for line in lines:
+        line.add(0, shared, 1.5)
+    commit(store)
+    store.close()
+    key = records.PAYLOAD_KEY.pack(records.REFERENCES, 1)
+    if not is_count_damaged:
+        key = records.ENTRY_KEY.pack(records.ENTRY, lines[0].id, 0)
+    octets = (tmp_path / DATA_NAME).read_bytes()
+    value = next(bytes(value) for at, value in environment.walk(tmp_path / DATA_NAME) if at == key)
+    (tmp_path / DATA_NAME).write_bytes(octets.replace(key + value, key + value[:-1] + bytes([value[-1] ^ 1])))
+
+    store, report = open_store(tmp_path, "os")
+    assert report.damaged_path is not None
+    assert report.damaged_path.exists()
+    there = [line for line in store.lines.values() if line.totals.message_count]
+    assert len(there) == (3 if is_count_damaged else 2)
+    for line in there:
+        assert line.read(-1, 1)[0].payload == b"x" * 2000
+        line.settle(0)
+        commit(store)
+    store.close()
+    assert {bytes(key[:1]) for key, _ in environment.walk(tmp_path / DATA_NAME)} == {b"F", b"L"}
 
 
 @pytest.mark.parametrize("kind", [records.DEFINITION, records.LINE])

@@ -352,6 +352,7 @@ def test_a_purge_while_messages_are_written_takes_these_too(disk: Disk) -> None:
     assert line.purge(kept=[1]) == []
     assert positions(line) == [1]
     store.commit(batch)
+    assert positions(line) == [1]
     assert store.end_commit(batch) == ["a", "b"]
     assert positions(line) == [1]
     commit(store)

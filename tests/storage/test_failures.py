@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from leveret.storage.base import Store, StoreFailed, StoreFull
-from leveret.storage.environment import AHEAD_BYTES_MIN
 from leveret.storage.memory import MemoryStore
 from tests.storage.disks import Disk, LmdbDisk, MemoryDisk, add_some, commit, everything, positions
 from tests.storage.failing import FULL, KEPT, LOST, FailingStore, failing_step
@@ -183,7 +182,7 @@ def test_on_a_full_disk_everything_safe_stays_and_service_resumes_with_space(sma
             assert batch is not None
             store.commit(batch)
             assert store.end_commit(batch) == [position]
-    assert position > AHEAD_BYTES_MIN // 4096
+    assert position > 500
     with pytest.raises(StoreFull):
         store.commit(batch)
     assert positions(line) == list(range(position + 1))
@@ -194,17 +193,38 @@ def test_on_a_full_disk_everything_safe_stays_and_service_resumes_with_space(sma
     assert positions(disk.open().lines[line.id]) == list(range(position + 1))
 
 
-def test_on_a_full_disk_messages_can_be_settled(small_disk: Path) -> None:
+def test_on_a_full_disk_messages_can_be_settled_in_the_pages_that_are_free(small_disk: Path) -> None:
+    """Pages are free once the store has been in use; each commit writes to some and gives others back."""
     store = LmdbDisk(small_disk).open()
     line = store.new_line()
-    add_some(line, range(2000))
+    for start in range(0, 2000, 100):
+        add_some(line, range(start, start + 100))
+        commit(store)
+    for position in range(500):
+        line.settle(position)
     commit(store)
     with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space"):
         while True:
             ballast.write(bytes(4096))
-    for position in range(2000):
+    for position in range(500, 2000):
         line.settle(position)
         if position % 50 == 0:
             commit(store)
     commit(store)
     assert positions(line) == []
+
+
+def test_what_lmdb_calls_an_io_error_is_no_space_where_there_is_none(small_disk: Path) -> None:
+    """It says so when only a part of what it wrote found room."""
+    store = LmdbDisk(small_disk).open()
+    line = store.new_line()
+    add_some(line, range(5))
+    batch = store.begin_commit()
+    assert batch is not None
+    (small_disk / "ballast").write_bytes(bytes(7 << 20) + bytes(900 << 10))
+    with failing_step(3, errno.EIO), pytest.raises(StoreFull):
+        store.commit(batch)
+    (small_disk / "ballast").unlink()
+    store.commit(batch)
+    assert positions(line) == [0, 1, 2, 3, 4]
+    assert sorted(path.name for path in (small_disk / "0").iterdir()) == ["lock", "store.mdb", "store.mdb-lock"]

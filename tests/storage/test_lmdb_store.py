@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
 from collections import Counter
 from pathlib import Path
 from queue import SimpleQueue
@@ -172,6 +173,21 @@ def test_the_broker_reads_while_the_writer_writes_and_the_map_grows(tmp_path: Pa
             is_writing = False
     writer.stop()
     store.close()
+
+
+def test_the_map_does_not_move_under_a_reader(tmp_path: Path) -> None:
+    open_store(tmp_path, "os")[0].close()
+    opened = Environment(tmp_path / DATA_NAME, is_synced=False, map_bytes=1 << 16)
+    writer = threading.Thread(target=opened.write, args=[lambda transaction: transaction.put(b"x", bytes(1 << 20))])
+    with opened.reading() as transaction:
+        writer.start()
+        writer.join(timeout=0.2)
+        assert writer.is_alive()
+        assert transaction.get(b"x") is None
+    writer.join()
+    with opened.reading() as transaction:
+        assert transaction.get(b"x") == bytes(1 << 20)
+    opened.close()
 
 
 def test_positions_and_ids_go_on_where_they_were(tmp_path: Path) -> None:

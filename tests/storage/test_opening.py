@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,18 @@ def test_a_store_that_was_changed_after_it_was_closed_is_checked(tmp_path: Path)
     os.utime(tmp_path / DATA_NAME, ns=(1, 1))
     store, report = open_store(tmp_path, "fsync")
     assert not report.was_clean
+    store.close()
+
+
+def test_a_broker_that_died_before_it_wrote_anything_was_not_stopped_cleanly(tmp_path: Path) -> None:
+    """It may have delivered messages."""
+    make_store(tmp_path / "store")
+    store, _ = open_store(tmp_path / "store", "fsync")
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    store.close()
+    store, report = open_store(tmp_path / "copy", "fsync")
+    assert not report.was_clean
+    assert all(message.redelivered for message in store.lines[1].read(-1, 10))
     store.close()
 
 

@@ -1,8 +1,4 @@
-"""LMDB, as the store uses it: one file, one process, a map that grows. The only module that imports it.
-
-LMDB's file is made longer here, in pieces and ahead of its need. So a commit overwrites what is there already, which a
-journalling file system makes durable in less time than a longer file; and a full disk shows before a commit begins.
-"""
+"""LMDB, as the store uses it: one file, one process, a map that grows. The only module that imports it."""
 
 from __future__ import annotations
 
@@ -25,8 +21,7 @@ if TYPE_CHECKING:
     ReadTransaction = lmdb.Transaction[memoryview]
 
 MAP_BYTES_MIN = 1 << 30  # address space, not memory
-AHEAD_BYTES_MIN = 1 << 20
-AHEAD_BYTES_MAX = 1 << 26
+_PROBE_BYTES = 1 << 20
 MAPPED_BYTES_MAX = 1 << 26
 _COMMITS_A_LOOK = 16
 _STATM = Path("/proc/self/statm")
@@ -65,8 +60,6 @@ class Environment:
             )  # fmt: skip
         except lmdb.Error as error:
             raise StoreUnusable(f"{path} cannot be opened: {error}") from error
-        self._page_bytes = self._lmdb.stat()["psize"]
-        self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         self._map_lock = Lock()  # held by readers, who must not see the map move
 
     @contextlib.contextmanager
@@ -80,7 +73,6 @@ class Environment:
 
         Raises StoreFull or StoreFailed, and then nothing was written, as far as is known.
         """
-        shortage = self._extend()
         while True:
             try:
                 with self._lmdb.begin(write=True) as transaction:
@@ -92,7 +84,7 @@ class Environment:
             except lmdb.MapFullError:
                 self._grow_map()
             except lmdb.Error as error:
-                shortage = shortage or self._shortage(error)
+                shortage = self._shortage(error)
                 if shortage is not None:
                     raise StoreFull(f"there is no space for {self._path}: {shortage.strerror}") from error
                 raise StoreFailed(f"{self._path} could not be written: {error}") from error
@@ -106,29 +98,27 @@ class Environment:
             raise StoreFailed(f"{self._path} could not be written: {error}") from error
         finally:
             self._lmdb.close()
-            os.close(self._fd)
-
-    def _extend(self) -> OSError | None:
-        """Lengthen the file if LMDB is near its end. A failure is of interest only if LMDB then fails as well."""
-        used = (self._lmdb.info()["last_pgno"] + 1) * self._page_bytes
-        size = os.fstat(self._fd).st_size
-        ahead = min(max(size // 8, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX)
-        if size - used >= ahead // 2:
-            return None
-        try:
-            zeros = bytes(AHEAD_BYTES_MIN)
-            while size < used + ahead:
-                size += os.pwrite(self._fd, zeros, size)
-        except OSError as error:
-            return error if error.errno in _FULL_ERRNOS else None
-        return None
 
     def _shortage(self, error: lmdb.Error) -> OSError | None:
-        """LMDB says EIO where only part of a page could be written, so ask again for space."""
+        """What is lacking, if that is why a transaction failed."""
         code = _errno(error)
-        if code in _FULL_ERRNOS:
-            return OSError(code, os.strerror(code))
-        return self._extend() if code == errno.EIO else None
+        if code == errno.EIO:  # also what LMDB says where only a part could be written
+            return self._try_space()
+        return OSError(code, os.strerror(code)) if code in _FULL_ERRNOS else None
+
+    def _try_space(self) -> OSError | None:
+        """Ask the file system, which may also keep a quota."""
+        probe_path = self._path.with_suffix(".probe")
+        try:
+            with probe_path.open("wb", buffering=0) as probe:
+                left = _PROBE_BYTES
+                while left:
+                    left -= probe.write(bytes(left))
+        except OSError as error:
+            return error if error.errno in _FULL_ERRNOS else None
+        finally:
+            probe_path.unlink(missing_ok=True)
+        return None
 
     def _unload(self) -> None:
         """Pages that were touched count as this process's memory, although the kernel can take them back. Let go."""
