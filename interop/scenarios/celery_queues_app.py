@@ -1,6 +1,7 @@
 """A Celery application with queues of other kinds; test_celery_queues.py calls it, its worker runs it.
 
-`urgent-first` has priorities, `safe` is a quorum queue whose poisonous tasks go to `buried`.
+`urgent-first` has priorities, `safe` is a quorum queue whose poisonous tasks go to `buried`. Nobody consumes from
+`later`: its tasks go to `urgent-first` when their time has come, a countdown that the broker keeps.
 """
 
 import itertools
@@ -16,6 +17,12 @@ SAFE_ARGUMENTS = {
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": "buried",
 }
+
+LATER = Queue(
+    "later",
+    message_ttl=0.02,
+    queue_arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "urgent-first"},
+)
 
 app = Celery("interop-queues", backend="rpc://")
 app.conf.task_queues = [

@@ -7,13 +7,13 @@ import pytest
 
 from interop.admin import Admin
 from interop.scenarios.blocking import Consumer
-from interop.scenarios.celery_queues_app import POISON_LIMIT, app, attempts, turn
+from interop.scenarios.celery_queues_app import LATER, POISON_LIMIT, app, attempts, turn
 from interop.scenarios.celery_worker import DEADLINE_SECONDS, running_worker
 
 pytestmark = pytest.mark.xdist_group("celery")
 
 
-def test_priorities_quorum_queues_and_poisonous_tasks(admin: Admin) -> None:
+def test_priorities_countdowns_quorum_queues_and_poisonous_tasks(admin: Admin) -> None:
     """One worker, one test: starting a worker takes longer than all it does here."""
     app.conf.broker_url = admin.url
     try:
@@ -39,7 +39,6 @@ def test_priorities_quorum_queues_and_poisonous_tasks(admin: Admin) -> None:
             headers = letter.properties.headers
             assert (headers["id"], headers["x-first-death-reason"]) == (poisonous.id, "delivery_limit")
 
-            delayed = turn.apply_async(countdown=0.2)  # shorter than a second: the worker holds it itself
-            assert delayed.get(timeout=DEADLINE_SECONDS) == len(waiting)
+            assert turn.apply_async(queue=LATER).get(timeout=DEADLINE_SECONDS) == len(waiting)
     finally:
         app.close()

@@ -193,7 +193,6 @@ def test_a_channel_limited_as_a_whole_cannot_consume_from_a_quorum_queue(
         Consumer(limited, queue)
 
 
-@pytest.mark.not_yet("queue.delete of quorum queues with conditions")
 def test_a_quorum_queue_is_not_deleted_on_conditions(
     connect: Connect, channel: BlockingChannel, unique: Callable[[str], str]
 ) -> None:

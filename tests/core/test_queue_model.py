@@ -8,7 +8,7 @@ work that is half done. Times are multiples of a quarter of a second: exact, and
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -344,6 +344,8 @@ class QueueHistories(RuleBasedStateMachine):
 
 
 QueueHistories.TestCase.settings = settings(
-    max_examples=600, stateful_step_count=50, deadline=None, database=None, print_blob=True, report_multiple_bugs=False
-)
-TestQueueHistories = QueueHistories.TestCase
+    max_examples=600, stateful_step_count=50, deadline=None, database=None, print_blob=True,
+    report_multiple_bugs=False, suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+# 15 s of one core, and many times that where cores are shared: or when it looks for the shortest failing history.
+TestQueueHistories = pytest.mark.timeout(600)(QueueHistories.TestCase)

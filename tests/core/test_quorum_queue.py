@@ -65,9 +65,20 @@ def test_without_a_delivery_limit_what_comes_back_goes_to_the_end(client: Client
 def test_without_a_delivery_limit_a_returned_message_loses_its_priority(client: Client, vhost: VirtualHost) -> None:
     """RabbitMQ: rabbit_fifo, `requeue`."""
     queue = quorum_queue(vhost, delivery_limit=-1)
-    publish_all(queue, (0, HIGH), (1, NORMAL), (2, HIGH))
+    publish_all(queue, (0, HIGH), (1, NORMAL), (2, NORMAL))
     get_and_return(client, queue)
-    assert client.get_all(queue) == [2, 1, 0]
+    assert client.get_all(queue) == [1, 2, 0]
+
+
+def test_without_a_delivery_limit_a_returned_message_is_the_youngest(client: Client, vhost: VirtualHost) -> None:
+    """RabbitMQ: rabbit_fifo, `requeue`: 11 is older in the last turn of the round."""
+    queue = quorum_queue(vhost, delivery_limit=-1)
+    publish_all(queue, (0, NORMAL))
+    got = client.get(queue)
+    assert got is not None
+    publish_all(queue, (10, HIGH), (11, HIGH))
+    client.channel.reject(got.delivery_tag, multiple=False, requeue=True)
+    assert client.get_all(queue) == [10, 11, 0]
 
 
 def test_what_a_lost_channel_held_is_served_first_even_without_a_limit(vhost: VirtualHost) -> None:
@@ -241,6 +252,15 @@ def test_a_no_ack_consumer_gets_all_there_is(client: Client, node: Node, queue: 
     assert len(client.received) == 2100
 
 
+def test_a_channel_that_cannot_take_output_gets_nothing(client: Client, queue: Queue) -> None:
+    client.consume(queue)
+    client.channel.pause()
+    publish(queue, 1)
+    assert client.numbers == []
+    client.channel.resume()
+    assert client.numbers == [1]
+
+
 def test_the_limit_of_a_channel_set_later_does_not_hold_for_it(client: Client, queue: Queue) -> None:
     """RabbitMQ: only classic queues are told of it (seen on 3.10.8)."""
     client.consume(queue)
@@ -287,8 +307,26 @@ def start(queue: Queue, tag: str, *, priority: int = 0, prefetch_count: int = 1)
 def test_a_newcomer_of_higher_priority_takes_over_at_once_from_an_idle_one(sac_queue: Queue) -> None:
     """RabbitMQ: "Single active consumer", rabbit_fifo `activate_next_consumer`."""
     low, high = start(sac_queue, "low"), start(sac_queue, "high", priority=1)
-    publish(sac_queue, 1)
+    publish(sac_queue, 1, 2)
     assert (low.numbers, high.numbers) == ([], [1])
+
+
+def test_a_newcomer_of_higher_priority_finds_what_the_active_one_could_not_take(sac_queue: Queue) -> None:
+    low = start(sac_queue, "low")
+    low.channel.pause()
+    publish(sac_queue, 1)
+    high = start(sac_queue, "high", priority=1)
+    assert (low.numbers, high.numbers) == ([], [1])
+
+
+def test_a_fading_consumer_that_goes_makes_way_at_once(node: Node, sac_queue: Queue) -> None:
+    low = start(sac_queue, "low")
+    publish(sac_queue, 1)
+    high = start(sac_queue, "high", priority=1)
+    low.channel.cancel("low")
+    finish(node)
+    publish(sac_queue, 2)
+    assert high.numbers == [2]
 
 
 def test_an_active_consumer_that_holds_messages_gets_no_more_of_them(sac_queue: Queue) -> None:
@@ -322,6 +360,16 @@ def test_a_fading_consumer_comes_back_if_the_other_one_has_gone(sac_queue: Queue
     assert low.numbers == [1]
     low.channel.ack(1, multiple=False)
     assert low.numbers == [1, 2]
+
+
+def test_a_waiting_consumer_waits_whatever_its_channel_does(sac_queue: Queue) -> None:
+    start(sac_queue, "low")
+    publish(sac_queue, 1)
+    high = start(sac_queue, "high", priority=1)
+    high.channel.pause()
+    high.channel.resume()
+    publish(sac_queue, 2)
+    assert high.numbers == []
 
 
 def test_a_newcomer_of_the_same_priority_waits(sac_queue: Queue) -> None:

@@ -57,17 +57,19 @@ def set_policy(harness: BrokerHarness, **definition: object) -> None:
 def test_a_message_that_arrives_is_kept_no_longer(harness: BrokerHarness, client: Client, reason: str) -> None:
     """With the same headers as at most once."""
     declare_target(client)
-    client.declare("q", durable=True, arguments=AT_LEAST_ONCE | {"x-delivery-limit": 0})
+    client.declare("q", durable=True, arguments=AT_LEAST_ONCE | {"x-delivery-limit": 1})
     if reason == "expired":
         client.publish("", "q", b"x", expiration="0")
     else:
         client.publish("", "q", b"x")
+        client.reject(client.get("q", no_ack=False).delivery_tag, requeue=True)
         client.reject(client.get("q", no_ack=False).delivery_tag, requeue=reason == "delivery_limit")
     assert (client.counts("q"), kept(harness)) == ((0, 0), (0, 0))
     letter = client.get("dead")
     (death,) = letter.headers["x-death"]
     assert (death["reason"], death["queue"], death["exchange"], death["routing-keys"]) == (reason, "q", "", ["q"])
     assert (letter.headers["x-first-death-reason"], letter.properties.expiration) == (reason, None)
+    assert "x-delivery-count" not in letter.headers
 
 
 def test_one_that_is_refused_by_one_of_two_is_kept_for_that_one(
@@ -174,7 +176,10 @@ def test_one_that_dies_behind_those_that_wait_does_not_overtake_them(
     bodies = [b"%d" % number for number in range(2 * ON_THEIR_WAY_MAX)]
     die(client, *bodies)
     declare_target(client)
+    harness.node.run_slice()
+    assert kept(harness)[0] == ON_THEIR_WAY_MAX
     die(client, b"last")
+    assert kept(harness)[0] == ON_THEIR_WAY_MAX + 1
     harness.run_work()
     assert client.drain("dead") == [*bodies, b"last"]
 
@@ -304,6 +309,20 @@ def test_what_is_kept_counts_for_its_length(harness: BrokerHarness, client: Clie
     client.expect(Basic.Ack)
 
 
+def test_what_is_refused_takes_no_turn(harness: BrokerHarness, client: Client, source: str) -> None:
+    """It does not count among the messages of which every third is a normal one (PRI-3)."""
+    die(client, b"dead")
+    set_policy(harness, max_length=0)
+    client.consume("q", "c", channel=2)
+    client.publish("", "q", b"refused")
+    client.cancel("c", channel=2)
+    harness.node.vhost("/").policies.clear("p")
+    client.publish("", "q", b"normal")
+    for body in (b"high 1", b"high 2"):
+        client.publish("", "q", body, priority=9)
+    assert client.drain("q") == [b"high 1", b"normal", b"high 2"]
+
+
 def test_what_is_kept_counts_for_its_bytes(harness: BrokerHarness, client: Client) -> None:
     """RabbitMQ: reject_publish_source_queue_max_length_bytes."""
     client.declare("q", durable=True, arguments=AT_LEAST_ONCE | {"x-max-length-bytes": 3, "x-message-ttl": 0})
@@ -337,6 +356,15 @@ def test_delete_drops_what_is_kept_and_counts_only_what_is_ready(
     harness.advance(10 * RETRY_SECONDS)
     harness.run_work()
     assert client.counts("dead") == (0, 0)
+
+
+def test_delete_drops_those_that_wait_too(harness: BrokerHarness, client: Client, source: str) -> None:
+    die(client, *[b"x"] * 2 * ON_THEIR_WAY_MAX)
+    declare_target(client)
+    harness.node.run_slice()
+    client.call(make(Queue.Delete, queue="q"), Queue.DeleteOk)
+    harness.run_work()
+    assert client.counts("dead") == (ON_THEIR_WAY_MAX, 0)
 
 
 def test_what_is_kept_does_not_keep_the_queue(harness: BrokerHarness, client: Client) -> None:

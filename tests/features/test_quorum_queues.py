@@ -150,6 +150,18 @@ def test_rejections_are_counted_all_the_way_round(client: Client) -> None:
     assert counts == [None, 1, 2]
 
 
+def test_rejections_are_not_forgotten_on_a_delay(harness: BrokerHarness, client: Client) -> None:
+    """A message held by x-delayed-message has its headers written anew."""
+    declare(client, "dead")
+    client.declare_exchange("later", "x-delayed-message", arguments={"x-delayed-type": "fanout"})
+    client.bind("dead", "later")
+    declare(client, dead_letter_exchange="later")
+    client.publish("", "q", b"x", headers={"x-delay": 1000})
+    client.reject(client.get("q", no_ack=False).delivery_tag, requeue=False)
+    harness.advance(1)
+    assert client.get("dead").headers["x-delivery-count"] == 1
+
+
 def test_a_lost_channel_is_a_failed_delivery_and_a_nack_is_not(client: Client) -> None:
     declare(client, "dead")
     client.declare("q", durable=True, arguments=QUORUM | TO_DEAD | {"x-delivery-limit": 2})

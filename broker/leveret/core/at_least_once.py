@@ -51,8 +51,7 @@ class AtLeastOnce:
     def retry(self) -> None:
         """Try again what has not arrived."""
         for passage in list(self._on_their_way):
-            if not passage.owed_count:
-                self._try(passage)
+            self._try(passage)
 
     def close(self) -> None:
         """Forget all of it."""
@@ -62,14 +61,13 @@ class AtLeastOnce:
         self._rest()
 
     def _send(self) -> None:
-        """The next ones, as many as may be on their way at once. One slice of it."""
+        """The next ones, as many as may be on their way at once. One slice; each that arrives asks for another one."""
         for _ in range(SLICE_MESSAGES):
             if not self._waiting or len(self._on_their_way) >= ON_THEIR_WAY_MAX:
                 return
             passage = _Passage(self._waiting.popleft())
             self._on_their_way[passage] = None
             self._try(passage)
-        self._queue.vhost.node.add_work(self._send)
 
     def _try(self, passage: _Passage) -> None:
         def answered(target_name: str, outcome: int) -> None:
@@ -91,11 +89,9 @@ class AtLeastOnce:
             passage.is_refused = True
         else:
             passage.taken_by.add(target_name)
-        if passage.owed_count or passage not in self._on_their_way:
-            return
-        if passage.is_refused:
+        if not passage.owed_count and passage.is_refused:
             self._try_later()
-        else:
+        elif not passage.owed_count:
             self._arrived(passage)
 
     def _arrived(self, passage: _Passage) -> None:

@@ -135,8 +135,7 @@ def _federation_refusal(definition: Definition) -> str | None:
         try:
             compile_pattern(pattern)
         except InvalidPattern as error:
-            text = f"could not compile pattern {pattern} to a regular expression. Error: "
-            return text + error.printed(column=len(text) + 1)
+            return f"could not compile pattern {pattern} to a regular expression. Error: {error}"
     return None
 
 

@@ -1,8 +1,7 @@
 """Values of JSON the way Erlang prints them (`~tp`), for the refusal texts in which RabbitMQ quotes what it was given.
 
 A string is `<<"abc">>`, an object `#{<<"a">> => 1}` with its keys sorted, an array `[1,2]`, or `"ab"` if all its
-numbers could be characters. RabbitMQ breaks long texts into lines, and so do `pair` and `pairs`; other values come in
-one line here.
+numbers could be characters. RabbitMQ breaks long texts into lines; here all come in one.
 """
 
 from __future__ import annotations
@@ -10,12 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final
 
 from leveret_protocol import erlang_text
-
-LINE_CHARACTERS_MAX: Final = 80  # RabbitMQ: what the next bracket would bring to that many goes into a new line
-NEXT_LINE: Final = "\n "
 
 
 def printed(value: object) -> str:
@@ -34,27 +29,14 @@ def printed(value: object) -> str:
             return f"#{{{','.join(f'{_binary(str(key))} => {printed(item)}' for key, item in entries)}}}"
         case list():
             text = "".join(chr(item) for item in value if type(item) is int and 0 <= item <= 255)
-            quoted = printed_text(text) if text and len(text) == len(value) else None
+            quoted = _quoted(text) if text and len(text) == len(value) else None
             return quoted or f"[{','.join(map(printed, value))}]"
     return str(value)
 
 
-def pair(first: str, second: str, column: int, more: int = 0) -> str:
-    """`{first,second}`, in two lines if it were too long for one.
-
-    first, second: as printed. column: where it begins, from 1. more: how many characters come after it.
-    """
-    text = f"{{{first},{second}}}"
-    return text if column + len(text) + more < LINE_CHARACTERS_MAX else f"{{{first},\n{' ' * column}{second}}}"
-
-
 def pairs(items: Iterable[tuple[str, object]]) -> str:
-    """`[{<<"a">>,1},{<<"b">>,2}]` at the beginning of a line; one pair a line if it were too long for one."""
-    shown = [(_binary(key), printed(value)) for key, value in items]
-    text = f"[{','.join(f'{{{key},{value}}}' for key, value in shown)}]"
-    if len(text) + 1 < LINE_CHARACTERS_MAX:
-        return text
-    return f"[{f',{NEXT_LINE}'.join(pair(key, value, column=2, more=1) for key, value in shown)}]"
+    """`[{<<"a">>,1},{<<"b">>,2}]`"""
+    return f"[{','.join(f'{{{_binary(key)},{printed(value)}}}' for key, value in items)}]"
 
 
 def printed_float(value: float) -> str:
@@ -70,7 +52,7 @@ def printed_float(value: float) -> str:
     return plain if len(plain) <= len(scientific) else scientific
 
 
-def printed_text(text: str) -> str | None:
+def _quoted(text: str) -> str | None:
     """An Erlang string, `"abc"`; None if there is something in it that Erlang would rather tell in numbers."""
     try:
         shown = erlang_text.binary(text.encode("latin-1"))
@@ -81,7 +63,7 @@ def printed_text(text: str) -> str | None:
 
 def _binary(text: str) -> str:
     """`/utf8` marks what is not ASCII. RabbitMQ 3.10 shows that byte by byte."""
-    quoted = printed_text(text)
+    quoted = _quoted(text)
     if quoted is None:
         return erlang_text.decimals(_bytes(text))
     return f"<<{quoted}>>" if text.isascii() else f"<<{quoted}/utf8>>"

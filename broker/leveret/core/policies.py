@@ -26,8 +26,6 @@ APPLY_TO: Final[Mapping[str, frozenset[str]]] = {
     "streams": frozenset({"stream"}),
 }
 
-INVALID_PATTERN: Final = "pattern should be regular expression but is invalid: "
-
 # As the HTTP API and definition files have it.
 PolicyEntry = TypedDict(
     "PolicyEntry",
@@ -189,7 +187,7 @@ def _policy(
         try:
             name_matches = compile_pattern(pattern)
         except InvalidPattern as error:
-            refusals.append(INVALID_PATTERN + error.printed(column=len(INVALID_PATTERN) + 1))
+            refusals.append(f"pattern should be regular expression but is invalid: {error}")
     else:
         refusals.append(f"pattern should be a binary but was {printed(pattern)}")
     if not isinstance(priority, int | float) or isinstance(priority, bool):

@@ -36,7 +36,7 @@ class QuorumConsumer(Consumer):
 
     @property
     def has_room(self) -> bool:
-        return not self.channel.is_paused and (self.no_ack or self.unacked_count < self.prefetch_count)
+        return not self.channel.is_paused and self.unacked_count < self.prefetch_count
 
     def deliver(self, entry: Entry) -> bool:
         return super().deliver(entry) or self.has_room
@@ -293,11 +293,6 @@ class QuorumQueue(Queue):
             self._is_fading = True
             if self.refresh(active):
                 self.pump()
-
-    def consumers_left(self) -> None:
-        if self.active_consumer not in self.consumers:
-            self._is_fading = False
-        super().consumers_left()
 
     def refresh(self, consumer: Consumer) -> bool:
         if not self._is_fading or consumer is not self.active_consumer or consumer.unacked_count:
