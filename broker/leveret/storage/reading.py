@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from leveret.storage.environment import ReadTransaction
 
 
+_ENTRY_BYTES_MIN = records.ENTRY_HEAD.size + records.CHECKSUM_BYTES
+
+
 def records_of_kind(transaction: ReadTransaction, kind: bytes) -> Iterator[tuple[memoryview, memoryview]]:
     """Keys and records. Raises DamagedRecord."""
     with transaction.cursor() as cursor:
@@ -77,7 +80,10 @@ class LineReader:
     def _decode(self, key: records.Octets, position: int, value: memoryview, found: list[StoredMessage]) -> None:
         try:
             record = value[: -records.CHECKSUM_BYTES]
-            if crc32(record, crc32(key)) != records.U32.unpack(value[-records.CHECKSUM_BYTES :])[0]:
+            if (
+                len(value) < _ENTRY_BYTES_MIN
+                or crc32(record, crc32(key)) != records.U32.unpack(value[-records.CHECKSUM_BYTES :])[0]
+            ):
                 raise DamagedRecord
             flags, delivery_count, expires_at = records.ENTRY_HEAD.unpack_from(record)
             payload = self._payload_apart(record) if flags & records.APART else bytes(record[records.PAYLOAD_AT :])
