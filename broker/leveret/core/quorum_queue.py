@@ -54,12 +54,13 @@ class QuorumEntry(TimedEntry):
     __slots__ = ("failed_count", "original", "return_count")
 
     def __init__(self, message: Message, position: int, expires_at: float | None) -> None:
-        super().__init__(message, position, expires_at)
-        self.original = message
+        self.message = self.original = message
+        self.position = position
+        self.expires_at = expires_at
         self.return_count = 0
         self.failed_count = message.failed_count
-        if self.failed_count:
-            self.redelivered = True
+        self.redelivered = self.failed_count > 0
+        if self.redelivered:
             self.show(self.failed_count)
 
     def show(self, delivery_count: int) -> None:
