@@ -7,9 +7,7 @@
     assert client.get("q").body == b"hello"
 
 Everything happens at once, so nothing has to be waited for: what a method brought about is in `received()` when `send`
-returns. Only what the broker cuts into slices waits, for `harness.run_work()`.
-
-What clients receive is taken apart here and not by the broker's own reader, and checked on the way: whole frames, the
+returns. Only what the broker cuts into slices waits, for `harness.run_work()`. What clients receive is taken apart here and not by the broker's own reader, and checked on the way: whole frames, the
 content of a message in one piece, no body frame beyond frame_max.
 """
 
@@ -21,9 +19,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from leveret.auth.users import User, Users
+from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
+from leveret.handlers.stored import loaded, stored_form
+from leveret.storage.base import Store
+from leveret.storage.memory import MemoryStore
 from leveret_protocol import constants, methods
 from leveret_protocol.content import Properties, content_frames, decode_properties, encode_header
 from leveret_protocol.errors import ReplyCode
@@ -144,7 +146,9 @@ class Client:
     # -- sending ----------------------------------------------------------------------------------------------------
 
     def send_bytes(self, data: bytes) -> None:
+        """A turn of the broker."""
         self.connection.receive(data)
+        self.connection.tell_confirms()
 
     def send(self, *sent: Frame, channel: int = 1) -> None:
         """The methods, in one piece."""
@@ -184,6 +188,7 @@ class Client:
 
     def received_bytes(self) -> bytes:
         """What a socket would have been given since the last look."""
+        self.connection.tell_confirms()
         output = self.connection.output
         data = b"".join(output)
         assert not data or self.wakes, "output that the shell was never woken for"
@@ -353,9 +358,11 @@ class BrokerHarness:
     now_seconds: what the message clock shows; tests move it, with `advance` if something is due meanwhile.
     """
 
-    def __init__(self) -> None:
-        self.now_seconds = 1_700_000_000.0
-        self.node = Node("leveret@test", now=lambda: self.now_seconds, make_message=make_message)
+    def __init__(self, store: Store | None = None, now_seconds: float = 1_700_000_000.0) -> None:
+        self.now_seconds = now_seconds
+        self.store = store
+        keeper = None if store is None else Keeper(store, stored_form, loaded)
+        self.node = Node("leveret@test", now=lambda: self.now_seconds, make_message=make_message, keeper=keeper)
         tags = {"guest": ["administrator"], "stand-in": ["impersonator"]}
         self.users = Users(
             User.with_password(name, password, tags.get(name, ())) for name, password in PASSWORDS.items()
@@ -391,6 +398,33 @@ class BrokerHarness:
             self.now_seconds = max(self.now_seconds, next_at)
             timers.run_due()
         self.now_seconds = end
+
+    @classmethod
+    def durable(cls) -> BrokerHarness:
+        """With a store, whose contents stay when the harness goes."""
+        return cls(MemoryStore())
+
+    def stopped(self) -> BrokerHarness:
+        """A broker on what this one leaves when it is stopped in order."""
+        for connection in list(self.node.connections):
+            connection.force_close("shutdown")
+        self.node.note_redelivered()
+        self.commit()
+        assert self.store is not None
+        self.store.close()
+        return self.killed()
+
+    def killed(self) -> BrokerHarness:
+        """A broker on what this one had committed when it was killed."""
+        assert isinstance(self.store, MemoryStore)
+        return BrokerHarness(MemoryStore(self.store.contents), self.now_seconds)
+
+    def commit(self) -> None:
+        """Have everything that was noted in the store committed, and tell those who wait for it."""
+        assert self.store is not None
+        while (batch := self.store.begin_commit()) is not None:
+            self.store.commit(batch)
+            tell_safe(self.store.end_commit(batch))
 
     def run_work(self) -> int:
         """Run slices until none is left; answers how many there were."""

@@ -22,7 +22,7 @@ DOORS = {
     "__init__": {"broker"},
     "__main__": {"cli"},
     "version": set(),
-    "cli": {"broker"},
+    "cli": {"broker", "storage.base"},
     "broker": {"shell", "handlers", "core", "auth", "storage"},
     "shell": {"handlers", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
@@ -39,7 +39,7 @@ DOORS = {
 }
 
 # Room -> packages from the registry.
-PACKAGES = {"shell": {"trio"}, "broker": {"trio"}}
+PACKAGES = {"shell": {"trio"}, "broker": {"trio"}, "cli": {"platformdirs"}}
 
 # Packages that one module hides from all others.
 HIDDEN_PACKAGES = {

@@ -6,22 +6,28 @@ Puts the rooms together: the core's node, the users, and the shell that serves t
 import contextlib
 import functools
 import logging
+import shutil
 import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import trio
 
 from leveret.auth.users import Users
+from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
+from leveret.handlers.stored import loaded, stored_form
+from leveret.shell.commits import Commits, commit_rest
 from leveret.shell.listener import listen
 from leveret.shell.server import Server
+from leveret.storage.base import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -49,21 +55,28 @@ class _Running:
 
 
 class Broker:
-    """An AMQP broker that keeps everything in memory; each time it is entered it begins empty.
+    """An AMQP broker. Without a data directory it keeps everything in memory, and begins empty each time it is entered.
 
         async with leveret.Broker() as broker:
             await trio.to_thread.run_sync(use_it_with_pika, broker.url)
 
     host: a name or an address; a name is listened on at all its addresses.
     port: 0 takes a free one, which is here once the broker is entered.
+    data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
+    durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
 
-    Entering raises OSError where it cannot listen. Leaving closes all connections with CONNECTION_FORCED (320), and
-    takes no more than a second. A failure of the broker itself cancels the block, and is raised out of it.
+    Entering raises OSError where it cannot listen, StoreError if the data directory cannot be used. Leaving closes all
+    connections with CONNECTION_FORCED (320), and takes no more than a second. A failure of the broker itself cancels
+    the block, and is raised out of it.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", port: int = 0, *, data_dir: Path | None = None, durability: str = "fsync"
+    ) -> None:
         self.host = host
         self.port = port
+        self.data_dir = data_dir
+        self.durability = durability
         self._asked_port = port
         self._running: _Running | None = None
 
@@ -108,17 +121,46 @@ class Broker:
     async def _serve(self) -> AsyncIterator[None]:
         listeners = await listen(self.host, self._asked_port)
         self.port = listeners[0].port
-        node = Node(f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message)
-        users = Users.with_guest()
-        server = Server(functools.partial(Connection, node, users), node)
-        try:
-            async with trio.open_nursery() as nursery:
-                await nursery.start(server.serve, listeners)
-                self._running = _Running(node, users, server, trio.lowlevel.current_trio_token())
-                yield
-                nursery.cancel_scope.cancel()
-        finally:
-            self._running = None
+        with self._stored() as keeper:
+            node = Node(f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message, keeper=keeper)
+            users = Users.with_guest()
+            server = Server(functools.partial(Connection, node, users), node, self._make_commits(node))
+            try:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(server.serve, listeners)
+                    self._running = _Running(node, users, server, trio.lowlevel.current_trio_token())
+                    yield
+                    nursery.cancel_scope.cancel()
+            finally:
+                self._running = None
+            if keeper is not None:
+                node.note_redelivered()
+                commit_rest(keeper.store)
+
+    def _make_commits(self, node: Node) -> Callable[[Callable[[], None]], Commits] | None:
+        if node.keeper is None or self.data_dir is None:
+            return None
+        disk_free_bytes = functools.partial(_free_bytes, self.data_dir)
+        return functools.partial(Commits, node.keeper.store, disk_free_bytes, node.alarms, tell_safe)
+
+    @contextlib.contextmanager
+    def _stored(self) -> Iterator[Keeper | None]:
+        if self.data_dir is None:
+            yield None
+            return
+        from leveret.storage.opening import open_store  # a broker in memory does not wait for it
+
+        store, report = open_store(self.data_dir, self.durability)
+        for loss in report.lost:
+            log.error("%s was damaged; lost: %s", self.data_dir, loss)
+        if report.damaged_path is not None:
+            log.error("the damaged file is kept as %s", report.damaged_path)
+        with contextlib.closing(store):
+            yield Keeper(store, stored_form, loaded)
+
+
+def _free_bytes(path: Path) -> int:
+    return shutil.disk_usage(path).free
 
 
 @contextlib.contextmanager
@@ -160,7 +202,8 @@ def run_in_thread(host: str = "127.0.0.1", port: int = 0) -> Iterator[Broker]:
 def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
     """Run until SIGTERM or SIGINT; `on_ready` is called once clients can connect.
 
-    Raises OSError where it cannot listen, and what `on_ready` raises.
+    Raises OSError where it cannot listen, StoreError if the data directory cannot be used or fails later, and what
+    `on_ready` raises.
     """
 
     async def serve() -> None:
@@ -171,4 +214,19 @@ def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
                     log.info("stopping: %s", signal.Signals(number).name)
                     break
 
-    trio.run(serve)
+    try:
+        trio.run(serve)
+    except BaseExceptionGroup as group:
+        of_store, others = group.split(StoreError)
+        if of_store is None or others is not None:
+            raise
+        raise _only(of_store) from None
+
+
+def _only(group: BaseExceptionGroup[StoreError]) -> StoreError:
+    """There is one store, but trio groups what its tasks raise."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, StoreError)
+    return error

@@ -39,7 +39,7 @@ class Publish:
     exchange, routing_key: any bytes (RabbitMQ: FRM-11 exempts this method from the UTF-8 check), `surrogateescape`.
     deliver_suffix: the bytes of a basic.deliver frame after the delivery tag, for redelivered 0 and 1: redelivered
         octet, exchange, routing key, frame end.
-    routes, routes_generation: for whoever routes, to remember where this leads; not touched here.
+    routes, kept_routes, routes_generation: for whoever routes, to remember where this leads; not touched here.
     """
 
     __slots__ = (  # noqa: RUF023 - in the order of the docstring
@@ -49,6 +49,7 @@ class Publish:
         "immediate",
         "deliver_suffix",
         "routes",
+        "kept_routes",
         "routes_generation",
     )
 
@@ -61,6 +62,7 @@ class Publish:
     immediate: bool
     deliver_suffix: tuple[bytes, bytes]
     routes: object | None
+    kept_routes: object | None
     routes_generation: int
 
     def __init__(self, arguments: bytes, exchange_size: int, bits: int) -> None:
@@ -72,6 +74,7 @@ class Publish:
         end = arguments + _FRAME_END
         self.deliver_suffix = (b"\x00" + end, b"\x01" + end)
         self.routes = None
+        self.kept_routes = None
         self.routes_generation = -1
 
     @classmethod

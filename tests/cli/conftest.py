@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def leveret(tmp_path):
-    """Starts `python -m leveret <arguments>` in an empty folder. What still runs at the end of the test is killed."""
+    """Starts `python -m leveret <arguments>` in an empty folder, which is the user's home too.
+
+    What still runs at the end of the test is killed.
+    """
     started = []
 
     def start(*arguments, preexec_fn=None):
@@ -20,7 +23,7 @@ def leveret(tmp_path):
         process = subprocess.Popen(
             [sys.executable, "-m", "leveret", *arguments],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(folders), "HOME": str(tmp_path), "XDG_DATA_HOME": ""},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -11,7 +11,7 @@ import time
 import pika
 import pytest
 
-READY = re.compile(r"leveret ready on (amqp://127\.0\.0\.1:(\d+)) in (\d+\.\d\d) s \(in memory\)\n")
+READY = re.compile(r"leveret ready on (amqp://127\.0\.0\.1:(\d+)) in (\d+\.\d\d) s \((.+)\)\n")
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_second_signal_while_it_stops_changes_nothing(ready):
 
 
 def test_the_port_file_holds_the_port_when_the_line_is_there(ready, tmp_path):
-    _, _, port = ready("--port-file", "sub.port")
+    _, _, port = ready("--in-memory", "--port-file", "sub.port")
     assert (tmp_path / "sub.port").read_text() == f"{port}\n"
     assert stat.S_IMODE((tmp_path / "sub.port").stat().st_mode) & 0o444
     assert [path.name for path in tmp_path.iterdir()] == ["sub.port"]
@@ -174,12 +174,63 @@ def test_a_port_file_that_cannot_be_written_is_said_in_one_line(ended, port_file
     assert stderr.startswith("leveret server: cannot write the port to ")
 
 
-def test_a_data_directory_is_refused_in_one_line(ended, tmp_path):
-    status, stdout, stderr = ended("server", "--port", "0", "--data-dir", "data")
-    assert (status, stdout) == (2, "")
+def published_and_counted(url):
+    """Publish one persistent message to a durable queue; answers how many are in it then."""
+    with contextlib.closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("q", durable=True)
+        channel.basic_publish("", "q", b"kept", pika.BasicProperties(delivery_mode=2))
+        return channel.queue_declare("q", passive=True).method.message_count
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_confirmed_is_there_after_the_next_start(ready, tmp_path, number):
+    for count in (1, 2):
+        process, url, _ = ready("--data-dir", "data")
+        assert published_and_counted(url) == count
+        process.send_signal(number)
+        process.wait(10)
+    assert (tmp_path / "data").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        ([], "fsync, data in {home}/.local/share/leveret"),
+        (["--data-dir", "data"], "fsync, data in data"),
+        (["--data-dir", "data", "--durability", "os"], "os, data in data"),
+        (["--in-memory"], "in memory"),
+        (["--durability", "memory"], "in memory"),
+    ],
+)
+def test_the_ready_line_tells_where_messages_are_kept(leveret, tmp_path, arguments, where):
+    line = leveret("server", "--port", "0", *arguments).stdout.readline()
+    assert READY.fullmatch(line)[4] == where.format(home=tmp_path)
+
+
+def test_nothing_is_kept_in_memory(ready, tmp_path):
+    for _ in range(2):
+        process, url, _ = ready("--in-memory")
+        assert published_and_counted(url) == 1
+        stop(process)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_broker_on_one_directory_is_refused_in_one_line(ready, ended):
+    process, _, _ = ready("--data-dir", "data")
+    status, stdout, stderr = ended("server", "--port", "0", "--data-dir", "data", "--log-level", "error")
+    assert (status, stdout) == (1, "")
     assert one_line(stderr)
-    assert "in memory only" in stderr
-    assert not (tmp_path / "data").exists()
+    assert f"process {process.pid}" in stderr
+
+
+def test_a_directory_that_cannot_be_used_is_said_in_one_line(ended, tmp_path):
+    (tmp_path / "data").write_text("not a folder")
+    status, stdout, stderr = ended("server", "--port", "0", "--data-dir", "data", "--log-level", "error")
+    assert (status, stdout) == (1, "")
+    assert one_line(stderr)
+    assert stderr.startswith("leveret server: ")
 
 
 @pytest.mark.parametrize(
@@ -211,5 +262,5 @@ def test_version(ended):
 def test_help_names_every_option(ended):
     status, stdout, stderr = ended("server", "--help")
     assert (status, stderr) == (0, "")
-    for option in ("--host", "--port", "--in-memory", "--data-dir", "--log-level", "--port-file"):
+    for option in ("--host", "--port", "--in-memory", "--data-dir", "--durability", "--log-level", "--port-file"):
         assert option in stdout

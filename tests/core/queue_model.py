@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from leveret.core import queue as queue_module
-from leveret.core import vhost as vhost_module
+from leveret.core import queue_types
 from leveret.core.channel import Channel
 from leveret.core.classic_queue import ClassicQueue
 from leveret.core.consumer import Consumer
@@ -426,8 +426,8 @@ class World:
         self.handed_over: set[Copy] = set()
         self._patches = [
             patch.object(queue_module, "SLICE_MESSAGES", SLICE_MESSAGES),
-            patch.object(vhost_module, "ClassicQueue", TappedClassicQueue),
-            patch.object(vhost_module, "PriorityQueue", TappedPriorityQueue),
+            patch.object(queue_types, "ClassicQueue", TappedClassicQueue),
+            patch.object(queue_types, "PriorityQueue", TappedPriorityQueue),
         ]
         for each in self._patches:
             each.start()

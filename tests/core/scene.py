@@ -24,6 +24,7 @@ class NumberedMessage(Message):
     body = b""
     body_size_bytes = 0
     is_dead_letter = False
+    is_persistent = False
 
     def __init__(
         self, number: int, size_bytes: int = 1, *, expiration_ms: int | None = None, priority: int | None = None

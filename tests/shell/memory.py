@@ -135,6 +135,7 @@ class ToldConnection:
         self.heartbeat_seconds = 0
         self.drop_after_seconds = None
         self.publishes_into_backlog = False
+        self.is_blocked = False
         self.wake = wake
         self.calls = []
         self.received = []
@@ -151,6 +152,9 @@ class ToldConnection:
     def receive(self, data):
         self.received.append(data)
         self.on_receive(self, data)
+
+    def tell_confirms(self):
+        """It has none."""
 
     def force_close(self, reason):
         self.calls.append(("force_close", reason))

@@ -18,7 +18,7 @@ _LOADED_AT = time.monotonic()
 
 EXIT_STOPPED = 0
 EXIT_CANNOT_START = 1
-EXIT_USAGE = 2
+EXIT_STORE_FAILED = 3  # 2 is that of wrong options
 
 _PORT_MAX = 65535
 
@@ -38,8 +38,16 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         "--port", type=_port, default=5672, help="port for AMQP; 0 takes a free one (default %(default)s)"
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--in-memory", action="store_true", help="keep nothing once stopped (default)")
-    where.add_argument("--data-dir", type=Path, metavar="DIR", help="not in this version: keep messages in DIR")
+    where.add_argument("--in-memory", action="store_true", help="keep nothing once stopped")
+    where.add_argument(
+        "--data-dir", type=Path, metavar="DIR",
+        help="keep durable queues and persistent messages here (default: in the user's data folder)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--durability", default="fsync", choices=["memory", "os", "fsync"],
+        help="what a confirmed message has survived: the loss of power (fsync, default), the end of the process (os), "
+        "nothing (memory, as --in-memory)",
+    )  # fmt: skip
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(default %(default)s)"
     )
@@ -50,10 +58,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code: 0 stopped by a signal, 1 could not start, 2 asked for what there is not."""
-    if arguments.data_dir is not None:
-        _complain("--data-dir: this version keeps messages in memory only; leave it out or give --in-memory")
-        return EXIT_USAGE
+    """Returns the exit code: 0 stopped by a signal, 1 could not start, 3 the store failed."""
     # A signal during the imports below is as good a reason to stop as later. The broker puts its own handlers in place.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_while_starting)
@@ -61,10 +66,17 @@ def run(arguments: argparse.Namespace) -> int:
     _raise_limit_of_open_files()
 
     from leveret.broker import Broker, run_in_foreground
+    from leveret.storage.base import StoreError, StoreFailed
 
-    broker = Broker(arguments.host, arguments.port)
+    broker = Broker(arguments.host, arguments.port, data_dir=_data_dir(arguments), durability=arguments.durability)
     try:
         run_in_foreground(broker, lambda: _tell_ready(broker, arguments.port_file))
+    except StoreFailed as error:
+        _complain(f"stopped, because what it confirms would not be kept any more: {error}")
+        return EXIT_STORE_FAILED
+    except StoreError as error:
+        _complain(str(error))
+        return EXIT_CANNOT_START
     except CannotStart as error:
         _complain(str(error))
         return EXIT_CANNOT_START
@@ -72,6 +84,17 @@ def run(arguments: argparse.Namespace) -> int:
         _complain(f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}")
         return EXIT_CANNOT_START
     return EXIT_STOPPED
+
+
+def _data_dir(arguments: argparse.Namespace) -> Path | None:
+    """None: everything is kept in memory."""
+    if arguments.in_memory or arguments.durability == "memory":
+        return None
+    if arguments.data_dir is not None:
+        return Path(arguments.data_dir)
+    from platformdirs import user_data_path
+
+    return user_data_path("leveret", appauthor=False)
 
 
 def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
@@ -82,7 +105,8 @@ def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
             write_port_file(port_file, broker.port)
         except OSError as error:
             raise CannotStart(f"cannot write the port to {port_file}: {error.strerror}") from error
-    print(f"leveret ready on {broker.url} in {_seconds_since_process_start():.2f} s (in memory)", flush=True)
+    where = "in memory" if broker.data_dir is None else f"{broker.durability}, data in {broker.data_dir}"
+    print(f"leveret ready on {broker.url} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
 
 
 def _configure_log(level: str) -> None:

@@ -12,9 +12,12 @@ Here it is also tried when the topology of the virtual host changes, and much of
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from leveret.core.dead_letter import Death, letters_of, post
+from leveret.core.message import Entry
 from leveret.core.queue import REFUSED, SLICE_MESSAGES
 
 if TYPE_CHECKING:
@@ -26,13 +29,17 @@ RETRY_SECONDS = 1.0  # RabbitMQ: dead_letter_worker_publisher_confirm_timeout, 1
 
 
 class AtLeastOnce:
-    """The dead messages that one queue keeps. message_bytes: of their bodies."""
+    """The dead messages that one queue keeps. Iterating gives their entries. message_bytes: of their bodies.
 
-    __slots__ = ("_on_their_way", "_queue", "_timer", "_waiting", "message_bytes")
+    forget(entry): the message has arrived, or is given up.
+    """
 
-    def __init__(self, queue: Queue) -> None:
+    __slots__ = ("_forget", "_on_their_way", "_queue", "_timer", "_waiting", "message_bytes")
+
+    def __init__(self, queue: Queue, forget: Callable[[Entry], None]) -> None:
         self._queue = queue
-        self._waiting: deque[Death] = deque()
+        self._forget = forget
+        self._waiting: deque[_Passage] = deque()
         self._on_their_way: dict[_Passage, None] = {}
         self._timer: Timer | None = None
         self.message_bytes = 0
@@ -41,10 +48,13 @@ class AtLeastOnce:
     def message_count(self) -> int:
         return len(self._waiting) + len(self._on_their_way)
 
-    def add(self, death: Death) -> None:
+    def __iter__(self) -> Iterator[Entry]:
+        return (passage.entry for passage in chain(self._on_their_way, self._waiting))
+
+    def add(self, death: Death, entry: Entry) -> None:
         """Keep this message, and send it on its way if it is its turn."""
         self.message_bytes += death.message.body_size_bytes
-        self._waiting.append(death)
+        self._waiting.append(_Passage(death, entry))
         if len(self._waiting) == 1:
             self._send()
 
@@ -55,6 +65,8 @@ class AtLeastOnce:
 
     def close(self) -> None:
         """Forget all of it."""
+        for entry in self:
+            self._forget(entry)
         self._waiting.clear()
         self._on_their_way.clear()
         self.message_bytes = 0
@@ -65,7 +77,7 @@ class AtLeastOnce:
         for _ in range(SLICE_MESSAGES):
             if not self._waiting or len(self._on_their_way) >= ON_THEIR_WAY_MAX:
                 return
-            passage = _Passage(self._waiting.popleft())
+            passage = self._waiting.popleft()
             self._on_their_way[passage] = None
             self._try(passage)
 
@@ -96,6 +108,7 @@ class AtLeastOnce:
 
     def _arrived(self, passage: _Passage) -> None:
         del self._on_their_way[passage]
+        self._forget(passage.entry)
         self.message_bytes -= passage.death.message.body_size_bytes
         if self._waiting:
             self._queue.vhost.node.add_work(self._send)
@@ -119,10 +132,11 @@ class _Passage:
     """One message on its way. taken_by: names of queues; owed_count: answers of this attempt that are still to come;
     is_refused: one of them was a refusal."""
 
-    __slots__ = ("death", "is_refused", "owed_count", "taken_by")
+    __slots__ = ("death", "entry", "is_refused", "owed_count", "taken_by")
 
-    def __init__(self, death: Death) -> None:
+    def __init__(self, death: Death, entry: Entry) -> None:
         self.death = death
+        self.entry = entry
         self.taken_by: set[str] = set()
         self.owed_count = 0
         self.is_refused = False

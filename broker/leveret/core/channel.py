@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from leveret.core.confirms import Confirms
@@ -139,6 +140,13 @@ class Channel:
     def _by_turn(self) -> list[Consumer]:
         """Its consumers in the order in which they come back to their queues: round robin goes on where it stopped."""
         return sorted(self.consumers.values(), key=_last_served)
+
+    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+        """What it was given of a queue and has not settled for good."""
+        held = [deliveries for deliveries, _ in self.transaction.settlings]
+        for _, (entry, origin, _) in chain(self.unacked.items(), *held):
+            if origin is queue:
+                yield entry
 
     # -- settling ---------------------------------------------------------------------------------------------------
 

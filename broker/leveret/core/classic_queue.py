@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heappop
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leveret.core import queue
-from leveret.core.fifo import Fifo
-from leveret.core.message import Entry, Message
-from leveret.core.queue import BACKLOG, SLICE_MESSAGES, TAKEN, Queue
+from leveret.core.keeping import KeptFifo
+from leveret.core.message import Entry, KeptEntry, Message
+from leveret.core.queue import BACKLOG, PENDING, SLICE_MESSAGES, TAKEN, Queue
+from leveret.storage.base import Line
 
 if TYPE_CHECKING:
     from leveret.core.vhost import VirtualHost
@@ -23,9 +24,8 @@ class ClassicQueue(Queue):
 
     type_name = "classic"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._ready = Fifo()
-        super().__init__(*args, **kwargs)
+    def _make_parts(self, lines: Sequence[Line]) -> None:
+        self._ready = self._fifo(lines, 0)
 
     def _choose_ways(self) -> None:
         settings = self.settings
@@ -33,8 +33,10 @@ class ClassicQueue(Queue):
         if self._is_timed or limits != (None, None, None):
             super()._choose_ways()
         else:
-            self.publish = self._publish_plainly
+            self.publish = self.publish_persistent = self._publish_plainly
             self.pump = self._pump_plainly
+            if self.keeper is not None:
+                self.publish, self.publish_persistent = self._publish, self._publish_and_keep
         self.vhost.generation += 1  # routes remember `publish`
 
     def expect_expiration(self) -> None:
@@ -62,10 +64,28 @@ class ClassicQueue(Queue):
         ready.fresh.append(Entry(message, position))
         return BACKLOG if self.consumers else TAKEN
 
+    def _publish_and_keep(self, message: Message) -> int:
+        active = self.rotation.active
+        ready = self._ready
+        assert isinstance(ready, KeptFifo)
+        is_first = active and not ready.fresh and not ready.returned and not ready.refill()
+        if is_first and active[0].no_ack:
+            return self._publish_plainly(message)
+        position = self._next_position
+        self._next_position = position + 1
+        entry = KeptEntry(message, position, None)
+        ready.keep(entry, message)
+        if is_first:
+            self.unacked_count += 1
+            self._turn(active[0], entry)
+            return PENDING
+        ready.append(entry)
+        return PENDING | BACKLOG if self.consumers else PENDING
+
     def _pump_plainly(self) -> None:
         rotation, ready = self.rotation, self._ready
         messages_left, bytes_left = queue.SLICE_MESSAGES, queue.SLICE_BYTES
-        while rotation.active and (ready.fresh or ready.returned):
+        while rotation.active and (ready.fresh or ready.returned or ready.refill()):
             if messages_left <= 0 or bytes_left <= 0:
                 self.vhost.node.add_work(self._go_on)
                 return
@@ -73,6 +93,8 @@ class ClassicQueue(Queue):
             consumer = rotation.active[0]
             if not consumer.no_ack:
                 self.unacked_count += 1
+            elif entry.is_kept:
+                self._part(entry).forget(entry.position)
             self._turn(consumer, entry)
             messages_left -= 1
             bytes_left -= entry.message.size_bytes
@@ -94,6 +116,13 @@ class ClassicQueue(Queue):
         return self._ready.pop()
 
     def _entries(self) -> Iterable[Entry]:
+        return self._ready
+
+    def kept_parts(self) -> Iterable[KeptFifo]:
+        return [self._ready] if isinstance(self._ready, KeptFifo) else []
+
+    def _part(self, entry: Entry) -> KeptFifo:
+        assert isinstance(self._ready, KeptFifo)
         return self._ready
 
     def _clear(self) -> None:

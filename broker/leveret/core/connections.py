@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from leveret.core.message import Entry
+
+if TYPE_CHECKING:
+    from leveret.core.queue import Queue
 
 
 class OpenConnection(Protocol):
@@ -22,6 +27,12 @@ class OpenConnection(Protocol):
 
     @property
     def channel_count(self) -> int: ...
+
+    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+        """What its channels were given of a queue and have not settled."""
+
+    def alarmed(self, reason: str | None) -> None:
+        """An alarm is on, for this reason; None: none is any more."""
 
     def force_close(self, reason: str) -> None:
         """Tell the client CONNECTION_FORCED (320) and the reason. Nothing for one that is closing already."""
@@ -53,6 +64,11 @@ class Connections:
 
     def of_vhost(self, vhost_name: str) -> list[OpenConnection]:
         return [connection for connection in self._open if connection.vhost_name == vhost_name]
+
+    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+        """What was handed out of a queue and is not settled."""
+        for connection in self.of_vhost(queue.vhost.name):
+            yield from connection.entries_held(queue)
 
     def of_user(self, user_name: str) -> list[OpenConnection]:
         return [connection for connection in self._open if connection.user_name == user_name]

@@ -30,11 +30,16 @@ Observer = Callable[[Event], None]
 
 
 class Events:
-    """now: the message clock, in seconds."""
+    """now: the message clock, in seconds.
+
+    recorder: called with the name of each event and what it is about (a queue for queue.created), without the details:
+    for the store, which remembers what is declared.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._observers: tuple[Observer, ...] = ()
+        self.recorder: Callable[[str, object], None] | None = None
 
     def add_observer(self, observer: Observer) -> None:
         """Have `observer` told of everything from now on."""
@@ -48,6 +53,8 @@ class Events:
         self, name: str, describe: Callable[Described, Table], *args: Described.args, **kwargs: Described.kwargs
     ) -> None:
         """This has happened. describe: answers the details, given the other arguments."""
+        if self.recorder is not None:
+            self.recorder(name, args[0])
         observers = self._observers
         if observers:
             event = Event(name, int(self._now() * 1000), describe(*args, **kwargs))

@@ -45,6 +45,10 @@ class Fifo:
         """Take the first one. Raises IndexError if there is none."""
         return heappop(self.returned)[1] if self.returned else self.fresh.popleft()
 
+    def refill(self) -> bool:
+        """Called when both are empty: is there more to come into `fresh`? Then some of it is in there now."""
+        return False
+
     def clear(self) -> deque[Entry]:
         """Forget everything. Answers what may be much: freeing it takes time."""
         fresh, self.fresh = self.fresh, deque()

@@ -23,6 +23,12 @@ class Properties(Protocol):
     timestamp: int | None
 
 
+class Waiter(Protocol):
+    """Waits for what it did to be safe: it is on the disk, or need not be any more."""
+
+    def safe(self) -> None: ...
+
+
 class Message(ABC):
     """One published message. It never changes, and every queue that it is routed to holds the same object.
 
@@ -83,6 +89,13 @@ class Message(ABC):
     def priority(self) -> int | None:
         """The priority property, 0 to 255. Cheap where there is none."""
 
+    @property
+    @abstractmethod
+    def is_persistent(self) -> bool:
+        """Delivery mode 2 (RabbitMQ: CT-8)."""
+
+    waiter: Waiter | None = None  # told by each queue that keeps the message
+
     @abstractmethod
     def with_headers(self, headers: Table) -> Message:
         """The same message with these headers besides its own, or instead of them."""
@@ -109,11 +122,13 @@ class Entry:
     position: where it stands in the queue. Positions only grow, so a requeued message finds its old place
     (RabbitMQ: classic queues requeue to the original position).
     expires_at: when it is to be given up, by the message clock, if it is ready then; None: never.
+    is_kept: its message is in a line of the store.
     """
 
     __slots__ = ("message", "position", "redelivered")
 
     expires_at: float | None = None  # most have no deadline, and no place for one
+    is_kept = False
 
     def __init__(self, message: Message, position: int) -> None:
         self.message = message
@@ -127,5 +142,15 @@ class TimedEntry(Entry):
     __slots__ = ("expires_at",)
 
     def __init__(self, message: Message, position: int, expires_at: float | None) -> None:
-        super().__init__(message, position)
+        self.message = message
+        self.position = position
+        self.redelivered = False
         self.expires_at = expires_at
+
+
+class KeptEntry(TimedEntry):
+    """An entry whose message is in a line of the store."""
+
+    __slots__ = ()
+
+    is_kept = True

@@ -6,11 +6,14 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
+from leveret.core.alarms import Alarms
 from leveret.core.connections import Connections
 from leveret.core.consumer_timeout import CONSUMER_TIMEOUT_MS
 from leveret.core.event_details import exchange_created, vhost_created, vhost_deleted, vhost_down
 from leveret.core.events import Events
 from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
+from leveret.core.keeping import Keeper
+from leveret.core.kept_definitions import DefinitionKeeper, restore
 from leveret.core.message import MakeMessage, Message
 from leveret.core.metadata import Metadata
 from leveret.core.names import INTERNAL_USER
@@ -33,10 +36,11 @@ class Node:
     name: as RabbitMQ's cluster_name, `leveret@<host>`.
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
-    connections: those that have opened a virtual host.
+    connections: those that have opened a virtual host. alarms: what the broker is low on.
     consumer_timeout_ms: for queues without one of their own; None: there is none (RabbitMQ: ALM-9).
     make_message: makes the messages that the broker publishes itself: events, and copies for those who trace.
     events: where observers are registered, and told.
+    keeper: of a node with a store; then what the store has is declared again.
     timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
@@ -44,22 +48,45 @@ class Node:
 
     def __init__(
         self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
-        make_message: MakeMessage = _make_nothing,
+        make_message: MakeMessage = _make_nothing, keeper: Keeper | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.now = now
         self.default_queue_type = default_queue_type
         self.make_message = make_message
         self.connections = Connections()
+        self.alarms = Alarms(self._tell_alarm)
         self.consumer_timeout_ms: int | None = CONSUMER_TIMEOUT_MS
         self.events = Events(now)
+        self.keeper = keeper
         self.timers = Timers(now)
         self.on_work: Callable[[], None] = _nobody_listens
         self.vhosts: dict[str, VirtualHost] = {}
         self._work: dict[Work, None] = {}
         self._started_seconds = int(now())
         self._pids = itertools.count(1)
+        definitions = [] if keeper is None else list(keeper.store.definitions())
+        if not definitions:
+            self._record_definitions()
         self.add_vhost(DEFAULT_VHOST)
+        if definitions:
+            restore(self, definitions)
+            self._record_definitions()
+
+    def _tell_alarm(self, reason: str | None) -> None:
+        for connection in self.connections:
+            connection.alarmed(reason)
+
+    def note_redelivered(self) -> None:
+        """Before a clean stop, when everything has come back to its queue: note what was handed out before."""
+        for vhost in self.vhosts.values():
+            for queue in vhost.queues.values():
+                for part in queue.kept_parts():
+                    part.note_redelivered()
+
+    def _record_definitions(self) -> None:
+        if self.keeper is not None:
+            self.events.recorder = DefinitionKeeper(self.keeper.store).record
 
     def add_vhost(
         self, name: str, metadata: Metadata = Metadata(), user: str = INTERNAL_USER  # noqa: B008  (it is frozen)

@@ -54,6 +54,7 @@ class Policy:
     apply_to: str
     definition: Definition
     priority: int | float
+    is_operator: bool
     name_matches: Callable[[str], bool] = field(repr=False, compare=False)
     kinds: frozenset[str] = field(repr=False, compare=False)
 
@@ -204,6 +205,7 @@ def _policy(
         apply_to,
         dict(definition),
         priority,
+        is_operator,
         name_matches=name_matches,
         kinds=APPLY_TO[apply_to]
         - {kind for kind, unsupported in UNSUPPORTED_KEYS.items() if unsupported & definition.keys()},

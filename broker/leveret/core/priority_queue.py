@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any
 
 from leveret.core.classic_queue import free_in_slices
 from leveret.core.fifo import Fifo
+from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry
 from leveret.core.queue import Queue
-from leveret_protocol.fields import Table
+from leveret.storage.base import Line
 
 
 class PriorityQueue(Queue):
@@ -23,21 +23,24 @@ class PriorityQueue(Queue):
 
     type_name = "classic"
 
-    def __init__(self, *args: Any, arguments: Table, **kwargs: Any) -> None:
-        max_priority = arguments["x-max-priority"].value
+    def _make_parts(self, lines: Sequence[Line]) -> None:
+        max_priority = self.arguments["x-max-priority"].value
         assert isinstance(max_priority, int)
-        self._levels = [Fifo() for _ in range(max(max_priority, 1) + 1)]  # RabbitMQ from 4.0 takes 0 as 1
-        self._filled = 0  # bit n: level n has messages. So the highest one is found at once
-        self._count = 0
-        super().__init__(*args, arguments=arguments, **kwargs)
+        levels = range(max(max_priority, 1) + 1)  # RabbitMQ from 4.0 takes 0 as 1
+        self._levels = [self._fifo(lines, level) for level in levels]
+        self._filled = sum(1 << level for level in levels if self._levels[level])  # so the highest one is found at once
+        self._count = sum(map(len, self._levels))
 
     @property
     def message_count(self) -> int:
         return self._count
 
+    def _priority(self, entry: Entry) -> int:
+        return min(entry.message.priority or 0, len(self._levels) - 1)
+
     def _level(self, entry: Entry) -> Fifo:
         """That of its priority, which is about to get it."""
-        priority = min(entry.message.priority or 0, len(self._levels) - 1)
+        priority = self._priority(entry)
         self._filled |= 1 << priority
         self._count += 1
         return self._levels[priority]
@@ -62,6 +65,14 @@ class PriorityQueue(Queue):
 
     def _entries(self) -> Iterable[Entry]:
         return chain.from_iterable(self._levels)
+
+    def kept_parts(self) -> Iterable[KeptFifo]:
+        return [level for level in self._levels if isinstance(level, KeptFifo)]
+
+    def _part(self, entry: Entry) -> KeptFifo:
+        part = self._levels[self._priority(entry)]
+        assert isinstance(part, KeptFifo)
+        return part
 
     def _clear(self) -> None:
         self._filled = self._count = 0

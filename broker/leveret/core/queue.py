@@ -11,21 +11,23 @@ message that has to go, unless it has asked the node for another slice.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from leveret.core.consumer import Consumer
 from leveret.core.dead_letter import EXPIRED, MAXLEN, REJECTED, dead_letter
+from leveret.core.fifo import Fifo
 from leveret.core.idle import IdleExpiry
-from leveret.core.message import Entry, Message, TimedEntry
-from leveret.core.rotation import Rotation
+from leveret.core.message import Entry, KeptEntry, Message, TimedEntry
+from leveret.core.served import Served
 from leveret.core.settings import QueueSettings
+from leveret.storage.base import Line, StoredMessage
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
-    from leveret.core.channel import Channel
+    from leveret.core.keeping import Keeper, KeptFifo
     from leveret.core.timers import Timer
     from leveret.core.vhost import VirtualHost
 
@@ -33,55 +35,59 @@ if TYPE_CHECKING:
 SLICE_MESSAGES = 256
 SLICE_BYTES = 262_144
 
-# What Queue.publish answers.
+# What Queue.publish answers; BACKLOG and PENDING may come together.
 TAKEN = 0
-REFUSED = 2  # there is no room for it
 BACKLOG = 1  # it waits behind others although there are consumers: they are slower than the publishers
+REFUSED = 2  # there is no room for it
+PENDING = 4  # it is safe later, and then says so if it is awaited
 
 
-class Queue(ABC):
+class Queue(Served):
     """A queue.
 
     type_name: "classic" or "quorum"; consumer_class: what its consumers are made of.
     owner: the connection whose exclusive queue this is, or None. Only compared, never looked into.
     arguments: as declared, with their wire types; settings: what they and the policy come to.
-    active_consumer: of a single-active-consumer queue, the one that gets the messages.
-    publish(message): take a message, straight to a consumer or into the queue. Answers TAKEN, BACKLOG or REFUSED.
+    keeper: of a durable queue on a node with a store. keeps_transient: it keeps more than persistent messages.
+    publish(message): take a message, straight to a consumer or into the queue. Answers one of the constants above.
+    publish_persistent(message): the same for one that is persistent; another way only where that makes a difference.
     pump(): one slice of bringing ready messages to able consumers; asks for another slice if both are left.
     """
 
     __slots__ = (
-        "_drops_head", "_head_timer", "_idle_expiry", "_is_single_active", "_is_timed", "_next_position",
-        "_ready_bytes", "active_consumer", "arguments", "auto_delete", "consumers", "durable", "is_deleted", "name",
-        "owner", "publish", "pump", "rotation", "settings", "unacked_count", "vhost",
+        "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes", "arguments",
+        "auto_delete", "durable", "is_deleted", "keeper", "name", "owner", "publish", "publish_persistent", "pump",
+        "settings", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False
+    keeps_transient = False
     type_name: ClassVar[str]
     consumer_class: ClassVar[type[Consumer]] = Consumer
 
     publish: Callable[[Message], int]
+    publish_persistent: Callable[[Message], int]
     pump: Callable[[], None]
 
     def __init__(
         self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, owner: object | None,
-        arguments: Table, settings: QueueSettings,
+        arguments: Table, settings: QueueSettings, keeper: Keeper | None = None,
+        lines: Sequence[Line] = (),
     ) -> None:  # fmt: skip
         self.vhost = vhost
+        self.keeper = keeper
         self.name = name
         self.durable = durable
         self.auto_delete = auto_delete
         self.owner = owner
         self.arguments = arguments
         self.settings = settings
-        self.consumers: list[Consumer] = []
-        self.rotation = Rotation()
-        self.active_consumer: Consumer | None = None
         self.unacked_count = 0
         self.is_deleted = False
         single_active = arguments.get("x-single-active-consumer")
-        self._is_single_active = single_active is not None and single_active.value is True
-        self._next_position = 0
+        super().__init__(is_single_active=single_active is not None and single_active.value is True)
+        self._make_parts(lines)
+        self._next_position = max((part.line.totals.next_position for part in self.kept_parts()), default=0)
         self._ready_bytes = 0  # kept only under a limit of bytes
         self._is_timed = False  # has it had an entry with a deadline?
         self._head_timer: Timer | None = None
@@ -106,11 +112,21 @@ class Queue(ABC):
             self._idle_expiry = IdleExpiry(self, settings.expires_ms / 1000)
         self._give_up()
 
+    def restored(self) -> None:
+        """All that was in the store is there again: what expired meanwhile can be given up."""
+        if self.message_count:
+            self._peek()  # it brings the first messages into memory, and finds out whether they have deadlines
+            self._give_up()
+
     def _choose_ways(self) -> None:
-        self.publish = self._publish
+        self.publish = self.publish_persistent = self._publish
         self.pump = self._pump
 
     # -- the order in which messages wait -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def _make_parts(self, lines: Sequence[Line]) -> None:
+        """Make what the messages wait in. lines: in the store, in the order of `kept_parts`; empty: for a new queue."""
 
     @property
     @abstractmethod
@@ -141,6 +157,28 @@ class Queue(ABC):
     def _clear(self) -> None:
         """Forget all that is ready."""
 
+    def _fifo(self, lines: Sequence[Line], number: int) -> Fifo:
+        """A part of the queue; of a durable one, with the line of that number."""
+        if self.keeper is None:
+            return Fifo()
+        return self.keeper.fifo(lines[number] if lines else None, self._stored_entry)
+
+    def _stored_entry(self, stored: StoredMessage, message: Message) -> Entry:
+        """Of a message that comes back from the store."""
+        if stored.expires_at is not None:
+            self.expect_expiration()
+        entry = KeptEntry(message, stored.position, stored.expires_at)
+        entry.redelivered = stored.redelivered
+        return entry
+
+    @abstractmethod
+    def kept_parts(self) -> Iterable[KeptFifo]:
+        """The parts of a durable queue that have lines in the store, always in the same order."""
+
+    @abstractmethod
+    def _part(self, entry: Entry) -> KeptFifo:
+        """The one that a kept entry belongs to."""
+
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def _publish(self, message: Message) -> int:
@@ -151,20 +189,33 @@ class Queue(ABC):
                 dead_letter(self, message, MAXLEN, message.failed_count)
             return REFUSED
         entry = self._entry(message)
-        if self.rotation.active and not self.message_count:
+        active = self.rotation.active
+        if active and not self.message_count:
+            is_kept = entry.is_kept and not active[0].no_ack
+            if is_kept:
+                self._part(entry).keep(entry, message)
             self._hand_over(entry)
-            return TAKEN
+            return PENDING if is_kept else TAKEN
+        if entry.is_kept:
+            self._part(entry).keep(entry, message)
         self._append(entry)
         if settings.max_length_bytes is not None:
             self._ready_bytes += message.body_size_bytes
         self._give_up()
-        return BACKLOG if self.consumers else TAKEN
+        return (PENDING if entry.is_kept else TAKEN) | (BACKLOG if self.consumers else TAKEN)
 
     def _entry(self, message: Message) -> Entry:
         position = self._next_position
         self._next_position = position + 1
         expires_at = self._deadline(message)
+        if self.keeper is not None and message.is_persistent:
+            return KeptEntry(message, position, expires_at)
         return Entry(message, position) if expires_at is None else TimedEntry(message, position, expires_at)
+
+    def _forget(self, entry: Entry) -> None:
+        """The queue is done with the entry, or never gave it to anybody who has to settle it."""
+        if entry.is_kept and not self.is_deleted:
+            self._part(entry).forget(entry.position)
 
     def _deadline(self, message: Message) -> float | None:
         """By the shorter of the queue's and the message's time to live (RabbitMQ: TTL-1)."""
@@ -176,8 +227,9 @@ class Queue(ABC):
         self._is_timed = True
         return self.vhost.node.now() + ttl_ms / 1000
 
-    def expect_expiration(self) -> None:  # noqa: B027  (most look for it anyway)
-        """The next message has an expiration property. For queues that have a way in which does not look for it."""
+    def expect_expiration(self) -> None:
+        """There is, or will be, a message with a deadline. For queues that have ways which do not look for it."""
+        self._is_timed = True
 
     def requeue(self, entries: list[Entry]) -> None:
         """Put back what was handed out, marked as redelivered."""
@@ -215,16 +267,6 @@ class Queue(ABC):
             self.unacked_count += 1
         self._turn(consumer, entry)
 
-    def _turn(self, consumer: Consumer, entry: Entry) -> None:
-        """Give the entry to the consumer at the head of the rotation, and move the rotation on."""
-        active = self.rotation.active
-        if consumer.deliver(entry):
-            if len(active) > 1:
-                active.rotate(-1)
-        else:
-            consumer.is_able = False
-            self.rotation.leave()
-
     def _pump(self) -> None:
         """`pump` under all limits: the head is given up, or goes to a consumer, or waits."""
         rotation = self.rotation
@@ -238,6 +280,8 @@ class Queue(ABC):
                 return
             entry = self._take()
             if reason is None:
+                if rotation.active[0].no_ack:
+                    self._forget(entry)
                 self._hand_over(entry)
                 bytes_left -= entry.message.size_bytes
             else:
@@ -248,6 +292,9 @@ class Queue(ABC):
         """Another slice, of whatever `pump` is by then."""
         self.pump()
 
+    def _serve_later(self) -> None:
+        self.vhost.node.add_work(self._go_on)
+
     def get(self, *, no_ack: bool) -> Entry | None:
         """basic.get: the first ready message, whatever the consumers; None if there is none."""
         self.touch()
@@ -255,9 +302,11 @@ class Queue(ABC):
             pass  # the answer is as if it had taken no time
         if not self.message_count:
             return None
-        if not no_ack:
-            self.unacked_count += 1
         entry = self._take()
+        if no_ack:
+            self._forget(entry)
+        else:
+            self.unacked_count += 1
         self._give_up()
         return entry
 
@@ -265,23 +314,34 @@ class Queue(ABC):
         """The message was acked, or thrown away by its consumer: it is done with."""
         if not self.is_deleted:
             self.unacked_count -= 1
+            if entry.is_kept:
+                self._part(entry).forget(entry.position)
 
     def reject(self, entry: Entry) -> None:
         """basic.reject or nack without requeue. RabbitMQ: nothing is dead-lettered once the queue is gone (QU-35)."""
-        self.settle(entry)
         if not self.is_deleted:
+            self.unacked_count -= 1
             self._dead_letter(entry, REJECTED)
 
     def _dead_letter(self, entry: Entry, reason: str) -> None:
-        """An entry that is in the queue no more."""
+        """Be done with an entry that waits no more, and that nobody has."""
         dead_letter(self, entry.message, reason, entry.message.failed_count)
+        self._forget(entry)
 
     def purge(self) -> int:
         """Throw away all ready messages; those handed out stay. Answers how many there were."""
         count = self.message_count
+        if self.keeper is not None:
+            held = {entry.position for entry in self._held_entries() if entry.is_kept}
+            for part in self.kept_parts():
+                part.forget_all(held)
         self._clear()
         self._ready_bytes = 0
         return count
+
+    def _held_entries(self) -> Iterable[Entry]:
+        """What is not ready, and not settled either."""
+        return self.vhost.node.connections.entries_held(self)
 
     # -- limits -----------------------------------------------------------------------------------------------------
 
@@ -319,7 +379,8 @@ class Queue(ABC):
             count = self.message_count
             if not count or (reason := self._doom(count)) is None:
                 return True
-            self._dead_letter(self._take(), reason)
+            entry = self._take()
+            self._dead_letter(entry, reason)
         self.vhost.node.add_work(self._go_on)
         return False
 
@@ -331,7 +392,7 @@ class Queue(ABC):
             timer.cancel()
         self._head_timer = self.vhost.node.timers.call_at(expires_at, self._go_on)
 
-    # -- consumers --------------------------------------------------------------------------------------------------
+    # -- use ---------------------------------------------------------------------------------------------------------
 
     @property
     def is_in_use(self) -> bool:
@@ -354,85 +415,20 @@ class Queue(ABC):
         if if_unused and self.consumers:
             raise AMQPError(ReplyCode.PRECONDITION_FAILED, f"{self} in use")
 
-    def check_consume(self, channel: Channel, *, exclusive: bool) -> None:
-        """May this channel consume?
-
-        Raises ACCESS_REFUSED (403): an exclusive consumer exists, or this one wants to be it beside others.
-
-        A single-active-consumer queue never has one (RabbitMQ: B-14).
-        """
-        if (exclusive and self._is_single_active) or (self.consumers and (exclusive or self.consumers[0].exclusive)):
-            raise AMQPError(ReplyCode.ACCESS_REFUSED, f"{self} in exclusive use")
-
-    def add_consumer(self, consumer: Consumer) -> None:
-        """Start a consumer, of `consumer_class`. The caller has checked, and sent consume-ok, which precedes the first
-        delivery (RabbitMQ: B-11)."""
-        self.consumers.append(consumer)
-        if self._is_single_active and self.active_consumer is None:
-            self.active_consumer = consumer
-        self.refresh(consumer)
-        self.pump()
-
-    def remove_consumer(self, consumer: Consumer) -> None:
-        """It was cancelled or its channel is gone. Unacked messages stay with the channel.
-
-        Nobody is served in its place before `consumers_left`.
-        """
-        self.consumers.remove(consumer)
-        if consumer.is_able:
-            consumer.is_able = False
-            self.rotation.remove(consumer)
-
-    def consumers_left(self) -> None:
-        """Some consumers were removed. The next active one: the highest priority, then who has waited longest.
-
-        It is served in a while: what the others held may be about to come back, and stands before the rest.
-        """
-        if not self.is_in_use:
-            self.touch()
-        if self._is_single_active and self.active_consumer not in self.consumers:
-            self.active_consumer = self._successor()
-            if self.active_consumer is not None and self.refresh(self.active_consumer):
-                self.vhost.node.add_work(self._go_on)
-
-    def refresh(self, consumer: Consumer) -> bool:
-        """Bring the rotation in line with whether the consumer has room. True: it came in, so `pump` is due."""
-        is_able = consumer.has_room and self._is_served(consumer)
-        if is_able == consumer.is_able:
-            return False
-        consumer.is_able = is_able
-        if is_able:
-            self.rotation.add(consumer)
-        else:
-            self.rotation.remove(consumer)
-        return is_able
-
-    def _successor(self) -> Consumer | None:
-        """Who is to be the active consumer."""
-        return max(self.consumers, key=_priority, default=None)
-
-    def _is_served(self, consumer: Consumer) -> bool:
-        """Is it one of those that get the messages?"""
-        return not self._is_single_active or self.active_consumer is consumer
-
     def close(self) -> list[Consumer]:
         """Deleted: drop everything. Answers the consumers, which are to be told; acks for it are no-ops from now on."""
         self.is_deleted = True
-        self.purge()
-        self.publish, self.pump = _publish_nowhere, _pump_nothing
+        for part in self.kept_parts():
+            part.drop()
+        self._clear()
+        self.publish = self.publish_persistent = _publish_nowhere
+        self.pump = _pump_nothing
         if self._head_timer is not None:
             self._head_timer.cancel()
         if self._idle_expiry is not None:
             self._idle_expiry.stop()
             self._idle_expiry = None
-        orphans, self.consumers, self.rotation, self.active_consumer = self.consumers, [], Rotation(), None
-        for consumer in orphans:
-            consumer.is_able = False
-        return orphans
-
-
-def _priority(consumer: Consumer) -> int:
-    return consumer.priority
+        return self._send_away()
 
 
 def _publish_nowhere(_message: Message) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +11,12 @@ from leveret.core.at_least_once import AtLeastOnce
 from leveret.core.classic_queue import free_in_slices
 from leveret.core.consumer import Consumer
 from leveret.core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, Death, dead_letter
+from leveret.core.fifo import Fifo
+from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry, Message, TimedEntry
 from leveret.core.queue import REFUSED, Queue
 from leveret.core.settings import QueueSettings
+from leveret.storage.base import Line, StoredMessage
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Field
 
@@ -45,18 +48,21 @@ class QuorumConsumer(Consumer):
 class QuorumEntry(TimedEntry):
     """original: the message as it was published; `message` tells of its deliveries from the second one on.
 
+    is_kept: on a node with a store, whatever its delivery mode. is_high: of the two priorities.
     return_count: how often it came back, for whatever reason; failed_count: how many deliveries failed, because it was
     rejected for good or its channel went. RabbitMQ 4.x calls them acquired and delivery count. The header
     x-delivery-count shows the first one, but a dead letter brings the second one with it and shows it until it comes
     back for the first time.
     """
 
-    __slots__ = ("failed_count", "original", "return_count")
+    __slots__ = ("failed_count", "is_high", "is_kept", "original", "return_count")
 
-    def __init__(self, message: Message, position: int, expires_at: float | None) -> None:
+    def __init__(self, message: Message, position: int, expires_at: float | None, *, is_kept: bool) -> None:
         self.message = self.original = message
         self.position = position
         self.expires_at = expires_at
+        self.is_kept = is_kept
+        self.is_high = (message.priority or 0) > NORMAL_PRIORITY_MAX
         self.return_count = 0
         self.failed_count = message.failed_count
         self.redelivered = self.failed_count > 0
@@ -77,22 +83,22 @@ class QuorumQueue(Queue):
     __slots__ = ("_high", "_is_fading", "_normal", "_returned", "_turn_in_round", "dead_letters")
 
     type_name = "quorum"
+    keeps_transient = True
     consumer_class = QuorumConsumer
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._high: deque[Entry] = deque()
-        self._normal: deque[Entry] = deque()
+    def _make_parts(self, lines: Sequence[Line]) -> None:
+        self._high = self._fifo(lines, 0)
+        self._normal = self._fifo(lines, 1)
         self._returned: deque[Entry] = deque()
         self._turn_in_round = 0
         self._is_fading = False  # is another consumer to be the active one, once this one has settled everything?
         self.dead_letters: AtLeastOnce | None = None
-        super().__init__(*args, **kwargs)
 
     def apply(self, settings: QueueSettings) -> None:
         if settings.dead_letter_strategy != "at-least-once" or settings.dead_letter_exchange is None:
             self._forget_dead_letters()
         elif self.dead_letters is None:
-            self.dead_letters = AtLeastOnce(self)
+            self.dead_letters = AtLeastOnce(self, self._forget)
         super().apply(settings)
         if self.dead_letters is not None:
             self.dead_letters.retry()
@@ -103,14 +109,17 @@ class QuorumQueue(Queue):
     def message_count(self) -> int:
         return len(self._high) + len(self._normal) + len(self._returned)
 
-    def _next_line(self) -> deque[Entry]:
-        """RabbitMQ: rabbit_fifo_q. The last turn of a round is the normal one's, unless the high one is older."""
+    def _next_line(self) -> Fifo | None:
+        """RabbitMQ: rabbit_fifo_q. The last turn of a round is the normal one's, unless the high one is older.
+
+        None: what came back is served first.
+        """
         if self._returned:
-            return self._returned
+            return None
         high, normal = self._high, self._normal
         if not high:
             return normal
-        if normal and self._turn_in_round == ROUND - 1 and high[0].position > normal[0].position:
+        if normal and self._turn_in_round == ROUND - 1 and high.peek().position > normal.peek().position:
             return normal
         return high
 
@@ -122,11 +131,24 @@ class QuorumQueue(Queue):
         return answer
 
     def _entry(self, message: Message) -> Entry:
-        return QuorumEntry(message, self._new_position(), self._deadline(message))
+        return QuorumEntry(message, self._new_position(), self._deadline(message), is_kept=self.keeper is not None)
+
+    def _stored_entry(self, stored: StoredMessage, message: Message) -> Entry:
+        if stored.expires_at is not None:
+            self.expect_expiration()
+        entry = QuorumEntry(message, stored.position, stored.expires_at, is_kept=True)
+        entry.redelivered = stored.redelivered
+        entry.return_count = stored.delivery_count
+        if stored.delivery_count:
+            entry.show(stored.delivery_count)
+        return entry
+
+    def _fifo_of(self, entry: Entry) -> Fifo:
+        assert isinstance(entry, QuorumEntry)
+        return self._high if entry.is_high else self._normal
 
     def _append(self, entry: Entry) -> None:
-        is_high = (entry.message.priority or 0) > NORMAL_PRIORITY_MAX
-        (self._high if is_high else self._normal).append(entry)
+        self._fifo_of(entry).append(entry)
 
     def requeue(self, entries: list[Entry]) -> None:
         """As Queue.requeue; a message that has come back as often as the limit says is given up (RabbitMQ: QQ-1)."""
@@ -158,6 +180,8 @@ class QuorumQueue(Queue):
             entry.show(entry.return_count)
             kept.append(entry)
             put(entry)
+            if entry.is_kept:
+                self._part(entry).line.mark(entry.position, redelivered=True, delivery_count=entry.return_count)
         self.unacked_count -= len(given_up)
         for entry in given_up:
             self._dead_letter(entry, DELIVERY_LIMIT)
@@ -170,7 +194,12 @@ class QuorumQueue(Queue):
 
     def _put_at_the_end(self, entry: Entry) -> None:
         """It is as if it were published again, but for its priority, which is lost (RabbitMQ: rabbit_fifo)."""
-        entry.position = self._new_position()
+        assert isinstance(entry, QuorumEntry)
+        if entry.is_kept:
+            self._part(entry).line.settle(entry.position)  # whoever waits for it waits for its new place
+        entry.position, entry.is_high = self._new_position(), False
+        if entry.is_kept:
+            self._part(entry).keep(entry, entry.original)
         self._normal.append(entry)
 
     def _new_position(self) -> int:
@@ -179,13 +208,15 @@ class QuorumQueue(Queue):
         return position
 
     def _peek(self) -> Entry:
-        return self._next_line()[0]
+        line = self._next_line()
+        return self._returned[0] if line is None else line.peek()
 
     def _pop(self) -> Entry:
         line = self._next_line()
-        if line is not self._returned:
-            self._next_turn()
-        return line.popleft()
+        if line is None:
+            return self._returned.popleft()
+        self._next_turn()
+        return line.pop()
 
     def _next_turn(self) -> None:
         self._turn_in_round = (self._turn_in_round + 1) % ROUND
@@ -193,11 +224,18 @@ class QuorumQueue(Queue):
     def _entries(self) -> Iterable[Entry]:
         return chain(self._returned, self._high, self._normal)
 
+    def kept_parts(self) -> Iterable[KeptFifo]:
+        return [part for part in (self._high, self._normal) if isinstance(part, KeptFifo)]
+
+    def _part(self, entry: Entry) -> KeptFifo:
+        part = self._fifo_of(entry)
+        assert isinstance(part, KeptFifo)
+        return part
+
     def _clear(self) -> None:
-        lines = self._returned, self._high, self._normal
-        self._returned, self._high, self._normal = deque(), deque(), deque()
+        returned, self._returned = self._returned, deque()
         self._turn_in_round = 0
-        for line in lines:
+        for line in (returned, self._high.clear(), self._normal.clear()):
             free_in_slices(self.vhost, line)
 
     # -- out --------------------------------------------------------------------------------------------------------
@@ -221,13 +259,19 @@ class QuorumQueue(Queue):
         assert isinstance(entry, QuorumEntry)
         entry.failed_count += 1
         super().reject(entry)
+        if not self.unacked_count:
+            self.touch()
 
     def _dead_letter(self, entry: Entry, reason: str) -> None:
         assert isinstance(entry, QuorumEntry)
         if self.dead_letters is None:
             dead_letter(self, entry.original, reason, entry.failed_count)
+            self._forget(entry)
         else:
-            self.dead_letters.add(Death(entry.original, reason, self.vhost.node.now(), entry.failed_count))
+            self.dead_letters.add(Death(entry.original, reason, self.vhost.node.now(), entry.failed_count), entry)
+
+    def _held_entries(self) -> Iterable[Entry]:
+        return chain(super()._held_entries(), self.dead_letters or ())
 
     def close(self) -> list[Consumer]:
         self._forget_dead_letters()

@@ -29,6 +29,8 @@ class ReplyConsumer:
     __slots__ = ("_unread_bytes", "channel", "is_deleted", "name", "send", "tag")
 
     is_exchange = False
+    keeper = None
+    keeps_transient = False
 
     def __init__(self, channel: Channel, tag: str, send: Send) -> None:
         self.name = REPLY_TO_PREFIX + secrets.token_urlsafe(32)
@@ -37,6 +39,9 @@ class ReplyConsumer:
         self.channel = channel
         self.send = send
         self._unread_bytes = 0
+
+    def publish_persistent(self, message: Message) -> int:
+        return self.publish(message)
 
     def expect_expiration(self) -> None:
         """Replies are delivered at once or never."""

@@ -20,15 +20,15 @@ class Transaction:
     Settlings are (deliveries, None for ack or the requeue flag of a reject), in the order in which they came.
     """
 
-    __slots__ = ("_settlings", "publishes")
+    __slots__ = ("publishes", "settlings")
 
     def __init__(self) -> None:
         self.publishes: list[HeldPublish] = []
-        self._settlings: list[HeldSettling] = []
+        self.settlings: list[HeldSettling] = []
 
     def hold(self, deliveries: list[tuple[int, Delivery]], requeue: bool | None) -> None:
         if deliveries:
-            self._settlings.append((deliveries, requeue))
+            self.settlings.append((deliveries, requeue))
 
     def take_publishes(self) -> list[HeldPublish]:
         publishes, self.publishes = self.publishes, []
@@ -36,9 +36,9 @@ class Transaction:
 
     def release(self) -> list[HeldSettling]:
         """The held acks and rejects, which are no longer held."""
-        settlings, self._settlings = self._settlings, []
+        settlings, self.settlings = self.settlings, []
         return settlings
 
     def drop(self) -> None:
         self.publishes = []
-        self._settlings = []
+        self.settlings = []

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 from leveret.core import arguments as args
 from leveret.core import names
 from leveret.core.binding import Binding, Destination
-from leveret.core.classic_queue import ClassicQueue
 from leveret.core.consumer_timeout import timeout_changed
 from leveret.core.event_details import (
     binding_changed,
@@ -36,12 +35,12 @@ from leveret.core.metadata import Metadata, with_queue_type
 from leveret.core.names import INTERNAL_USER
 from leveret.core.policies import EffectivePolicy, Policies, PolicyChange
 from leveret.core.policy_events import tell_policy_changed
-from leveret.core.priority_queue import PriorityQueue
 from leveret.core.queue import Queue
-from leveret.core.quorum_queue import QuorumQueue
+from leveret.core.queue_types import queue_class
 from leveret.core.reply import ReplyConsumer
 from leveret.core.routing import hand_out, route, route_by_keys
 from leveret.core.settings import alternate_exchange, queue_settings
+from leveret.storage.base import Line
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
@@ -262,6 +261,10 @@ class VirtualHost:
         existing.declared_again()
         return existing
 
+    def restore_queue(self, name: str, *, auto_delete: bool, arguments: Table, lines: Sequence[Line]) -> None:
+        """A durable queue that is in the store, with the lines of its messages."""
+        self._add_queue(name, durable=True, auto_delete=auto_delete, arguments=arguments, owner=None, lines=lines)
+
     def _create_queue(
         self, name: str, *, durable: bool, auto_delete: bool, arguments: Table, owner: object | None
     ) -> Queue:
@@ -271,13 +274,18 @@ class VirtualHost:
         if queue_type != "classic":
             args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
         args.check_supported(subject, queue_type)
-        queue_class: type[Queue] = QuorumQueue if queue_type == "quorum" else ClassicQueue
-        if "x-max-priority" in arguments:
-            queue_class = PriorityQueue
-        settings = queue_settings(queue_type, arguments, self._effective_policy(queue_type, name).definition)
-        queue = queue_class(
-            self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments, settings=settings
-        )
+        return self._add_queue(name, durable=durable, auto_delete=auto_delete, arguments=arguments, owner=owner)
+
+    def _add_queue(
+        self, name: str, *, durable: bool, auto_delete: bool, arguments: Table, owner: object | None,
+        lines: Sequence[Line] = (),
+    ) -> Queue:  # fmt: skip
+        cls = queue_class(arguments)
+        queue = cls(
+            self, name, durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments,
+            settings=queue_settings(cls.type_name, arguments, self._effective_policy(cls.type_name, name).definition),
+            keeper=self.node.keeper if durable else None, lines=lines,
+        )  # fmt: skip
         self.queues[name] = queue
         self.topology_changed()
         return queue

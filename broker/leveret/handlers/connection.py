@@ -10,30 +10,31 @@ the turn is over.
 from __future__ import annotations
 
 import enum
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from leveret.auth.users import User, Users
 from leveret.core.consumer import Send
 from leveret.core.event_details import channel_created
-from leveret.core.message import Message
+from leveret.core.message import Entry, Message
 from leveret.core.node import Node
+from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers import connection_events, greeting, login
 from leveret.handlers.channel import Channel, ChannelState
-from leveret.handlers.content import PublishedMessage
+from leveret.handlers.delivering import deliverer, framed
 from leveret.handlers.dispatch import dispatch
 from leveret.handlers.limits import check_channel_limit, vhost_to_open
 from leveret.handlers.publish import publish
 from leveret.handlers.traits import Traits
 from leveret_protocol import constants, methods
-from leveret_protocol.content import frames_fit, reframe
 from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode, printable
 from leveret_protocol.fields import Field, Table, plain
 from leveret_protocol.methods import Frame, encode_method, make, method_ids, method_name
 from leveret_protocol.negotiation import Negotiation, ProtocolHeader
-from leveret_protocol.publish import Publish, confirm_frame, deliver_prefix, nack_frame
+from leveret_protocol.publish import Publish, confirm_frame, nack_frame
 from leveret_protocol.reader import FrameReader, Oversize
 
 logger = logging.getLogger("leveret.connection")
@@ -58,10 +59,12 @@ class Connection:
     """A client connection, from the protocol header to its end. The shell's view of it:
 
     output: what is to be sent. Whoever appends to the empty list calls `wake` first.
+    tell_confirms: to be called before `output` is taken.
     handshake_done: connection.open went through.
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
+    is_blocked: it published while an alarm is on, and is not to be read from. The shell is woken when that ends.
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
     For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
@@ -78,6 +81,7 @@ class Connection:
         self.heartbeat_seconds = 0
         self.drop_after_seconds: float | None = None
         self.publishes_into_backlog = False
+        self.is_blocked = False
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("", "")
@@ -95,6 +99,7 @@ class Connection:
         self._capabilities: Table = {}
         self._to_confirm: list[Channel] = []
         self._is_paused = False
+        self._publish = publish
 
     @property
     def user_name(self) -> str:
@@ -127,8 +132,6 @@ class Connection:
                 data = b""  # the reader kept the rest
             except ConnectionDropped as dropped:
                 self._drop(dropped)
-        if self._to_confirm:
-            self._tell_confirms()
 
     def _take_header(self, data: bytes) -> bytes:
         rest = self._header.feed(data)
@@ -144,12 +147,12 @@ class Connection:
 
     def _take_frames(self, data: bytes) -> None:
         """The loop over what the reader finds. Errors of a method are refused here, so that the loop goes on."""
-        channels = self._channels
+        channels, take_publish = self._channels, self._publish
         for number, method, frames, header_size in self._reader.feed(data):
             channel = channels.get(number)
             try:
                 if type(method) is Publish and channel is not None and channel.state is ChannelState.OPEN:
-                    publish(channel, method, frames, header_size)
+                    take_publish(channel, method, frames, header_size)
                 elif number == 0:
                     self._on_channel_0(cast(Frame, method))
                 elif channel is None:
@@ -225,6 +228,7 @@ class Connection:
         self._vhost = vhost_to_open(method.virtual_host, self.user, self._users, self._node)
         self.vhost_name = self._vhost.name
         self._node.connections.add(self)
+        self.alarmed(self._node.alarms.reason)
         self._state = State.RUNNING
         self._reader.channels_allowed = True
         self.handshake_done = True
@@ -362,6 +366,10 @@ class Connection:
         """RabbitMQ: CLS-1, CLS-2."""
         return min(self.heartbeat_seconds or CLOSE_SECONDS_MAX, CLOSE_SECONDS_MAX)
 
+    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+        for channel in self._channels.values():
+            yield from channel.core.entries_held(queue)
+
     def force_close(self, reason: str) -> None:
         """Operator or shutdown: CONNECTION_FORCED (320); a connection still in its handshake is just dropped."""
         if self._state in (State.OPENING, State.RUNNING):
@@ -389,48 +397,30 @@ class Connection:
         self.output.append(octets)
 
     def deliverer(self, channel_number: int, consumer_tag: str) -> Send:
-        """The door of one consumer: basic.deliver into this connection's output.
-
-        The frame is put together from a prefix (consumer tag), the delivery tag, and a suffix that the publish brought
-        along; the content goes out as it came in, unless the channel number or the frame size forbids it.
-        """
-        output, wake, frame_max = self.output, self._wake, self._frame_max
-        prefixes: dict[int, bytes] = {}
-
-        def send(delivery_tag: int, redelivered: bool, message: Message) -> None:
-            suffix = message.publish.deliver_suffix[redelivered]  # type: ignore[attr-defined]
-            size = len(suffix)
-            prefix = prefixes.get(size)
-            if prefix is None:
-                prefix = prefixes[size] = deliver_prefix(channel_number, consumer_tag, size)
-            frames = message.frames  # type: ignore[attr-defined]
-            if message.channel_number != channel_number or len(frames) > frame_max:  # type: ignore[attr-defined]
-                frames = self.framed(message, channel_number)
-            if not output:
-                wake(self)
-            output.extend((prefix, delivery_tag.to_bytes(8, "big"), suffix, frames))
-
-        return send
+        """The door of one consumer."""
+        wake = functools.partial(self._wake, self)
+        return deliverer(self.output, wake, self._frame_max, channel_number, consumer_tag)
 
     def framed(self, message: Message, channel_number: int) -> bytes:
-        """The content's frames, fit for this connection and the channel."""
-        assert isinstance(message, PublishedMessage)
-        if message.channel_number == channel_number and frames_fit(
-            message.frames, message.header_size, self._frame_max
-        ):
-            return message.frames
-        return reframe(message.frames, message.header_size, channel_number, self._frame_max)
+        return framed(message, channel_number, self._frame_max)
 
     def tell_confirms_later(self, channel: Channel) -> None:
         """Confirms of a turn are told together when it is over."""
         if not channel.has_confirms_to_tell:
             channel.has_confirms_to_tell = True
+            if not self._to_confirm and not self.output:
+                self._wake(self)
             self._to_confirm.append(channel)
 
-    def _tell_confirms(self) -> None:
+    def has_open(self, channel: Channel) -> bool:
+        """May the client still be told something on it?"""
+        return self._channels.get(channel.number) is channel and channel.state is ChannelState.OPEN
+
+    def tell_confirms(self) -> None:
+        """The turn is over."""
         for channel in self._to_confirm:
             channel.has_confirms_to_tell = False
-            if self._channels.get(channel.number) is channel and channel.state is ChannelState.OPEN:
+            if self.has_open(channel):
                 for number, multiple, is_ack in channel.core.confirms.take():
                     frame = confirm_frame if is_ack else nack_frame
                     self.send(frame(channel.number, number, multiple))
@@ -439,6 +429,23 @@ class Connection:
     def has_capability(self, name: str) -> bool:
         """Did the client announce it, as a boolean true (RabbitMQ: CON-7)?"""
         return self._capabilities.get(name) == Field("t", True)
+
+    def alarmed(self, reason: str | None) -> None:
+        """An alarm is on; None: none is any more. Only those who publish hear of it (RabbitMQ: ALM-1, ALM-2)."""
+        self._publish = publish if reason is None else self._publish_under_alarm
+        if reason is None and self.is_blocked:
+            self.is_blocked = False
+            self._wake(self)
+            if self.has_capability("connection.blocked"):
+                self.send(encode_method(0, make(methods.Connection.Unblocked)))
+
+    def _publish_under_alarm(self, channel: Channel, method: Publish, frames: bytes, header_size: int) -> None:
+        if not self.is_blocked:
+            self.is_blocked = True
+            reason = self._node.alarms.reason
+            if self.has_capability("connection.blocked"):
+                self.send(encode_method(0, make(methods.Connection.Blocked, reason=reason)))
+        publish(channel, method, frames, header_size)
 
     def pause_deliveries(self) -> None:
         """The peer does not read as fast as it is sent to: its consumers wait, others get the messages."""

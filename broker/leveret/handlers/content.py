@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Sequence
+from typing import Self
 
 from leveret.core import message as core_message
-from leveret.core.message import Message
+from leveret.core.message import Message, Waiter
 from leveret_protocol.constants import FRAME_MAX
 from leveret_protocol.content import (
     Properties,
@@ -23,8 +24,11 @@ from leveret_protocol.publish import Publish
 
 # The upper byte of the property flags: after the frame header (7), class, weight and body size (12).
 _FLAGS = 19
+_HAS_DELIVERY_MODE = 0x10
 _HAS_PRIORITY = 0x08
 _HAS_EXPIRATION = 0x01
+PERSISTENT_MODE = 2
+
 # Messages come in kinds: a few sets of properties, with a great many messages each.
 _REMEMBERED_COUNT = 1024
 _REMEMBERED_SIZE_MAX = 512  # bytes of properties
@@ -49,13 +53,14 @@ class PublishedMessage(Message):
     header_size: payload bytes of the header frame.
     """
 
-    __slots__ = ("_properties", "channel_number", "frames", "header_size", "publish")
+    __slots__ = ("_properties", "channel_number", "frames", "header_size", "publish", "waiter")
 
     def __init__(self, publish: Publish, frames: bytes, header_size: int, channel_number: int) -> None:
         self.publish = publish
         self.frames = frames
         self.header_size = header_size
         self.channel_number = channel_number
+        self.waiter: Waiter | None = None
 
     @property
     def exchange(self) -> str:
@@ -101,6 +106,10 @@ class PublishedMessage(Message):
         return int(self.properties.expiration or "0")
 
     @property
+    def is_persistent(self) -> bool:
+        return bool(self.frames[_FLAGS] & _HAS_DELIVERY_MODE) and self.properties.delivery_mode == PERSISTENT_MODE
+
+    @property
     def priority(self) -> int | None:
         return self.properties.priority if self.frames[_FLAGS] & _HAS_PRIORITY else None
 
@@ -114,12 +123,9 @@ class PublishedMessage(Message):
     ) -> DeadLetter:
         assert isinstance(properties, Properties)
         message = self.with_properties(properties)
-        letter = DeadLetter(
-            Publish.of(exchange, routing_keys[0]), message.frames, message.header_size, message.channel_number
-        )
-        letter._routing_keys = routing_keys
-        letter.failed_count = failed_count
-        return letter
+        publish = Publish.of(exchange, routing_keys[0])
+        letter = PublishedMessage(publish, message.frames, message.header_size, message.channel_number)
+        return DeadLetter.of(letter, routing_keys, failed_count)
 
     def with_properties(self, properties: Properties) -> PublishedMessage:
         """The same message with other properties; the header is encoded anew."""
@@ -132,32 +138,46 @@ class PublishedMessage(Message):
 
 
 class BlindCopied(PublishedMessage):
-    """A message without its BCC header: RabbitMQ routes by its keys, and then only tells the firehose of them."""
+    """A message without its BCC header: RabbitMQ routes by its keys, and then only tells the firehose of them.
 
-    __slots__ = ("_blind_keys",)
+    more_keys: those of the header.
+    """
 
-    _blind_keys: Sequence[str]
+    __slots__ = ("more_keys",)
+
+    more_keys: Sequence[str]
 
     @classmethod
-    def of(cls, message: PublishedMessage, blind_keys: Sequence[str]) -> BlindCopied:
+    def of(cls, message: PublishedMessage, more_keys: Sequence[str]) -> Self:
         copied = cls(message.publish, message.frames, message.header_size, message.channel_number)
-        copied._blind_keys = blind_keys
+        copied.more_keys = more_keys
         return copied
 
     @property
     def routing_keys(self) -> list[str]:
-        return [*super().routing_keys, *self._blind_keys]
+        return [*super().routing_keys, *self.more_keys]
 
     def with_properties(self, properties: Properties) -> BlindCopied:
-        return BlindCopied.of(super().with_properties(properties), self._blind_keys)
+        return BlindCopied.of(super().with_properties(properties), self.more_keys)
 
 
 class DeadLetter(PublishedMessage):
-    """A message that this broker has dead-lettered, under all the keys that it had or under one of its queue's."""
+    """A message that this broker has dead-lettered.
 
-    __slots__ = ("_routing_keys", "failed_count")
+    more_keys: all the keys that it had, or the one of its queue.
+    """
 
-    _routing_keys: Sequence[str]
+    __slots__ = ("failed_count", "more_keys")
+
+    more_keys: Sequence[str]
+    failed_count: int
+
+    @classmethod
+    def of(cls, message: PublishedMessage, more_keys: Sequence[str], failed_count: int) -> DeadLetter:
+        letter = cls(message.publish, message.frames, message.header_size, message.channel_number)
+        letter.more_keys = more_keys
+        letter.failed_count = failed_count
+        return letter
 
     @property
     def is_dead_letter(self) -> bool:
@@ -165,13 +185,10 @@ class DeadLetter(PublishedMessage):
 
     @property
     def routing_keys(self) -> list[str]:
-        return [*self._routing_keys]
+        return [*self.more_keys]
 
-    def with_properties(self, properties: Properties) -> PublishedMessage:
-        letter = super().with_properties(properties)
-        assert isinstance(letter, DeadLetter)
-        letter._routing_keys, letter.failed_count = self._routing_keys, self.failed_count
-        return letter
+    def with_properties(self, properties: Properties) -> DeadLetter:
+        return DeadLetter.of(super().with_properties(properties), self.more_keys, self.failed_count)
 
 
 def make_message(

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from leveret.core.channel import ChannelMode
 from leveret.core.message import Message
 from leveret.core.names import REPLY_TO_PREFIX
-from leveret.core.queue import BACKLOG, REFUSED
+from leveret.core.queue import BACKLOG, PENDING, REFUSED
 from leveret.core.routing import hand_out
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
-from leveret.handlers.traits import PLAIN, Traits, traits_of
+from leveret.handlers.traits import PERSISTENT, PLAIN, Traits, traits_of
+from leveret.handlers.waiting import AwaitedConfirm
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Basic, encode_method, make
 from leveret_protocol.publish import Publish
@@ -61,10 +62,15 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
                 if len(known) >= TRAITS_REMEMBERED:
                     known.clear()
                 known[properties] = traits
-    if routes is None or traits is not PLAIN or core.mode is ChannelMode.TX:
-        _publish_slowly(channel, method, PublishedMessage(method, frames, header_size, channel.number), traits)
-        return
     message = PublishedMessage(method, frames, header_size, channel.number)
+    if routes is None or traits is not PLAIN or core.mode is ChannelMode.TX:
+        is_plain = (traits is PLAIN or traits is PERSISTENT) and core.mode is not ChannelMode.TX
+        if is_plain and method.kept_routes is not None:
+            _publish_and_keep(channel, message, method.kept_routes)  # type: ignore[arg-type]
+            return
+        if routes is None or not is_plain:
+            _publish_slowly(channel, method, message, traits)
+            return
     is_refused = False
     for take in routes:
         outcome = take(message)
@@ -91,6 +97,45 @@ def _confirm(channel: Channel, *, is_refused: bool) -> None:
         channel.connection.tell_confirms_later(channel)
 
 
+def _publish_and_keep(channel: Channel, message: PublishedMessage, routes: Routes) -> None:
+    """To queues of which some keep the message; they answer for it once it is on the disk (RabbitMQ: CFM-4)."""
+    number = _owe(channel, message, len(routes))
+    for take in routes:
+        outcome = take(message)
+        if outcome != PENDING:
+            _account(channel, number, outcome)
+
+
+def _owe(channel: Channel, message: PublishedMessage, queues: int) -> int:
+    """Answers the number of the publish, of which so many queues are to answer; 0 if nobody wants to know."""
+    core = channel.core
+    if core.mode is not ChannelMode.CONFIRM:
+        return 0
+    confirms = core.confirms
+    confirms.last = number = confirms.last + 1
+    if queues:
+        confirms.owe(number, queues)
+        message.waiter = AwaitedConfirm(channel, number)
+    else:
+        confirms.settle(number)
+        channel.connection.tell_confirms_later(channel)
+    return number
+
+
+def _account(channel: Channel, number: int, outcome: int) -> None:
+    """One queue has answered. A refusal by any of them is a nack (RabbitMQ: CFM-5)."""
+    if outcome & BACKLOG:
+        channel.connection.publishes_into_backlog = True
+    if number and not outcome & PENDING:
+        confirms = channel.core.confirms
+        if outcome == REFUSED:
+            confirms.reject(number)
+        elif not confirms.confirm(number):
+            return
+        if not channel.has_confirms_to_tell:
+            channel.connection.tell_confirms_later(channel)
+
+
 def _resolve(channel: Channel, method: Publish) -> None:
     """Find out what this publish comes to, and remember it on the Publish object. Routes are None: ask each time."""
     vhost = channel.core.vhost
@@ -99,7 +144,12 @@ def _resolve(channel: Channel, method: Publish) -> None:
     exchange = vhost.exchange_to_publish(method.exchange)
     is_plain = not _is_reply(method) and not vhost.firehose.is_on
     queues = vhost.route_by_keys(exchange, (method.routing_key,)) if is_plain else None
-    method.routes = None if queues is None else tuple(queue.publish for queue in queues)
+    method.routes = method.kept_routes = None
+    if queues is not None:
+        if any(queue.keeper is not None for queue in queues):
+            method.kept_routes = tuple(queue.publish_persistent for queue in queues)
+        if not any(queue.keeps_transient for queue in queues):
+            method.routes = tuple(queue.publish for queue in queues)
     method.routes_generation = vhost.generation
 
 
@@ -117,9 +167,11 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     if core.mode is ChannelMode.TX:
         core.transaction.publishes.append((message, _queue_names(method, routing_keys, queues), mandatory))
         return
-    is_refused = not _hand_out(channel, message, queues, mandatory)
-    if core.mode is ChannelMode.CONFIRM:
-        _confirm(channel, is_refused=is_refused)
+    number = _owe(channel, message, len(queues))
+    for outcome in hand_out(message, queues):
+        _account(channel, number, outcome)
+    if mandatory and not queues:
+        return_message(channel, message)
 
 
 def _queue_names(
@@ -129,23 +181,15 @@ def _queue_names(
     return routing_keys if method.exchange == "" else tuple(queue.name for queue in queues)
 
 
-def deliver_committed(channel: Channel, message: Message, queue_names: tuple[str, ...], mandatory: bool) -> bool:
-    """Hand out a message at tx.commit. False: a queue refused it."""
-    return _hand_out(channel, message, channel.core.vhost.queues_named(queue_names), mandatory)
-
-
-def _hand_out(channel: Channel, message: Message, queues: tuple[Queue | ReplyConsumer, ...], mandatory: bool) -> bool:
-    """Hand a routed message to its queues; those deleted since it was routed do not count (TX-3).
-
-    False: one of them refused it.
-    """
-    queues = tuple(queue for queue in queues if not queue.is_deleted)
+def deliver_committed(channel: Channel, message: Message, queue_names: tuple[str, ...], mandatory: bool) -> list[int]:
+    """Hand out a message at tx.commit, to the queues that have these names now (TX-3). Answers what they said."""
+    queues = channel.core.vhost.queues_named(queue_names)
     outcomes = hand_out(message, queues)
-    if BACKLOG in outcomes:
+    if any(outcome & BACKLOG for outcome in outcomes):
         channel.connection.publishes_into_backlog = True
     if mandatory and not queues:
         return_message(channel, message)
-    return REFUSED not in outcomes
+    return outcomes
 
 
 def return_message(channel: Channel, message: Message) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from leveret.core.arguments import TEN_YEARS_MS
 from leveret.core.names import REPLY_TO
-from leveret.handlers.content import BlindCopied, PublishedMessage, long_strings
+from leveret.handlers.content import PERSISTENT_MODE, BlindCopied, PublishedMessage, long_strings
 from leveret_protocol.content import Properties, decode_properties, frames_header
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import TYPE_NAMES, Field
@@ -80,12 +80,16 @@ def _edited(message: PublishedMessage, reply_to: str | None) -> PublishedMessage
 
 
 PLAIN = Traits()
+PERSISTENT = Traits()  # plain, too, but for queues that keep messages
 
 
 def traits_of(frames: bytes, header_size: int) -> Traits:
     """Raises INTERNAL_ERROR (541): the properties cannot be decoded."""
-    traits = Traits(decode_properties(frames_header(frames, header_size)))
-    return PLAIN if traits.is_plain else traits
+    properties = decode_properties(frames_header(frames, header_size))
+    traits = Traits(properties)
+    if not traits.is_plain:
+        return traits
+    return PERSISTENT if properties.delivery_mode == PERSISTENT_MODE else PLAIN
 
 
 def _additional_keys(name: str, field: Field) -> list[str]:

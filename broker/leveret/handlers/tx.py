@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from leveret.core.channel import ChannelMode
+from leveret.core.queue import PENDING, REFUSED
 from leveret.handlers.channel import Channel
 from leveret.handlers.publish import deliver_committed
+from leveret.handlers.waiting import AwaitedCommit
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Frame, Tx, make
 
@@ -15,7 +17,7 @@ def select(channel: Channel, _method: Tx.Select) -> Frame:
     return make(Tx.SelectOk)
 
 
-def commit(channel: Channel, _method: Tx.Commit) -> Frame:
+def commit(channel: Channel, _method: Tx.Commit) -> Frame | None:
     """tx.commit: first the publishes, then the acks and rejects; the next transaction begins (RabbitMQ: TX-3, TX-7).
 
     Raises: PRECONDITION_FAILED (406): a queue refused a message; the others keep theirs (TX-4).
@@ -23,14 +25,18 @@ def commit(channel: Channel, _method: Tx.Commit) -> Frame:
     core = channel.core
     _check_tx(channel)
     publishes = core.transaction.take_publishes()
-    outcomes = [deliver_committed(channel, *held) for held in publishes]
+    outcomes = [outcome for held in publishes for outcome in deliver_committed(channel, *held)]
     for deliveries, requeue in core.transaction.release():
         if requeue is None:
             core.settle_deliveries(deliveries)
         else:
             core.reject_deliveries(deliveries, requeue=requeue)
-    if not all(outcomes):
+    if REFUSED in outcomes:
         raise AMQPError(ReplyCode.PRECONDITION_FAILED, "partial tx completion")
+    keeper = core.vhost.node.keeper
+    if keeper is not None and any(outcome & PENDING for outcome in outcomes):
+        keeper.store.when_safe(AwaitedCommit(channel))
+        return None
     return make(Tx.CommitOk)
 
 

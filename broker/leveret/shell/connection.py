@@ -47,6 +47,7 @@ class DrivenConnection(Protocol):
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
     publishes_into_backlog: read in smaller turns.
+    is_blocked: not to be read from. `wake` is called when that ends.
     """
 
     output: list[bytes]
@@ -54,9 +55,13 @@ class DrivenConnection(Protocol):
     heartbeat_seconds: int
     drop_after_seconds: float | None
     publishes_into_backlog: bool
+    is_blocked: bool
 
     def receive(self, data: bytes) -> None:
         """Carry out all that `data` asks for."""
+
+    def tell_confirms(self) -> None:
+        """Put out what publishers are to be told of; the turn is over."""
 
     def force_close(self, reason: str) -> None:
         """Tell the peer CONNECTION_FORCED (320) and the reason."""
@@ -117,7 +122,7 @@ class ConnectionDriver:
         """Read and carry out until the connection ends."""
         try:
             while not self._has_ended:
-                if self._unsent_bytes > UNSENT_LIMIT_BYTES:
+                if self._unsent_bytes > UNSENT_LIMIT_BYTES or self.connection.is_blocked:
                     await self._wait_for_room()
                     continue
                 size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
@@ -160,6 +165,8 @@ class ConnectionDriver:
 
     def flush(self) -> None:
         """Send what the connection has put out, as far as the kernel takes it."""
+        self.connection.tell_confirms()
+        self._look_at_room()
         output = self.connection.output
         if not output:
             return
@@ -209,7 +216,11 @@ class ConnectionDriver:
             if taken < len(data):
                 self._unsent.appendleft(memoryview(data)[taken:])
                 break
-        if self._has_room is not None and self._unsent_bytes <= UNSENT_LIMIT_BYTES:
+        self._look_at_room()
+
+    def _look_at_room(self) -> None:
+        is_held_up = self._unsent_bytes > UNSENT_LIMIT_BYTES or self.connection.is_blocked
+        if self._has_room is not None and not is_held_up:
             self._has_room.set()
 
     def _send_heartbeat(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import trio
 
 from leveret.core.timers import Timers
+from leveret.shell.commits import Commits
 from leveret.shell.connection import ConnectionDriver, MakeConnection
 from leveret.shell.listener import Listener
 from leveret.shell.timers import keep_awake
@@ -22,6 +23,9 @@ CLOSING_SECONDS = 0.5
 # The machine or this process can have no more connections for now: wait and try again, as trio's own servers do.
 _CAPACITY_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _CAPACITY_PAUSE_SECONDS = 0.1
+
+
+MakeCommits = Callable[[Callable[[], None]], Commits]
 
 
 class Work(Protocol):
@@ -47,9 +51,17 @@ class Server:
     Args:
         make_connection: the handlers' connection for a peer, given the names of both ends and what wakes it.
         work: the long work.
+        make_commits: for a broker with a store, given what is to be called at the end of a turn. When `serve` returns
+            nothing is being written, but what was noted since is the caller's to commit.
     """
 
-    def __init__(self, make_connection: MakeConnection, work: Work) -> None:
+    def __init__(
+        self,
+        make_connection: MakeConnection,
+        work: Work,
+        make_commits: Callable[[Callable[[], None]], Commits] | None = None,
+    ) -> None:
+        self._commits = None if make_commits is None else make_commits(self.flush)
         self._make_connection = make_connection
         self._work = work
         self._work_waits = trio.Event()
@@ -93,6 +105,9 @@ class Server:
             nursery.start_soon(keep_awake, self.timers, self.flush)
             nursery.start_soon(keep_awake, self._work.timers, self.flush)
             nursery.start_soon(self._run_work)
+            if self._commits is not None:
+                await nursery.start(self._commits.run)
+                nursery.start_soon(self._commits.watch_disk)
             task_status.started(nursery)
 
     async def _accept(self, listeners: Sequence[Listener]) -> None:
@@ -153,6 +168,8 @@ class Server:
         for driver in to_flush:  # grows on the way: one that ends gives its messages to others
             driver.flush()
         to_flush.clear()
+        if self._commits is not None:
+            self._commits.begin()
 
     def start_soon(self, task: Callable[[], Awaitable[Any]]) -> None:
         """Run a task that belongs to a connection."""

@@ -34,6 +34,7 @@ class HeadersMessage(Message):
     size_bytes = body_size_bytes = 0
     is_dead_letter = False
     expiration_ms = priority = None
+    is_persistent = False
     message_id = correlation_id = timestamp = None
 
     def __init__(self, headers=None, **properties):

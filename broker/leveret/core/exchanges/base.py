@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from leveret.core.binding import Binding, Destination
 from leveret.core.message import Message
+from leveret.storage.base import Line
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
@@ -111,6 +112,13 @@ class Exchange(ABC):
     def history(self) -> Sequence[Passed]:
         """What a new binding is to get at once, the oldest first."""
         return ()
+
+    def lines(self) -> Sequence[Line]:
+        """Of the store, with messages that a durable exchange holds."""
+        return ()
+
+    def restore(self, lines: Sequence[Line]) -> None:  # noqa: B027
+        """It was there before, with these lines."""
 
     def close(self) -> None:  # noqa: B027  (most types hold nothing)
         """It is deleted: let go of messages that are to be routed later."""

@@ -10,7 +10,6 @@ to whoever publishes it mandatory, and to the alternate exchange, it is as unrou
 from __future__ import annotations
 
 import heapq
-import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from leveret.core.exchanges.base import Exchange, Passed
 from leveret.core.exchanges.registry import exchange_class
 from leveret.core.message import Message
 from leveret.core.timers import Timer
+from leveret.storage.base import Line
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import INTEGER_TAGS, Field, Table
 
@@ -41,7 +41,7 @@ class DelayedMessageExchange(Exchange):
     exchange that is deleted takes along what it holds.
     """
 
-    __slots__ = ("_held", "_inner", "_order", "_timer")
+    __slots__ = ("_held", "_inner", "_line", "_next_position", "_timer")
 
     type_name = "x-delayed-message"
 
@@ -53,7 +53,9 @@ class DelayedMessageExchange(Exchange):
             vhost, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
         )
         self._held: list[tuple[float, int, Passed]] = []
-        self._order = itertools.count()
+        self._next_position = 0
+        keeper = vhost.node.keeper
+        self._line = keeper.store.new_line() if durable and keeper is not None else None
         self._timer: Timer | None = None
 
     @property
@@ -80,12 +82,36 @@ class DelayedMessageExchange(Exchange):
             return self._inner.route(routing_keys, message)
         due = self.vhost.node.now() + delay_ms / 1000
         late = message.with_headers({DELAY_HEADER: Field("l", -delay_ms)})  # XT-20; a long in RabbitMQ 4.x
-        heapq.heappush(self._held, (due, next(self._order), (routing_keys, late)))
+        position = self._next_position
+        self._next_position = position + 1
+        if self._line is not None and self.vhost.node.keeper is not None:
+            self._line.add(position, self.vhost.node.keeper.payload(late), due)
+        heapq.heappush(self._held, (due, position, (routing_keys, late)))
         if self._held[0][0] == due:
             self._wait()
         return ()
 
+    def lines(self) -> Sequence[Line]:
+        return () if self._line is None else (self._line,)
+
+    def restore(self, lines: Sequence[Line]) -> None:
+        """What was held is held again, for the rest of its time."""
+        keeper = self.vhost.node.keeper
+        if keeper is None or self._line is None:
+            return
+        self._line.drop()
+        (self._line,) = lines
+        self._next_position = self._line.totals.next_position
+        for stored in keeper.read_all(self._line):
+            message = keeper.loaded(stored.payload)
+            due = stored.expires_at or self.vhost.node.now()
+            heapq.heappush(self._held, (due, stored.position, (message.routing_keys, message)))
+        self._wait()
+
     def close(self) -> None:
+        if self._line is not None:
+            self._line.drop()
+            self._line = None
         self._held.clear()
         self._wait()
 
@@ -102,8 +128,10 @@ class DelayedMessageExchange(Exchange):
             if not self._held or self._held[0][0] > now:
                 self._wait()
                 return
-            _, _, (routing_keys, message) = heapq.heappop(self._held)
+            _, position, (routing_keys, message) = heapq.heappop(self._held)
             self.vhost.publish(self, routing_keys, message)
+            if self._line is not None:
+                self._line.settle(position)
         node.add_work(self._release)
 
 

@@ -1,0 +1,166 @@
+"""What makes a queue durable: its persistent messages are in a line of the store as well, and most of many only there.
+
+How this works. A message is noted in the line when the queue gets it, and settled there when the queue is done with it;
+what the store makes of these notes is its business. In memory a queue holds the messages at its head, and from some
+number on no others: those behind are read back from the line, a page at a time and in order. Transient messages among
+them, which no line has, wait in memory and are merged in by their positions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import cast
+
+from leveret.core.fifo import Fifo
+from leveret.core.message import Entry, Message, Waiter
+from leveret.storage.base import Line, SharedPayload, Store, StoredMessage
+
+PAGE_MESSAGES = 1024
+# So many messages at the head of a queue are held in memory; RabbitMQ holds up to 2048 of a classic queue.
+HEAD_MESSAGES_MAX = 4 * PAGE_MESSAGES
+
+
+EntryOf = Callable[[StoredMessage, Message], Entry]
+
+
+class Keeper:
+    """The store of a node, and how messages go into it and come out.
+
+    stored_form(message), loaded(octets): from a message to bytes, and back.
+    """
+
+    def __init__(
+        self, store: Store, stored_form: Callable[[Message], bytes], loaded: Callable[[bytes], Message]
+    ) -> None:
+        self.store = store
+        self.loaded = loaded
+        self._stored_form = stored_form
+        self._last_message: Message | None = None
+        self._last_payload: bytes | SharedPayload = b""
+
+    def fifo(self, line: Line | None, entry_of: EntryOf) -> KeptFifo:
+        """With a line that was there before, or with a new one."""
+        return KeptFifo(self, line or self.store.new_line(), entry_of)
+
+    def read_all(self, line: Line) -> Iterator[StoredMessage]:
+        """All messages of a line, page by page."""
+        page = line.read(-1, PAGE_MESSAGES)
+        while page:
+            yield from page
+            page = line.read(page[-1].position, PAGE_MESSAGES)
+
+    def payload(self, message: Message) -> bytes | SharedPayload:
+        """For a line. The queues of one message ask one after the other, and get the same object."""
+        if self._last_message is not message:
+            self._last_message = message
+            self._last_payload = self.store.share(self._stored_form(message))
+        return self._last_payload
+
+
+class KeptFifo(Fifo):
+    """A Fifo with a line. `fresh` and `returned` hold the head; what is behind them comes by `refill`.
+
+    entry_of: makes the entry of a message that comes back from the line.
+    """
+
+    __slots__ = ("_away_after", "_away_count", "_entry_of", "_keeper", "_staying", "line")
+
+    def __init__(self, keeper: Keeper, line: Line, entry_of: EntryOf) -> None:
+        super().__init__()
+        self.line = line
+        self._keeper = keeper
+        self._entry_of = entry_of
+        self._away_count = line.totals.message_count  # behind `fresh`, in the line only
+        self._away_after = -1  # the position they come after
+        self._staying: deque[Entry] = deque()  # transient ones behind `fresh`
+
+    def keep(self, entry: Entry, message: Message) -> None:
+        """Note a new message in the line, before it is appended or delivered."""
+        self.line.add(entry.position, self._keeper.payload(message), entry.expires_at, message.waiter)
+
+    def forget(self, position: int) -> None:
+        """The message is done with. Whoever waits for it to be safe waits no longer."""
+        waiter = self.line.settle(position)
+        if waiter is not None:
+            tell_safe([waiter])
+
+    # -- the order ----------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.fresh) + len(self.returned) + self._away_count + len(self._staying)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All entries; this brings all of them into memory."""
+        while self._away_count or self._staying:
+            self._bring_page()
+        return super().__iter__()
+
+    def append(self, entry: Entry) -> None:
+        if not self._away_count and not self._staying:
+            if len(self.fresh) < HEAD_MESSAGES_MAX:
+                self.fresh.append(entry)
+                return
+            self._away_after = self.fresh[-1].position
+        if entry.is_kept:
+            self._away_count += 1
+        else:
+            self._staying.append(entry)
+
+    def peek(self) -> Entry:
+        self._see_to_head()
+        return super().peek()
+
+    def pop(self) -> Entry:
+        self._see_to_head()
+        return super().pop()
+
+    def _see_to_head(self) -> None:
+        if not self.returned and not self.fresh:
+            self.refill()
+
+    def refill(self) -> bool:
+        if self._away_count or self._staying:
+            self._bring_page()
+        return bool(self.fresh)
+
+    def _bring_page(self) -> None:
+        """The next messages of the line, and the transient ones among them, to the end of `fresh`."""
+        wanted = min(PAGE_MESSAGES, self._away_count)
+        page = self.line.read(self._away_after, wanted) if wanted else []
+        self._away_count -= wanted if len(page) == wanted else self._away_count  # some were damaged, and left out
+        for stored in page:
+            self._bring_staying(stored.position)
+            self.fresh.append(self._entry_of(stored, self._keeper.loaded(stored.payload)))
+        if page:
+            self._away_after = page[-1].position
+        if not self._away_count:
+            self._bring_staying(None)
+
+    def _bring_staying(self, before: int | None) -> None:
+        while self._staying and (before is None or self._staying[0].position < before):
+            self.fresh.append(self._staying.popleft())
+
+    def note_redelivered(self) -> None:
+        """What is here now was handed out before."""
+        for _, entry in self.returned:
+            if entry.is_kept:
+                self.line.mark(entry.position, redelivered=True, delivery_count=0)
+
+    def forget_all(self, held: Collection[int]) -> None:
+        """All that is ready is done with: everything in the line but the positions that are handed out."""
+        tell_safe(self.line.purge(held))
+        self._away_count = 0
+        self._staying.clear()
+
+    def drop(self) -> None:
+        """The queue is gone (RabbitMQ: to whoever waits, it has taken the message; CFM-6)."""
+        tell_safe(self.line.drop())
+        self._away_count = 0
+        self._staying.clear()
+
+
+def tell_safe(waiters: Iterable[object]) -> None:
+    """What the store gives back is what it was given: see Message.waiter."""
+    for waiter in cast("Iterable[Waiter]", waiters):
+        waiter.safe()

@@ -1,0 +1,234 @@
+"""What is declared durably, in the store: noted when it happens, and declared again when a broker starts.
+
+How this works. Everything that is declared or deleted passes `Events.tell`; `DefinitionKeeper.record` is told there of
+what it was, and notes it. A definition is JSON; what it means is between `record` and `restore`, and changes with the
+store's format number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from leveret.core.metadata import Metadata
+from leveret.core.names import RESERVED_PREFIX
+from leveret_protocol.fields import Field, Table
+
+if TYPE_CHECKING:
+    from leveret.core.binding import Binding, Destination
+    from leveret.core.exchanges import Exchange
+    from leveret.core.node import Node
+    from leveret.core.policies import Policy
+    from leveret.core.queue import Queue
+    from leveret.core.vhost import VirtualHost
+    from leveret.storage.base import Definition, Line, Store
+
+
+class DefinitionKeeper:
+    """Notes in the store what observers are told of."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._record: dict[str, Callable[[Any], None]] = {
+            "vhost.created": self._vhost,
+            "vhost.deleted": self._vhost_deleted,
+            "vhost.limits.set": self._vhost,
+            "vhost.limits.cleared": self._vhost,
+            "exchange.created": self._exchange,
+            "exchange.deleted": self._exchange_deleted,
+            "queue.created": self._queue,
+            "queue.deleted": self._queue_deleted,
+            "binding.created": self._binding,
+            "binding.deleted": self._binding_deleted,
+            "policy.set": self._policy,
+            "policy.cleared": self._policy_cleared,
+            "operator.policy.cleared": self._policy_cleared,
+        }
+
+    def record(self, event: str, subject: Any) -> None:
+        """event: its name; subject: what it is about."""
+        record = self._record.get(event)
+        if record is not None:
+            record(subject)
+
+    def _vhost(self, vhost: VirtualHost) -> None:
+        metadata = vhost.metadata
+        value = {
+            "description": metadata.description,
+            "tags": metadata.tags,
+            "default_queue_type": metadata.default_queue_type,
+            "limits": dict(vhost.limits),
+        }
+        self._define("vhost", [vhost.name], value)
+
+    def _vhost_deleted(self, vhost: VirtualHost) -> None:
+        self._undefine("vhost", [vhost.name])
+
+    def _exchange(self, exchange: Exchange) -> None:
+        if exchange.durable and not exchange.name.startswith(RESERVED_PREFIX) and exchange.name:
+            value = {
+                "type": exchange.type_name,
+                "auto_delete": exchange.auto_delete,
+                "internal": exchange.internal,
+                "arguments": _encoded(exchange.arguments),
+                "lines": [line.id for line in exchange.lines()],
+            }
+            self._define("exchange", [exchange.vhost.name, exchange.name], value)
+
+    def _exchange_deleted(self, exchange: Exchange) -> None:
+        if exchange.durable:
+            self._undefine("exchange", [exchange.vhost.name, exchange.name])
+
+    def _queue(self, queue: Queue) -> None:
+        if queue.durable:
+            value = {
+                "auto_delete": queue.auto_delete,
+                "arguments": _encoded(queue.arguments),
+                "lines": [part.line.id for part in queue.kept_parts()],
+            }
+            self._define("queue", [queue.vhost.name, queue.name], value)
+
+    def _queue_deleted(self, queue: Queue) -> None:
+        if queue.durable:
+            self._undefine("queue", [queue.vhost.name, queue.name])
+
+    def _binding(self, binding: Binding) -> None:
+        if _is_durable(binding):
+            self._define("binding", _binding_key(binding), {})
+
+    def _binding_deleted(self, binding: Binding) -> None:
+        if _is_durable(binding):
+            self._undefine("binding", _binding_key(binding))
+
+    def _policy(self, policy: Policy) -> None:
+        entry = policy.entry()
+        self._define(_policy_kind(policy), [policy.vhost, policy.name], {**entry})
+
+    def _policy_cleared(self, policy: Policy) -> None:
+        self._undefine(_policy_kind(policy), [policy.vhost, policy.name])
+
+    def _define(self, kind: str, key: list[Any], value: Mapping[str, Any]) -> None:
+        self._store.define(kind, json.dumps(key), json.dumps(value).encode())
+
+    def _undefine(self, kind: str, key: list[Any]) -> None:
+        self._store.undefine(kind, json.dumps(key))
+
+
+def _is_durable(binding: Binding) -> bool:
+    """RabbitMQ: a binding survives if both of its ends do."""
+    return binding.source.durable and getattr(binding.destination, "durable", False)
+
+
+def _binding_key(binding: Binding) -> list[Any]:
+    destination = binding.destination
+    return [
+        binding.source.vhost.name,
+        binding.source.name,
+        "exchange" if destination.is_exchange else "queue",
+        destination.name,
+        binding.routing_key,
+        sorted(_encoded(binding.arguments)),
+    ]
+
+
+def _policy_kind(policy: Policy) -> str:
+    return "operator_policy" if policy.is_operator else "policy"
+
+
+# -- back again -----------------------------------------------------------------------------------------------------
+
+
+def restore(node: Node, definitions: Iterable[Definition]) -> None:
+    """Declare everything again, what others need first."""
+    by_kind: dict[str, list[tuple[list[Any], dict[str, Any]]]] = {}
+    for definition in definitions:
+        key, value = json.loads(definition.name), json.loads(definition.value)
+        by_kind.setdefault(definition.kind, []).append((key, value))
+    vhosts = by_kind.get("vhost", [])
+    for name in node.vhosts.keys() - {name for (name,), _ in vhosts}:
+        node.delete_vhost(name)
+    for (name,), value in vhosts:
+        metadata = Metadata(value["description"], tuple(value["tags"]), value["default_queue_type"])
+        vhost = node.add_vhost(name, metadata)
+        vhost.metadata = metadata
+        vhost.set_limits(value["limits"])
+    for kind in ("policy", "operator_policy"):
+        for (vhost_name, name), value in by_kind.get(kind, []):
+            _restore_policy(node.vhosts[vhost_name], kind, name, value)
+    for (vhost_name, name), value in by_kind.get("exchange", []):
+        exchange = node.vhosts[vhost_name].declare_exchange(
+            name, value["type"], durable=True, auto_delete=value["auto_delete"], internal=value["internal"],
+            arguments=_decoded(value["arguments"]),
+        )  # fmt: skip
+        if value["lines"]:
+            exchange.restore(_lines(node, value))
+    for (vhost_name, name), value in by_kind.get("queue", []):
+        _restore_queue(node, node.vhosts[vhost_name], name, value)
+    for key, _ in by_kind.get("binding", []):
+        _restore_binding(node, *key)
+    for (vhost_name, name), _ in by_kind.get("queue", []):
+        node.vhosts[vhost_name].queues[name].restored()
+
+
+def _restore_policy(vhost: VirtualHost, kind: str, name: str, value: Mapping[str, Any]) -> None:
+    policies = vhost.operator_policies if kind == "operator_policy" else vhost.policies
+    policies.set(
+        name, pattern=value["pattern"], definition=value["definition"], priority=value["priority"],
+        apply_to=value["apply-to"],
+    )  # fmt: skip
+
+
+def _restore_queue(node: Node, vhost: VirtualHost, name: str, value: Mapping[str, Any]) -> None:
+    lines = _lines(node, value)
+    vhost.restore_queue(name, auto_delete=value["auto_delete"], arguments=_decoded(value["arguments"]), lines=lines)
+
+
+def _lines(node: Node, value: Mapping[str, Any]) -> list[Line]:
+    assert node.keeper is not None
+    return [node.keeper.store.lines[line_id] for line_id in value["lines"]]
+
+
+def _restore_binding(
+    node: Node, vhost_name: str, source: str, kind: str, destination_name: str, routing_key: str, arguments: list[Any]
+) -> None:
+    vhost = node.vhosts[vhost_name]
+    destination: Destination = (
+        vhost.exchanges[destination_name] if kind == "exchange" else vhost.queues[destination_name]
+    )
+    vhost.bind(source, destination, routing_key, _decoded(arguments))
+
+
+# -- tables with their wire types -------------------------------------------------------------------------------------
+
+
+def _encoded(table: Table) -> list[Any]:
+    return [[name, *_encoded_field(field)] for name, field in table.items()]
+
+
+def _encoded_field(field: Field) -> list[Any]:
+    match field.value:
+        case list() as items:
+            return [field.tag, [_encoded_field(item) for item in items]]
+        case dict() as table:
+            return [field.tag, _encoded(table)]
+        case bytes() as octets:
+            return [field.tag, octets.decode("latin-1")]
+    return [field.tag, field.value]
+
+
+def _decoded(items: list[Any]) -> Table:
+    return {name: _decoded_field(tag, value) for name, tag, value in items}
+
+
+def _decoded_field(tag: str, value: Any) -> Field:
+    match tag:
+        case "A":
+            return Field(tag, [_decoded_field(*item) for item in value])
+        case "F":
+            return Field(tag, _decoded(value))
+        case "x":
+            return Field(tag, value.encode("latin-1"))
+        case "D":
+            return Field(tag, tuple(value))
+    return Field(tag, value)

@@ -1,0 +1,140 @@
+"""What is declared outlives the broker if it is durable, and so are both ends of a binding (RabbitMQ: section 6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from leveret.core.metadata import Metadata
+from leveret_protocol.methods import Basic, Exchange, Queue, make
+from tests.harness import BrokerHarness, Client
+
+
+@pytest.fixture
+def broker() -> BrokerHarness:
+    return BrokerHarness.durable()
+
+
+def bodies(client: Client, queue: str = "q") -> list[bytes]:
+    """Those of the messages of a queue, which is empty then."""
+    return [client.get(queue).body for _ in range(client.counts(queue)[0])]
+
+
+def test_durable_exchanges_queues_and_bindings_come_back(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    client.declare_exchange("x", "topic", durable=True, arguments={"alternate-exchange": "other"})
+    client.declare_exchange("y", "x-consistent-hash", durable=True)
+    client.declare("q", durable=True, auto_delete=True, arguments={"x-max-length": 5, "x-any": [1, {"a": b"\xff"}]})
+    client.bind("q", "x", "a.*", {"n": 1})
+    client.bind("q", "amq.topic", "#")
+    client.bind_exchange("y", "x", "b.*")
+    client = broker.stopped().connect()
+    client.declare_exchange("x", "topic", durable=True, arguments={"alternate-exchange": "other"})
+    client.declare_exchange("y", "x-consistent-hash", durable=True)
+    client.declare("q", durable=True, auto_delete=True, arguments={"x-max-length": 5})
+    client.publish("x", "a.b", b"through x")
+    client.publish("amq.topic", "any", b"through amq.topic")
+    assert bodies(client) == [b"through x", b"through amq.topic"]
+
+
+def test_transient_ends_take_their_bindings_along(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    client.declare_exchange("durable", "fanout", durable=True)
+    client.declare_exchange("transient", "fanout")
+    client.declare("q", durable=True)
+    client.declare("t")
+    client.bind("q", "transient")
+    client.bind("t", "durable")
+    after = broker.stopped()
+    client = after.connect()
+    assert client.has_exchange("durable")
+    assert not client.has_exchange("transient")
+    client.publish("durable", "", b"nowhere", mandatory=True)
+    client.expect(Basic.Return)
+
+
+def test_what_was_deleted_and_unbound_does_not_come_back(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    client.declare_exchange("x", "fanout", durable=True)
+    client.declare("q", durable=True)
+    client.bind("q", "x")
+    broker.commit()
+    client.call(make(Queue.Unbind, queue="q", exchange="x"), Queue.UnbindOk)
+    after = broker.stopped()
+    client = after.connect()
+    client.publish("x", "", b"nowhere", mandatory=True)
+    client.expect(Basic.Return)
+
+
+def test_names_may_be_as_long_as_the_protocol_allows(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    names = ["q" * 255, "x" * 255]
+    client.declare(names[0], durable=True)
+    client.declare_exchange(names[1], "topic", durable=True)
+    client.bind(names[0], names[1], "k" * 255, {"a": "v" * 1000})
+    client = broker.stopped().connect()
+    client.publish(names[1], "k" * 255, b"one")
+    assert bodies(client, names[0]) == [b"one"]
+
+
+def test_virtual_hosts_policies_and_limits_come_back(broker: BrokerHarness) -> None:
+    vhost = broker.node.add_vhost("v", Metadata("for tests", ("a",), "classic"))
+    vhost.set_limits({"max-queues": 1})
+    vhost.policies.set("p", pattern="^q", definition={"max-length": 2}, priority=3, apply_to="queues")
+    vhost.operator_policies.set("o", pattern="", definition={"max-length": 1})
+    client = broker.connect(vhost="v")
+    client.declare("q", durable=True)
+    after = broker.stopped()
+    vhost = after.node.vhost("v")
+    assert (vhost.metadata.description, vhost.limits) == ("for tests", {"max-queues": 1})
+    policy, operator_policy = vhost.policies.get("p"), vhost.operator_policies.get("o")
+    assert policy is not None and policy.entry()["priority"] == 3
+    assert operator_policy is not None
+    client = after.connect(vhost="v")
+    client.publish("", "q", b"1")
+    client.publish("", "q", b"2")
+    assert bodies(client) == [b"2"]
+
+
+def test_a_virtual_host_that_was_deleted_stays_away_even_the_first_one(broker: BrokerHarness) -> None:
+    broker.node.add_vhost("v")
+    broker.commit()
+    broker.node.delete_vhost("v")
+    broker.node.delete_vhost("/")
+    broker.node.add_vhost("w")
+    assert set(broker.stopped().node.vhosts) == {"w"}
+
+
+def test_delayed_messages_come_back_with_what_is_left_of_their_delay(broker: BrokerHarness) -> None:
+    """RabbitMQ: XT-21."""
+    client = broker.connect()
+    client.declare_exchange("x", "x-delayed-message", durable=True, arguments={"x-delayed-type": "direct"})
+    client.declare("q", durable=True)
+    client.bind("q", "x", "also")
+    for number, delay in enumerate((3000, 1000, 2000)):
+        client.publish("x", "k", b"%d" % number, delivery_mode=2, headers={"x-delay": delay, "CC": ["also"]})
+    broker.advance(1)
+    broker.commit()
+    after = broker.killed()
+    client = after.connect()
+    assert bodies(client) == [b"1"]
+    after.advance(1)
+    assert bodies(client) == [b"2"]
+    after = after.stopped()
+    client = after.connect()
+    after.advance(1)
+    assert bodies(client) == [b"0"]
+
+
+def test_a_delayed_exchange_that_was_deleted_takes_its_messages_along(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    client.declare_exchange("x", "x-delayed-message", durable=True, arguments={"x-delayed-type": "fanout"})
+    client.publish("x", "", b"one", headers={"x-delay": 1000})
+    broker.commit()
+    client.call(make(Exchange.Delete, exchange="x"), Exchange.DeleteOk)
+    after = broker.stopped()
+    client = after.connect()
+    client.declare_exchange("x", "x-delayed-message", durable=True, arguments={"x-delayed-type": "fanout"})
+    client.declare("q")
+    client.bind("q", "x")
+    after.advance(10)
+    assert bodies(client) == []
