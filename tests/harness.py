@@ -7,8 +7,9 @@
     assert client.get("q").body == b"hello"
 
 Everything happens at once, so nothing has to be waited for: what a method brought about is in `received()` when `send`
-returns. Only what the broker cuts into slices waits, for `harness.run_work()`. What clients receive is taken apart here and not by the broker's own reader, and checked on the way: whole frames, the
-content of a message in one piece, no body frame beyond frame_max.
+returns. Only what the broker cuts into slices waits, for `harness.run_work()`. What clients receive is taken apart here
+and not by the broker's own reader, and checked on the way: whole frames, the content of a message in one piece, no body
+frame beyond frame_max.
 """
 
 from __future__ import annotations
