@@ -402,7 +402,6 @@ class BrokerHarness:
 
     @classmethod
     def durable(cls) -> BrokerHarness:
-        """With a store, whose contents stay when the harness goes."""
         return cls(MemoryStore())
 
     def stopped(self) -> BrokerHarness:
