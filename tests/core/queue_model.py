@@ -159,7 +159,7 @@ class QueueModel:
         self.rejecting: deque[int] = deque()
         self.refusing: int | None = None
         self.positions = 0
-        self.real = declare_queue(world.node.vhost("/"), name, auto_delete=kind.auto_delete, arguments=kind.arguments)
+        self.real = declare_queue(world.vhost, name, auto_delete=kind.auto_delete, arguments=kind.arguments)
         assert isinstance(self.real, Tapped)
         self.real.model = self
         self.apply(PLAIN_SETTINGS)
@@ -251,6 +251,7 @@ class QueueModel:
         else:
             assert self.doom is None, "it had to go"
             copy = self.take_head()
+            assert all(copy.place < other.place for other in self.coming_back.values()), "it overtakes what comes back"
         assert copy.number == number, "not the first message of the queue"
         assert copy.redelivered == redelivered
         return copy
@@ -422,6 +423,7 @@ class World:
     def __init__(self, kinds: dict[str, Kind]) -> None:
         self.now = 0.0
         self.node = Node(now=lambda: self.now)
+        self.vhost = self.node.vhost("/")
         self.letters_due: deque[tuple[QueueModel, int]] = deque()
         self.handed_over: set[Copy] = set()
         self._patches = [
@@ -465,7 +467,7 @@ class World:
     def notice_deletions(self) -> None:
         """Queues that have expired are gone, and no others (EXP-1)."""
         for queue in self.queues.values():
-            if not queue.is_deleted and queue.real.is_deleted:
+            if not queue.is_deleted and self.vhost.queues.get(queue.name) is not queue.real:
                 assert queue.expires_at is not None
                 assert queue.expires_at <= self.now, "it is gone too early"
                 queue.delete()

@@ -4,6 +4,7 @@ import pytest
 
 from leveret.core.node import Node
 from leveret.core.queue import BACKLOG, TAKEN, Queue
+from leveret.core.settings import QueueSettings
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError
 from tests.core.scene import Client, NumberedMessage, Received, declare_queue, finish, publish, told
@@ -207,3 +208,59 @@ def test_messages_of_many_queues_share_the_delivery_tags_of_a_channel(vhost: Vir
     assert client.get(b, no_ack=True) == Received("", 2, False, 2)
     client.consume(b, "b")
     assert [received.delivery_tag for received in client.received] == [1, 3]
+
+
+def test_a_message_never_overtakes_what_was_given_back(node: Node, vhost: VirtualHost, queue: Queue) -> None:
+    """Published while that is only half delivered: its consumer has room, and nothing else waits."""
+    publish(queue, *range(1000))
+    for client in (Client(vhost), Client(vhost)):
+        client.consume(queue)
+        finish(node)
+        client.channel.close()
+    client = Client(vhost)
+    client.consume(queue)
+    assert node.has_work()
+    publish(queue, 1000)
+    finish(node)
+    assert client.numbers == list(range(1001))
+
+
+def test_a_limited_queue_tells_of_its_backlog_too(vhost: VirtualHost, client: Client) -> None:
+    queue = declare_queue(vhost, arguments={"x-max-length": 10})
+    assert queue.publish(NumberedMessage(1)) == TAKEN
+    client.channel.set_prefetch(1)
+    client.consume(queue)
+    assert queue.publish(NumberedMessage(2)) == BACKLOG
+
+
+def test_a_deleted_queue_takes_what_is_on_its_way_to_it(vhost: VirtualHost, client: Client, queue: Queue) -> None:
+    """RabbitMQ: CFM-6."""
+    client.consume(queue)
+    vhost.delete_queue(queue)
+    assert queue.publish(NumberedMessage(1)) == TAKEN
+    assert (queue.message_count, client.numbers) == (0, [])
+
+
+class TestNewSettings:
+    """What a policy does to a queue that lives."""
+
+    def test_a_shorter_limit_drops_in_slices(self, node: Node, client: Client, queue: Queue) -> None:
+        publish(queue, *range(3000))
+        queue.apply(QueueSettings(max_length=2))
+        assert queue.message_count > 2
+        finish(node)
+        assert client.get_all(queue) == [2998, 2999]
+
+    def test_nobody_gets_what_a_limit_is_about_to_drop(self, node: Node, client: Client, queue: Queue) -> None:
+        publish(queue, *range(3000))
+        queue.apply(QueueSettings(max_length=2))
+        client.consume(queue)
+        finish(node)
+        assert client.numbers == [2998, 2999]
+
+    def test_without_limits_again_it_keeps_everything(self, client: Client, queue: Queue) -> None:
+        queue.apply(QueueSettings(max_length=1))
+        publish(queue, 1, 2)
+        queue.apply(QueueSettings())
+        publish(queue, 3, 4)
+        assert client.get_all(queue) == [2, 3, 4]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from leveret.core.settings import QueueSettings
 from leveret_protocol.methods import Basic, Confirm, Queue, Tx, make
 from tests.harness import BrokerHarness, Client
 
@@ -309,3 +310,30 @@ def test_a_queue_of_ten_bytes_takes_ten_bytes_after(
     assert client.counts("q") == (2, 0)
     client.publish("", "q", b"!")
     assert client.drain("q") == [b"67890", b"!"]
+
+
+def test_a_limit_that_comes_later_holds_on_every_way_in(harness: BrokerHarness, client: Client, other: Client) -> None:
+    """Connections remember the ways of their messages; without limits a queue has a quicker one."""
+    client.declare("q")
+    for publisher in (client, other):
+        publisher.publish("", "q", b"1")
+    harness.node.vhost("/").queues["q"].apply(QueueSettings(max_length=1))
+    for publisher in (client, other):
+        publisher.publish("", "q", b"2")
+        assert client.counts("q") == (1, 0)
+    harness.node.vhost("/").queues["q"].apply(QueueSettings())
+    client.publish("", "q", b"3")
+    assert client.drain("q") == [b"2", b"3"]
+
+
+def test_a_limit_of_bytes_that_comes_while_a_backlog_is_delivered(harness: BrokerHarness, client: Client) -> None:
+    """What the rest of it weighs is known when it is gone."""
+    client.declare("q")
+    client.send_bytes(client.published("", "q", b"x") * 1000)
+    client.consume("q", "tag", no_ack=True)
+    harness.node.vhost("/").queues["q"].apply(QueueSettings(max_length_bytes=900))
+    harness.run_work()
+    assert len(client.deliveries()) == 1000
+    client.cancel("tag")
+    client.send_bytes(client.published("", "q", b"x") * 901)
+    assert client.counts("q") == (900, 0)
