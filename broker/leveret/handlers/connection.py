@@ -28,6 +28,7 @@ from leveret.handlers.delivering import deliverer, framed
 from leveret.handlers.dispatch import dispatch
 from leveret.handlers.limits import check_channel_limit, vhost_to_open
 from leveret.handlers.publish import publish
+from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
 from leveret_protocol import constants, methods
 from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode, printable
@@ -65,6 +66,7 @@ class Connection:
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
     is_blocked: it published while an alarm is on, and is not to be read from. The shell is woken when that ends.
+    tls: set by the shell before the first `receive`; None on a plain socket.
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
     For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
@@ -82,6 +84,7 @@ class Connection:
         self.drop_after_seconds: float | None = None
         self.publishes_into_backlog = False
         self.is_blocked = False
+        self.tls: TLSSession | None = None
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("", "")
