@@ -107,6 +107,24 @@ def test_acked_before_it_was_written_it_is_confirmed_and_never_written(broker: B
     client.assert_silent()
 
 
+@pytest.mark.parametrize("arguments", [{}, {"x-queue-type": "quorum"}])
+def test_dead_lettered_before_it_was_written_it_is_confirmed_when_the_dead_letter_is_safe(
+    broker: BrokerHarness, arguments: dict[str, Any]
+) -> None:
+    client = broker.connect()
+    client.declare("dead", durable=True)
+    to_dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    client.declare("q", durable=True, arguments=to_dead | arguments)
+    confirming(client)
+    persistent(client, b"one")
+    delivery = client.get("q", no_ack=False)
+    client.reject(delivery.delivery_tag, requeue=False)
+    client.assert_silent()
+    broker.commit()
+    assert told(client) == [(1, False)]
+    assert bodies(broker.killed().connect(), "dead") == [b"one"]
+
+
 def test_another_connections_ack_confirms_it(broker: BrokerHarness) -> None:
     client, other = broker.connect(), broker.connect()
     client.declare("q", durable=True)

@@ -79,6 +79,12 @@ class KeptFifo(Fifo):
         """Note a new message in the line, before it is appended or delivered."""
         self.line.add(entry.position, self._keeper.payload(message), entry.expires_at, message.waiter)
 
+    def forget_moved(self, position: int) -> None:
+        """The message is done with here, and went elsewhere in the same turn: whoever waits, waits for that now."""
+        waiter = self.line.settle(position)
+        if waiter is not None:
+            self._keeper.store.when_safe(waiter)
+
     def forget(self, position: int) -> None:
         """The message is done with. Whoever waits for it to be safe waits no longer."""
         waiter = self.line.settle(position)

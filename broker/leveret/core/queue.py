@@ -217,6 +217,11 @@ class Queue(Served):
         if entry.is_kept and not self.is_deleted:
             self._part(entry).forget(entry.position)
 
+    def _forget_moved(self, entry: Entry) -> None:
+        """`_forget` of what may be in another queue now: it is not safe before it is safe there."""
+        if entry.is_kept and not self.is_deleted:
+            self._part(entry).forget_moved(entry.position)
+
     def _deadline(self, message: Message) -> float | None:
         """By the shorter of the queue's and the message's time to live (RabbitMQ: TTL-1)."""
         ttl_ms, queue_ttl_ms = message.expiration_ms, self.settings.message_ttl_ms
@@ -326,7 +331,7 @@ class Queue(Served):
     def _dead_letter(self, entry: Entry, reason: str) -> None:
         """Be done with an entry that waits no more, and that nobody has."""
         dead_letter(self, entry.message, reason, entry.message.failed_count)
-        self._forget(entry)
+        self._forget_moved(entry)
 
     def purge(self) -> int:
         """Throw away all ready messages; those handed out stay. Answers how many there were."""

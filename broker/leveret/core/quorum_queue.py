@@ -98,7 +98,7 @@ class QuorumQueue(Queue):
         if settings.dead_letter_strategy != "at-least-once" or settings.dead_letter_exchange is None:
             self._forget_dead_letters()
         elif self.dead_letters is None:
-            self.dead_letters = AtLeastOnce(self, self._forget)
+            self.dead_letters = AtLeastOnce(self, self._forget_moved)
         super().apply(settings)
         if self.dead_letters is not None:
             self.dead_letters.retry()
@@ -266,7 +266,7 @@ class QuorumQueue(Queue):
         assert isinstance(entry, QuorumEntry)
         if self.dead_letters is None:
             dead_letter(self, entry.original, reason, entry.failed_count)
-            self._forget(entry)
+            self._forget_moved(entry)
         else:
             self.dead_letters.add(Death(entry.original, reason, self.vhost.node.now(), entry.failed_count), entry)
 
