@@ -104,7 +104,7 @@ class Client:
 
     def _woken(self, connection: Connection) -> None:
         assert connection is self.connection
-        assert not connection.output, "woken when output had been waiting already"
+        assert not connection.output or connection.is_held, "woken when output had been waiting already"
         self.wakes += 1
 
     # -- the handshake, step by step --------------------------------------------------------------------------------

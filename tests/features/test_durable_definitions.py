@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from leveret.core.keeping import tell_safe
 from leveret.core.metadata import Metadata
-from leveret_protocol.methods import Basic, Exchange, Queue, make
+from leveret.storage.base import Batch
+from leveret_protocol.methods import Basic, Exchange, Frame, Queue, make
 from tests.harness import BrokerHarness, Client
 
 
@@ -138,3 +140,84 @@ def test_a_delayed_exchange_that_was_deleted_takes_its_messages_along(broker: Br
     client.bind("q", "x")
     after.advance(10)
     assert bodies(client) == []
+
+
+# -- when the reply is sent
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        make(Queue.Declare, queue="new", durable=True),
+        make(Queue.Delete, queue="q"),
+        make(Queue.Bind, queue="q", exchange="x", routing_key="k"),
+        make(Queue.Unbind, queue="q", exchange="x", routing_key="there"),
+        make(Exchange.Declare, exchange="new", exchange_type="direct", durable=True),
+        make(Exchange.Delete, exchange="y"),
+        make(Exchange.Bind, destination="y", source="x", routing_key="k"),
+        make(Exchange.Unbind, destination="y", source="x", routing_key="there"),
+    ],
+    ids=lambda method: method.name,
+)
+def test_the_reply_is_held_until_it_is_on_the_disk(broker: BrokerHarness, method: Frame) -> None:
+    """RabbitMQ: mnesia_sync. Nothing else goes out before it, so that all comes in order."""
+    client = broker.connect()
+    client.declare("q", durable=True)
+    for name in "xy":
+        client.declare_exchange(name, "direct", durable=True)
+    client.bind("q", "x", "there")
+    client.bind_exchange("y", "x", "there")
+    broker.commit()
+    assert not client.connection.is_held
+    client.send(method)
+    assert client.connection.is_held
+    broker.commit()
+    assert not client.connection.is_held
+
+
+def test_several_replies_wait_for_the_last(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    client.declare("a", durable=True)
+    batch = begun(broker)
+    client.declare("b", durable=True)
+    ended(broker, batch)
+    assert client.connection.is_held
+    broker.commit()
+    assert not client.connection.is_held
+
+
+def test_what_another_connection_declared_is_no_safer(broker: BrokerHarness) -> None:
+    client, other = broker.connect(), broker.connect()
+    client.declare("q", durable=True)
+    batch = begun(broker)
+    assert other.has_queue("q")
+    assert other.connection.is_held
+    ended(broker, batch)
+    assert not client.connection.is_held
+    broker.commit()
+    assert not other.connection.is_held
+
+
+def test_what_is_not_kept_and_what_is_not_answered_holds_nothing(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    broker.commit()
+    client.declare("transient")
+    client.declare("exclusive", durable=True, exclusive=True)
+    client.send(make(Queue.Declare, queue="unanswered", durable=True, nowait=True))
+    assert not client.connection.is_held
+    broker.commit()
+    client.declare("unanswered", durable=True)
+    assert not client.connection.is_held
+
+
+def begun(broker: BrokerHarness) -> Batch:
+    assert broker.store is not None
+    batch = broker.store.begin_commit()
+    assert batch is not None
+    return batch
+
+
+def ended(broker: BrokerHarness, batch: Batch) -> None:
+    assert broker.store is not None
+    broker.store.commit(batch)
+    tell_safe(broker.store.end_commit(batch))

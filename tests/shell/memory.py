@@ -136,6 +136,7 @@ class ToldConnection:
         self.drop_after_seconds = None
         self.publishes_into_backlog = False
         self.is_blocked = False
+        self.is_held = False
         self.wake = wake
         self.calls = []
         self.received = []

@@ -427,3 +427,39 @@ async def test_a_connection_that_cannot_be_told_of_a_failure_is_reset(harness):
     await wait_all_tasks_blocked()
     assert unlucky.is_reset
     assert failing.calls == ["lost"]
+
+
+# -- what waits for the disk
+
+
+async def test_nothing_is_sent_to_a_held_connection_and_nothing_is_read_from_it(harness):
+    transport, connection = await harness.connect()
+
+    def answer(connection, data):
+        connection.send(b"%s ok;" % data)
+        connection.is_held = data == b"declare"
+
+    connection.on_receive = answer
+    transport.peer_sends(b"declare", b"next")
+    await wait_all_tasks_blocked()
+    connection.wake(connection)
+    harness.server.flush()
+    await wait_all_tasks_blocked()
+    assert (connection.received, transport.sent) == ([b"declare"], b"")
+    connection.wake(connection)
+    connection.is_held = False
+    harness.server.flush()
+    await wait_all_tasks_blocked()
+    assert (connection.received, transport.sent) == ([b"declare", b"next"], b"declare ok;next ok;")
+
+
+async def test_a_held_connection_that_is_lost_ends(harness):
+    transport, connection = await harness.connect()
+    connection.on_receive = lambda connection, data: setattr(connection, "is_held", True)
+    transport.peer_sends(b"declare")
+    await wait_all_tasks_blocked()
+    harness.cancel_scope.cancel()
+    transport.breaks(errno.EPIPE)
+    await wait_all_tasks_blocked()
+    connection.is_held = False
+    harness.server.flush()

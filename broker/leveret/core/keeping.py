@@ -28,6 +28,7 @@ class Keeper:
     """The store of a node, and how messages go into it and come out.
 
     stored_form(message), loaded(octets): from a message to bytes, and back.
+    unsafe_definitions: how many changes of definitions are not on the disk yet.
     """
 
     def __init__(
@@ -35,9 +36,23 @@ class Keeper:
     ) -> None:
         self.store = store
         self.loaded = loaded
+        self.unsafe_definitions = 0
         self._stored_form = stored_form
         self._last_message: Message | None = None
         self._last_payload: bytes | SharedPayload = b""
+
+    def define(self, kind: str, name: str, value: bytes | None) -> None:
+        """A definition is new, or is different now; None: it is gone."""
+        if value is None:
+            self.store.undefine(kind, name)
+        else:
+            self.store.define(kind, name, value)
+        self.unsafe_definitions += 1
+        self.store.when_safe(self)
+
+    def safe(self) -> None:
+        """The store has one more definition safe."""
+        self.unsafe_definitions -= 1
 
     def fifo(self, line: Line | None, entry_of: EntryOf) -> KeptFifo:
         """With a line that was there before, or with a new one."""

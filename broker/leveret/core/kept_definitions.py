@@ -18,18 +18,19 @@ from leveret_protocol.fields import Field, Table
 if TYPE_CHECKING:
     from leveret.core.binding import Binding, Destination
     from leveret.core.exchanges import Exchange
+    from leveret.core.keeping import Keeper
     from leveret.core.node import Node
     from leveret.core.policies import Policy
     from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
-    from leveret.storage.base import Definition, Line, Store
+    from leveret.storage.base import Definition, Line
 
 
 class DefinitionKeeper:
     """Notes in the store what observers are told of."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
         self._record: dict[str, Callable[[Any], None]] = {
             "vhost.created": self._vhost,
             "vhost.deleted": self._vhost_deleted,
@@ -109,10 +110,10 @@ class DefinitionKeeper:
         self._undefine(_policy_kind(policy), [policy.vhost, policy.name])
 
     def _define(self, kind: str, key: list[Any], value: Mapping[str, Any]) -> None:
-        self._store.define(kind, json.dumps(key), json.dumps(value).encode())
+        self._keeper.define(kind, json.dumps(key), json.dumps(value).encode())
 
     def _undefine(self, kind: str, key: list[Any]) -> None:
-        self._store.undefine(kind, json.dumps(key))
+        self._keeper.define(kind, json.dumps(key), None)
 
 
 def _is_durable(binding: Binding) -> bool:

@@ -86,7 +86,7 @@ class Node:
 
     def _record_definitions(self) -> None:
         if self.keeper is not None:
-            self.events.recorder = DefinitionKeeper(self.keeper.store).record
+            self.events.recorder = DefinitionKeeper(self.keeper).record
 
     def add_vhost(
         self, name: str, metadata: Metadata = Metadata(), user: str = INTERNAL_USER  # noqa: B008  (it is frozen)

@@ -26,7 +26,7 @@ from leveret.handlers import connection_events, greeting, login
 from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.delivering import deliverer, framed
 from leveret.handlers.dispatch import dispatch
-from leveret.handlers.limits import check_channel_limit, vhost_to_open
+from leveret.handlers.limits import check_channel_limit, check_tuning, vhost_to_open
 from leveret.handlers.publish import publish
 from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
@@ -67,6 +67,7 @@ class Connection:
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
     is_blocked: it published while an alarm is on, and is not to be read from. The shell is woken when that ends.
     tls: set by the shell before the first `receive`; None on a plain socket.
+    is_held: `output` tells of what is not on the disk yet: it waits, and nothing is read. Woken likewise.
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
     For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
@@ -85,6 +86,7 @@ class Connection:
         self.publishes_into_backlog = False
         self.is_blocked = False
         self.tls: TLSSession | None = None
+        self._holds = 0
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("", "")
@@ -219,8 +221,8 @@ class Connection:
 
     def _tune_ok(self, method: methods.Connection.TuneOk) -> None:
         """The client may only lower what it was offered (RabbitMQ: CON-17). Raises NOT_ALLOWED (530)."""
-        _check_tuning("channel_max", method.channel_max, 1, constants.CHANNEL_MAX)
-        _check_tuning("frame_max", method.frame_max, constants.FRAME_MIN_SIZE, constants.FRAME_MAX)
+        check_tuning("channel_max", method.channel_max, 1, constants.CHANNEL_MAX)
+        check_tuning("frame_max", method.frame_max, constants.FRAME_MIN_SIZE, constants.FRAME_MAX)
         self._channel_max = method.channel_max
         self._frame_max = self._reader.frame_max = method.frame_max
         self.heartbeat_seconds = method.heartbeat
@@ -415,6 +417,19 @@ class Connection:
                 self._wake(self)
             self._to_confirm.append(channel)
 
+    @property
+    def is_held(self) -> bool:
+        return self._holds > 0
+
+    def hold(self) -> None:
+        """Nothing of `output`, from now on and until as many calls of `release`, is to be sent."""
+        self._holds += 1
+
+    def release(self) -> None:
+        if self._holds == 1:
+            self._wake(self)
+        self._holds -= 1
+
     def has_open(self, channel: Channel) -> bool:
         """May the client still be told something on it?"""
         return self._channels.get(channel.number) is channel and channel.state is ChannelState.OPEN
@@ -472,19 +487,6 @@ LADDER: dict[tuple[State, type[Frame]], Callable[[Connection, Any], None]] = {
     (State.CLOSING, methods.Connection.Close): Connection._close_while_closing,
     (State.CLOSING, methods.Connection.CloseOk): Connection._close_ok,
 }
-
-
-def _check_tuning(name: str, value: int, lowest: int, highest: int) -> None:
-    """Raises NOT_ALLOWED (530) with the text that RabbitMQ only logs (CON-18): kinder than a silent reset."""
-    if value == 0:
-        reason = f"negotiated {name} = 0 (no limit) is higher than the maximum allowed value ({highest})"
-    elif value > highest:
-        reason = f"negotiated {name} = {value} is higher than the maximum allowed value ({highest})"
-    elif value < lowest:
-        reason = f"negotiated {name} = {value} is lower than the minimum allowed value ({lowest})"
-    else:
-        return
-    raise AMQPError(ReplyCode.NOT_ALLOWED, reason)
 
 
 def _ids(method: object) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from leveret.handlers import basic, confirm, exchange, queue, tx
 from leveret.handlers.channel import Channel, flow, request_access
+from leveret.handlers.waiting import answered_when_safe
 from leveret_protocol import methods
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Access, Basic, Confirm, Exchange, Frame, Queue, Tx
@@ -20,15 +21,15 @@ Handler = Callable[[Channel, Any], Frame | None]
 HANDLERS: dict[type[Frame], Handler] = {
     methods.Channel.Flow: flow,
     Access.Request: request_access,
-    Exchange.Declare: exchange.declare,
-    Exchange.Delete: exchange.delete,
-    Exchange.Bind: exchange.bind,
-    Exchange.Unbind: exchange.unbind,
-    Queue.Declare: queue.declare,
-    Queue.Bind: queue.bind,
-    Queue.Unbind: queue.unbind,
+    Exchange.Declare: answered_when_safe(exchange.declare),
+    Exchange.Delete: answered_when_safe(exchange.delete),
+    Exchange.Bind: answered_when_safe(exchange.bind),
+    Exchange.Unbind: answered_when_safe(exchange.unbind),
+    Queue.Declare: answered_when_safe(queue.declare),
+    Queue.Bind: answered_when_safe(queue.bind),
+    Queue.Unbind: answered_when_safe(queue.unbind),
     Queue.Purge: queue.purge,
-    Queue.Delete: queue.delete,
+    Queue.Delete: answered_when_safe(queue.delete),
     Basic.Qos: basic.qos,
     Basic.Consume: basic.consume,
     Basic.Cancel: basic.cancel,

@@ -48,6 +48,7 @@ class DrivenConnection(Protocol):
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
     publishes_into_backlog: read in smaller turns.
     is_blocked: not to be read from. `wake` is called when that ends.
+    is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
     """
 
     output: list[bytes]
@@ -56,6 +57,9 @@ class DrivenConnection(Protocol):
     drop_after_seconds: float | None
     publishes_into_backlog: bool
     is_blocked: bool
+
+    @property
+    def is_held(self) -> bool: ...
 
     def receive(self, data: bytes) -> None:
         """Carry out all that `data` asks for."""
@@ -122,7 +126,7 @@ class ConnectionDriver:
         """Read and carry out until the connection ends."""
         try:
             while not self._has_ended:
-                if self._unsent_bytes > UNSENT_LIMIT_BYTES or self.connection.is_blocked:
+                if self._is_held_up:
                     await self._wait_for_room()
                     continue
                 size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
@@ -151,6 +155,10 @@ class ConnectionDriver:
             self._deadline.cancel()
             self._deadline = None
 
+    @property
+    def _is_held_up(self) -> bool:
+        return self._unsent_bytes > UNSENT_LIMIT_BYTES or self.connection.is_blocked or self.connection.is_held
+
     async def _wait_for_room(self) -> None:
         self._heartbeats.is_deaf = True
         self._has_room = trio.Event()
@@ -168,7 +176,7 @@ class ConnectionDriver:
         self.connection.tell_confirms()
         self._look_at_room()
         output = self.connection.output
-        if not output:
+        if not output or self.connection.is_held:
             return
         data = b"".join(output)
         output.clear()
@@ -219,8 +227,7 @@ class ConnectionDriver:
         self._look_at_room()
 
     def _look_at_room(self) -> None:
-        is_held_up = self._unsent_bytes > UNSENT_LIMIT_BYTES or self.connection.is_blocked
-        if self._has_room is not None and not is_held_up:
+        if self._has_room is not None and not self._is_held_up:
             self._has_room.set()
 
     def _send_heartbeat(self) -> None:
