@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format interop-rabbitmq bench bench-rabbitmq clean
+.PHONY: help run test nightly check format interop-rabbitmq bench bench-rabbitmq clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,6 +10,7 @@ help:
 	@echo "make run [ARGS=...]     start the broker on 127.0.0.1:5672 (ARGS are those of 'leveret server')"
 	@echo "make test               lint, types, all tests, and stock clients against the broker"
 	@echo "make check              format, lint, types and architecture only: under a minute"
+	@echo "make nightly            the crash tests with ten times as many kills: some minutes"
 	@echo "make format             let ruff lay out the code"
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
 	@echo "make bench              messages per second and latency through the port"
@@ -20,6 +21,9 @@ run: $(VENV)/.installed
 
 test: check
 	$(BIN)/python -m pytest -n 2
+
+nightly: $(VENV)/.installed-dev
+	LEVERET_CRASH_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

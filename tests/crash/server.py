@@ -1,0 +1,83 @@
+"""`leveret server` as a process of its own, from this checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ENDING_SECONDS = 30
+
+_READY = re.compile(rb"leveret ready on amqp://127\.0\.0\.1:(\d+) in .+\n")
+
+
+class ServerProcess:
+    """A broker on a free port with a data directory.
+
+    port: once it is ready. file_bytes_max: no file of it can be larger (RLIMIT_FSIZE). joined: stderr is in stdout.
+    """
+
+    def __init__(self, data_dir: Path, *options: str, file_bytes_max: int | None = None, joined: bool = False) -> None:
+        self.port = 0
+        self._stderr = tempfile.TemporaryFile()  # a pipe that nobody reads would stop the broker
+        places = [os.fspath(ROOT / "broker"), os.fspath(ROOT / "protocol")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "leveret", "server", "--port", "0", "--data-dir", os.fspath(data_dir), *options],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if joined else self._stderr,
+            preexec_fn=None if file_bytes_max is None else _limit_files(file_bytes_max),
+        )
+
+    def wait_until_ready(self) -> None:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        match = _READY.fullmatch(line)
+        assert match is not None, (line, self.stderr)
+        self.port = int(match[1])
+
+    def wait_for_words(self) -> None:
+        """Until it has said something, of one that is `joined`."""
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline()
+
+    @property
+    def stderr(self) -> str:
+        """What it has said there so far."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode()
+
+    def kill(self) -> None:
+        """SIGKILL. Returns when the process is gone."""
+        self.process.kill()
+        self.process.wait(ENDING_SECONDS)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def ended(self) -> tuple[int, str]:
+        """Its exit status and all of stderr, once it has ended by itself. Whatever happened, it dies in words."""
+        status = self.process.wait(ENDING_SECONDS)
+        assert "Traceback" not in self.stderr, self.stderr
+        return status, self.stderr
+
+    def close(self) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._stderr.close()
+
+
+def _limit_files(size: int) -> Callable[[], None]:
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python has it, but this is still before Python
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit

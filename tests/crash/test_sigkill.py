@@ -1,0 +1,86 @@
+"""SIGKILL at any moment: what was promised is there (see the ledger), in order, and nothing acked comes back as new."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from leveret_protocol.methods import Basic, Channel, Queue, make
+from tests.crash.conftest import StartServer
+from tests.crash.ledger import Ledger
+from tests.crash.load import COPIES, PASSING, QUEUES, Load
+from tests.crash.peer import Peer
+from tests.crash.server import ServerProcess
+
+SEEDS = range(int(os.environ.get("LEVERET_CRASH_SEEDS", "20")))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_promised_survives_kills_at_any_moment(start: StartServer, seed: int) -> None:
+    chance = random.Random(seed)
+    ledger = Ledger()
+    for _ in range(chance.choice([1, 1, 2, 3])):
+        server = start()
+        ledger.life += 1
+        last_event = int(10 ** chance.uniform(0.3, 3.6))
+        Load(ledger, f"{seed}, life {ledger.life}", server.port, last_event, server.kill).run()
+        assert "Traceback" not in server.stderr
+        if chance.random() < 0.3:
+            kill_while_it_starts(start(ready=False, joined=True))
+    server = start()
+    ledger.life += 1
+    peer = Peer(server.port)
+    check_definitions(peer, ledger)
+    ledger.check({name: drained(peer, name) for name in QUEUES if ledger.definitions.get(name)})
+    check_bindings(peer, ledger)
+    assert "Traceback" not in server.stderr
+
+
+def kill_while_it_starts(server: ServerProcess) -> None:
+    """When it has said the first thing, which is that it looks at what it found, or that it is ready."""
+    server.wait_for_words()
+    server.kill()
+
+
+def check_definitions(peer: Peer, ledger: Ledger) -> None:
+    for name in [*QUEUES, *PASSING]:
+        promised = ledger.definitions.get(name)
+        if promised is not None:
+            assert has_queue(peer, name) == promised, name
+
+
+def has_queue(peer: Peer, name: str) -> bool:
+    peer.send(make(Queue.Declare, queue=name, passive=True))
+    answer = peer.next().method
+    if isinstance(answer, Channel.Close):
+        peer.send(make(Channel.CloseOk))
+        peer.call(make(Channel.Open), Channel.OpenOk)
+    return isinstance(answer, Queue.DeclareOk)
+
+
+def message_count(peer: Peer, queue: str) -> int:
+    return peer.call(make(Queue.Declare, queue=queue, passive=True), Queue.DeclareOk).message_count or 0
+
+
+def drained(peer: Peer, queue: str) -> list[tuple[int, bool]]:
+    """All messages of a queue, in order: (id, redelivered)."""
+    messages = []
+    for _ in range(message_count(peer, queue)):
+        peer.send(make(Basic.Get, queue=queue, no_ack=True))
+        received = peer.next()
+        assert isinstance(received.method, Basic.GetOk)
+        messages.append((int(received.body.split(b";")[0]), bool(received.method.redelivered)))
+    assert message_count(peer, queue) == 0
+    return messages
+
+
+def check_bindings(peer: Peer, ledger: Ledger) -> None:
+    """Of queues that are empty: a message comes through each binding that was promised."""
+    peer.publish("amq.fanout", "any", b"through the binding")
+    for name in PASSING:
+        peer.publish("amq.direct", name, b"through the binding")
+    for name in [*COPIES, *PASSING]:
+        if ledger.definitions.get(name) and (promised := ledger.definitions.get(f"{name} bound")) is not None:
+            assert message_count(peer, name) == promised, f"{name} bound"
