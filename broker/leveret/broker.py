@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +19,16 @@ from typing import Any, Self, TypeVar
 import trio
 
 from leveret.auth.users import Users
+from leveret.config.settings import Settings
+from leveret.config.values import Address
 from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded, stored_form
+from leveret.handlers.tuning import Tuning
 from leveret.shell.commits import Commits, commit_rest
-from leveret.shell.listener import listen
+from leveret.shell.listener import Listener, listen_on
 from leveret.shell.server import Server
 from leveret.storage.base import StoreError
 
@@ -62,6 +65,7 @@ class Broker:
 
     host: a name or an address; a name is listened on at all its addresses.
     port: 0 takes a free one, which is here once the broker is entered.
+    settings: all else; its `listeners_tcp`, if it has one, is listened on instead of host and port.
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
 
@@ -71,13 +75,15 @@ class Broker:
     """
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, *, data_dir: Path | None = None, durability: str = "fsync"
-    ) -> None:
+        self, host: str = "127.0.0.1", port: int = 0, *, data_dir: Path | None = None, durability: str = "fsync",
+        settings: Settings = Settings(),  # noqa: B008  (it is frozen)
+    ) -> None:  # fmt: skip
         self.host = host
         self.port = port
         self.data_dir = data_dir
         self.durability = durability
-        self._asked_port = port
+        self._settings = settings
+        self._addresses = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
         self._running: _Running | None = None
 
     @property
@@ -119,12 +125,14 @@ class Broker:
 
     @contextlib.asynccontextmanager
     async def _serve(self) -> AsyncIterator[None]:
-        listeners = await listen(self.host, self._asked_port)
-        self.port = listeners[0].port
-        with self._stored() as keeper:
-            node = Node(f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message, keeper=keeper)
+        listeners = await listen_on([(address.host, address.port) for address in self._addresses])
+        self.host, self.port = self._addresses[0].host, listeners[0].port
+        with _closed(listeners), self._stored() as keeper:
+            node = self._make_node(keeper)
             users = Users.with_guest()
-            server = Server(functools.partial(Connection, node, users), node, self._make_commits(node))
+            make_connection = functools.partial(Connection, node, users, tuning=_tuning(self._settings))
+            handshake_seconds = self._settings.handshake_timeout / 1000
+            server = Server(make_connection, node, self._make_commits(node), handshake_seconds=handshake_seconds)
             try:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(server.serve, listeners)
@@ -136,6 +144,14 @@ class Broker:
             if keeper is not None:
                 node.note_redelivered()
                 commit_rest(keeper.store)
+
+    def _make_node(self, keeper: Keeper | None) -> Node:
+        node = Node(
+            f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message, keeper=keeper,
+            default_queue_type=self._settings.default_queue_type,
+        )  # fmt: skip
+        node.consumer_timeout_ms = self._settings.consumer_timeout
+        return node
 
     def _make_commits(self, node: Node) -> Callable[[Callable[[], None]], Commits] | None:
         if node.keeper is None or self.data_dir is None:
@@ -157,6 +173,19 @@ class Broker:
             log.error("the damaged file is kept as %s", report.damaged_path)
         with contextlib.closing(store):
             yield Keeper(store, stored_form, loaded)
+
+
+@contextlib.contextmanager
+def _closed(listeners: Iterable[Listener]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def _tuning(settings: Settings) -> Tuning:
+    return Tuning(settings.heartbeat, settings.frame_max, settings.channel_max, settings.max_message_size)
 
 
 def _free_bytes(path: Path) -> int:

@@ -10,6 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+def environment(home):
+    """That of the test, with nothing of the machine's own configuration in it."""
+    folders = [str(ROOT / "broker"), str(ROOT / "protocol")]
+    nowhere = {"RABBITMQ_CONFIG_FILES": str(home / "conf.d" / "*.conf")}
+    return nowhere | os.environ | {"PYTHONPATH": os.pathsep.join(folders), "HOME": str(home), "XDG_DATA_HOME": ""}
+
+
 @pytest.fixture
 def leveret(tmp_path):
     """Starts `python -m leveret <arguments>` in an empty folder, which is the user's home too.
@@ -19,11 +26,10 @@ def leveret(tmp_path):
     started = []
 
     def start(*arguments, preexec_fn=None):
-        folders = [str(ROOT / "broker"), str(ROOT / "protocol")]
         process = subprocess.Popen(
             [sys.executable, "-m", "leveret", *arguments],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(folders), "HOME": str(tmp_path), "XDG_DATA_HOME": ""},
+            env=environment(tmp_path),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -11,16 +11,20 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from leveret.cli import settings_options
+from leveret.config.report import ConfigurationError
+from leveret.config.settings import Settings
+
 if TYPE_CHECKING:
     from leveret.broker import Broker
 
 _LOADED_AT = time.monotonic()
 
+PROGRAM = "leveret server"
+
 EXIT_STOPPED = 0
 EXIT_CANNOT_START = 1
 EXIT_STORE_FAILED = 3  # 2 is that of wrong options
-
-_PORT_MAX = 65535
 
 
 class CannotStart(Exception):
@@ -32,28 +36,9 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         "server", help="run a broker", description="Run a broker until SIGTERM or SIGINT; logs go to stderr."
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="name or address to listen on (default %(default)s; all addresses: ::)"
-    )
-    parser.add_argument(
-        "--port", type=_port, default=5672, help="port for AMQP; 0 takes a free one (default %(default)s)"
-    )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--in-memory", action="store_true", help="keep nothing once stopped")
-    where.add_argument(
-        "--data-dir", type=Path, metavar="DIR",
-        help="keep durable queues and persistent messages here (default: in the user's data folder)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--durability", default="fsync", choices=["memory", "os", "fsync"],
-        help="what a confirmed message has survived: the loss of power (fsync, default), the end of the process (os), "
-        "nothing (memory, as --in-memory)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(default %(default)s)"
-    )
-    parser.add_argument(
         "--port-file", type=Path, metavar="FILE", help="write the port to FILE once clients can connect"
     )
+    settings_options.add_to(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,36 +47,62 @@ def run(arguments: argparse.Namespace) -> int:
     # A signal during the imports below is as good a reason to stop as later. The broker puts its own handlers in place.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_while_starting)
-    _configure_log(arguments.log_level)
+    # RabbitMQ's certificates are read again at a SIGHUP, ours too; until there is anything to read it means nothing.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        settings = _configured(arguments)
+    except CannotStart as error:
+        _complain(str(error))
+        return EXIT_CANNOT_START
     _raise_limit_of_open_files()
 
     from leveret.broker import Broker, run_in_foreground
     from leveret.storage.base import StoreError, StoreFailed
 
-    broker = Broker(arguments.host, arguments.port, data_dir=_data_dir(arguments), durability=arguments.durability)
+    broker = Broker(data_dir=_data_dir(settings), durability=settings.durability, settings=settings)
     try:
         run_in_foreground(broker, lambda: _tell_ready(broker, arguments.port_file))
     except StoreFailed as error:
         _complain(f"stopped, because what it confirms would not be kept any more: {error}")
         return EXIT_STORE_FAILED
-    except StoreError as error:
-        _complain(str(error))
-        return EXIT_CANNOT_START
-    except CannotStart as error:
+    except (StoreError, CannotStart) as error:
         _complain(str(error))
         return EXIT_CANNOT_START
     except OSError as error:
-        _complain(f"cannot listen on {arguments.host}:{arguments.port}: {error.strerror or error}")
+        _complain(error.strerror or str(error))
         return EXIT_CANNOT_START
     return EXIT_STOPPED
 
 
-def _data_dir(arguments: argparse.Namespace) -> Path | None:
+def _configured(arguments: argparse.Namespace) -> Settings:
+    """Read the configuration and set the log up by it. Raises CannotStart."""
+    try:
+        configuration = settings_options.read(arguments)
+    except ConfigurationError as error:
+        raise CannotStart(f"\n{PROGRAM}: ".join(error.problems)) from error
+    import logging
+
+    from leveret.cli.log import configure_log  # after what may be wrong: logging takes its time
+
+    settings = configuration.settings
+    try:
+        configure_log(settings)
+    except OSError as error:
+        raise CannotStart(f"cannot log to {settings.log_file}: {error.strerror}") from error
+    log = logging.getLogger(__name__)
+    for path in configuration.files:
+        log.info("configuration: %s", path)
+    for note in configuration.notes:
+        log.log(logging.WARNING if note.is_warning else logging.INFO, "%s", note.text)
+    return settings
+
+
+def _data_dir(settings: Settings) -> Path | None:
     """None: everything is kept in memory."""
-    if arguments.in_memory or arguments.durability == "memory":
+    if settings.durability == "memory":
         return None
-    if arguments.data_dir is not None:
-        return Path(arguments.data_dir)
+    if settings.data_dir is not None:
+        return settings.data_dir
     from platformdirs import user_data_path
 
     return user_data_path("leveret", appauthor=False)
@@ -109,17 +120,6 @@ def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
     print(f"leveret ready on {broker.url} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
 
 
-def _configure_log(level: str) -> None:
-    import logging
-
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="%(asctime)s.%(msecs)03d [%(levelname)s] %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-    )
-
-
 def _raise_limit_of_open_files() -> None:
     """A connection is an open file, and the usual soft limit of 1024 is there for programs that use select()."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -127,14 +127,8 @@ def _raise_limit_of_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= _PORT_MAX:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"a port is a number from 0 to {_PORT_MAX}, not {text!r}")
-
-
 def _complain(message: str) -> None:
-    print(f"leveret server: {message}", file=sys.stderr)
+    print(f"{PROGRAM}: {message}", file=sys.stderr)
 
 
 def _stop_while_starting(number: int, frame: FrameType | None) -> None:

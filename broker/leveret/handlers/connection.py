@@ -26,10 +26,11 @@ from leveret.handlers import connection_events, greeting, login
 from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.delivering import deliverer, framed
 from leveret.handlers.dispatch import dispatch
-from leveret.handlers.limits import check_channel_limit, check_tuning, vhost_to_open
+from leveret.handlers.limits import check_channel_limit, vhost_to_open
 from leveret.handlers.publish import publish
 from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
+from leveret.handlers.tuning import Tuning
 from leveret_protocol import constants, methods
 from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode, printable
 from leveret_protocol.fields import Field, Table, plain
@@ -73,7 +74,10 @@ class Connection:
     For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
     """
 
-    def __init__(self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None],
+        tuning: Tuning = Tuning(),  # noqa: B008  (it is frozen)
+    ) -> None:  # fmt: skip
         self.name = f"{peer} -> {local}"
         self.peer, self.local = peer, local
         self.pid = node.new_pid()
@@ -94,12 +98,13 @@ class Connection:
         self._node = node
         self._users = users
         self._wake = wake
+        self._tuning = tuning
         self._vhost: VirtualHost | None = None
         self._state = State.HEADER
         self._header = ProtocolHeader()
-        self._reader = FrameReader()
+        self._reader = FrameReader(message_size_max=tuning.message_size_max)
         self._frame_max = constants.FRAME_MIN_SIZE
-        self._channel_max = constants.CHANNEL_MAX
+        self._channel_max = tuning.channel_max
         self._channels: dict[int, Channel] = {}
         self._capabilities: Table = {}
         self._to_confirm: list[Channel] = []
@@ -200,15 +205,7 @@ class Connection:
         tell("user.authentication.success", connection_events.login, self, name)
         self.user = user
         self._state = State.TUNING
-        self.send(
-            encode_method(
-                0,
-                make(
-                    methods.Connection.Tune, channel_max=constants.CHANNEL_MAX, frame_max=constants.FRAME_MAX,
-                    heartbeat=constants.HEARTBEAT_SECONDS,
-                ),
-            )
-        )  # fmt: skip
+        self.send(encode_method(0, self._tuning.tune()))
 
     def _refuse_login(self, name: str, mechanism: str) -> None:
         """RabbitMQ: CON-8. The same for an unknown user and a wrong password; close-ok ends TCP at once."""
@@ -220,9 +217,8 @@ class Connection:
         self._close_connection(AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0), UNFOLLOWABLE_SECONDS)
 
     def _tune_ok(self, method: methods.Connection.TuneOk) -> None:
-        """The client may only lower what it was offered (RabbitMQ: CON-17). Raises NOT_ALLOWED (530)."""
-        check_tuning("channel_max", method.channel_max, 1, constants.CHANNEL_MAX)
-        check_tuning("frame_max", method.frame_max, constants.FRAME_MIN_SIZE, constants.FRAME_MAX)
+        """Raises NOT_ALLOWED (530), see Tuning."""
+        self._tuning.check(method)
         self._channel_max = method.channel_max
         self._frame_max = self._reader.frame_max = method.frame_max
         self.heartbeat_seconds = method.heartbeat

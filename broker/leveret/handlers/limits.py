@@ -1,4 +1,4 @@
-"""What a client may have: the tuning it asks for, a user's connection to this virtual host, one more channel.
+"""May a user open this virtual host, may there be one more channel: what is asked when either is opened.
 
 A user's limits are looked up each time, so that new ones hold for connections that are there already.
 """
@@ -10,19 +10,6 @@ from leveret.core.limits import limit_in_force
 from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError, ReplyCode
-
-
-def check_tuning(name: str, value: int, lowest: int, highest: int) -> None:
-    """Raises NOT_ALLOWED (530) with the text that RabbitMQ only logs (CON-18): kinder than a silent reset."""
-    if value == 0:
-        reason = f"negotiated {name} = 0 (no limit) is higher than the maximum allowed value ({highest})"
-    elif value > highest:
-        reason = f"negotiated {name} = {value} is higher than the maximum allowed value ({highest})"
-    elif value < lowest:
-        reason = f"negotiated {name} = {value} is lower than the minimum allowed value ({lowest})"
-    else:
-        return
-    raise AMQPError(ReplyCode.NOT_ALLOWED, reason)
 
 
 def vhost_to_open(name: str, user: User, users: Users, node: Node) -> VirtualHost:

@@ -118,7 +118,7 @@ class ConnectionDriver:
         self._drop_seconds: float | None = None
         self._heartbeats = Heartbeats(server.timers, self._send_heartbeat, self._give_up)
         self.connection = make_connection(transport.peer, transport.local, self._wake)
-        self._deadline: Timer | None = server.timers.call_after(HANDSHAKE_SECONDS, self._handshake_is_late)
+        self._deadline: Timer | None = server.timers.call_after(server.handshake_seconds, self._handshake_is_late)
 
     # -- reading
 
@@ -285,7 +285,7 @@ class ConnectionDriver:
         self.end("closed, and the peer did not end TCP in time")
 
     def _handshake_is_late(self) -> None:
-        self.end(f"the handshake took more than {HANDSHAKE_SECONDS:g} s", logging.WARNING)
+        self.end(f"the handshake took more than {self._server.handshake_seconds:g} s", logging.WARNING)
 
     def _give_up(self, reason: str) -> None:
         self.end(reason, logging.WARNING)

@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import logging
 import socket
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import trio
@@ -33,6 +34,9 @@ _GONE_ERRNOS = frozenset(
         errno.EOPNOTSUPP,
     }
 )
+
+# Where IPv6 is switched off.
+_NO_SUCH_ADDRESS_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class Listener(Protocol):
@@ -88,10 +92,18 @@ def address_text(address: tuple[Any, ...]) -> str:
 async def listen(host: str, port: int) -> list[SocketListener]:
     """Listeners on every address of `host`, all on the same port; port 0 takes a free one.
 
+    "" is every address of this machine, IPv6 and IPv4, or all of IPv4 where there is no IPv6 (RabbitMQ's `auto`).
     Raises OSError: no address of the host (socket.gaierror), port in use, not allowed, not an address of this machine.
     """
     if not 0 <= port <= _PORT_MAX:
         raise OSError(errno.EINVAL, f"a port is a number from 0 to {_PORT_MAX}, not {port}")
+    if not host:
+        try:
+            return await listen("::", port)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_ADDRESS_ERRNOS:
+                raise
+            host = "0.0.0.0"
     found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = list(dict.fromkeys((family, address[0]) for family, _, _, _, address in found))
     for _ in range(_PORT_TRIES):
@@ -104,6 +116,23 @@ async def listen(host: str, port: int) -> list[SocketListener]:
     raise OSError(errno.EADDRINUSE, f"no port is free on all addresses of {host}")
 
 
+async def listen_on(addresses: Iterable[tuple[str, int]]) -> list[SocketListener]:
+    """Listeners on all of these hosts and ports, as `listen`; where one cannot be had, none is left.
+
+    Raises OSError that names the address.
+    """
+    listeners: list[SocketListener] = []
+    for host, port in addresses:
+        try:
+            listeners += await listen(host, port)
+        except OSError as error:
+            for listener in listeners:
+                listener.close()
+            text = f"cannot listen on {host}:{port}: {error.strerror or error}"
+            raise OSError(error.errno, text) from error
+    return listeners
+
+
 def _listen_on(addresses: list[tuple[Any, Any]], port: int) -> list[SocketListener]:
     listeners: list[SocketListener] = []
     unusable: OSError | None = None
@@ -113,7 +142,7 @@ def _listen_on(addresses: list[tuple[Any, Any]], port: int) -> list[SocketListen
                 listener = SocketListener(_bound(family, host, port))
             except OSError as error:
                 # "localhost" has an IPv6 address also on machines with IPv6 switched off.
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                if error.errno not in _NO_SUCH_ADDRESS_ERRNOS:
                     raise
                 unusable = error
                 continue

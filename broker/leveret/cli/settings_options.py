@@ -1,0 +1,50 @@
+"""The options that come from the table of settings, for every command that reads the configuration."""
+
+import argparse
+import os
+from pathlib import Path
+
+from leveret.config.load import Configuration, load
+from leveret.config.settings import TABLE, Setting
+from leveret.config.values import WrongValue
+
+IN_MEMORY = "--in-memory"
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each setting, and those that say where settings are."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="read settings from FILE (default: leveret.toml here)"
+    )
+    group = parser.add_argument_group(
+        "settings", "See 'leveret config show' for what is in force, and docs/configuration.md."
+    )
+    where = group.add_mutually_exclusive_group()
+    where.add_argument(IN_MEMORY, action="store_true", help="keep nothing once stopped: --durability memory")
+    for setting in TABLE:
+        (where if setting.name == "data_dir" else group).add_argument(
+            setting.option, dest=setting.name, type=_checked(setting), metavar="V",
+            help=f"{setting.meaning.replace('`', '')} ({setting.kind.words})".replace("%", "%%"),
+        )  # fmt: skip
+
+
+def read(arguments: argparse.Namespace) -> Configuration:
+    """What is in force for these arguments. Raises ConfigurationError."""
+    options = {setting.name: text for setting in TABLE if (text := getattr(arguments, setting.name)) is not None}
+    if arguments.in_memory:
+        options["durability"] = "memory"
+    return load(options, os.environ, arguments.config)
+
+
+class _checked:
+    """Refuses a wrong value as argparse refuses: with the name of the option. The text itself is kept."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def __call__(self, text: str) -> str:
+        try:
+            self._setting.kind.parse(text)
+        except WrongValue as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return text

@@ -1,0 +1,66 @@
+"""What environment variables say: LEVERET_NAME for each setting, and RabbitMQ's own. One that is empty is not set."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from leveret.config.report import Found, Report
+from leveret.config.settings import TABLE
+
+CONFIG: Final = "LEVERET_CONFIG"
+
+# RabbitMQ's that change something there, and nothing here. Others may be anybody's: RABBITMQ_URL, RABBITMQ_HOST.
+_NOT_SUPPORTED: Final = (
+    "RABBITMQ_ADVANCED_CONFIG_FILE", "RABBITMQ_CONF_ENV_FILE", "RABBITMQ_ENABLED_PLUGINS",
+    "RABBITMQ_ENABLED_PLUGINS_FILE", "RABBITMQ_NODENAME", "RABBITMQ_PID_FILE",
+)  # fmt: skip
+
+# An Erlang option, `-rabbit heartbeat 5`: compose files have them.
+_ERLANG_OPTION: Final = re.compile(r"-(rabbit\w*)\s+(\w+)\s+(\{[^}]*\}|\[.*?\]|\"[^\"]*\"|\S+)")
+_ERLANG_NAMES: Final = {"heartbeat": "heartbeat", "frame_max": "frame_max", "channel_max": "channel_max"}
+
+
+def read(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
+    """What they say of each setting. One of ours wins over RabbitMQ's for the same setting."""
+    layer = _erlang_options(variables, report)
+    _log_variables(variables, layer)
+    for setting in TABLE:
+        for variable in (*reversed(setting.variables), setting.variable):
+            if value := variables.get(variable):
+                layer[setting.name] = Found(value, variable)
+    for variable in _NOT_SUPPORTED:
+        if variables.get(variable):
+            report.warn(f"{variable} is not supported yet, and has no effect")
+    _report_unknown(variables, report)
+    return layer
+
+
+def _log_variables(variables: Mapping[str, str], layer: dict[str, Found]) -> None:
+    """RABBITMQ_LOGS is a file, or `-` for the console alone; RABBITMQ_LOG a level, for all or for a category."""
+    if logs := variables.get("RABBITMQ_LOGS"):
+        layer["log.console"] = Found("true" if logs == "-" else "false", "RABBITMQ_LOGS")
+        layer["log.file"] = Found("false" if logs == "-" else logs, "RABBITMQ_LOGS")
+    for word in (variables.get("RABBITMQ_LOG") or "").split(","):
+        if word and "." not in word and not word.startswith(("+", "-")):
+            layer["log.level"] = Found(word, "RABBITMQ_LOG")
+
+
+def _erlang_options(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
+    name = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
+    layer = {}
+    for application, key, value in _ERLANG_OPTION.findall(variables.get(name) or ""):
+        if application == "rabbit" and key in _ERLANG_NAMES:
+            layer[_ERLANG_NAMES[key]] = Found(value, name)
+        else:
+            report.warn(f"{name}: -{application} {key} is not supported yet, and has no effect")
+    return layer
+
+
+def _report_unknown(variables: Mapping[str, str], report: Report) -> None:
+    known = {CONFIG, *(setting.variable for setting in TABLE)}
+    for variable in sorted(variables):
+        if variable.startswith("LEVERET_") and variable not in known:
+            from leveret.config.known_keys import nearest
+
+            if hint := nearest(variable, names=sorted(known)):
+                report.warn(f"{variable} is not a variable of Leveret{hint}")

@@ -1,0 +1,173 @@
+"""The table of settings: everything that can be configured, what it is, and what it is called in each place.
+
+A field of `Settings` is one setting. Its names follow from the table: in leveret.toml it is `name`, in rabbitmq.conf
+`keys`, as an option `--name` and as a variable LEVERET_NAME with dots and underscores changed to what is usual there.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from leveret.config.values import (
+    ADDRESSES,
+    BOOLEAN,
+    PATH,
+    PORT_MAX,
+    TEXT,
+    Address,
+    Kind,
+    choice,
+    optional,
+    size,
+    whole,
+)
+
+MILLISECONDS_MAX: Final = 2**32 - 1  # what an Erlang timer takes
+
+# RabbitMQ has more levels than Python's logging; each counts as the next that there is.
+LEVEL: Final = choice(
+    "debug", "info", "warning", "error", "critical", "none",
+    also=[("notice", "info"), ("alert", "critical"), ("emergency", "critical")],
+)  # fmt: skip
+
+_MILLISECONDS: Final = whole("a number of milliseconds", 1, MILLISECONDS_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. attribute: of Settings. keys: in rabbitmq.conf. variables: RabbitMQ's.
+
+    numbered: rabbitmq.conf has a key for each element, `listeners.tcp.1`.
+    flagged: it has one for each that is chosen, `default_user_tags.monitoring = true`.
+    is_secret: its value is shown to nobody.
+    """
+
+    attribute: str
+    name: str
+    kind: Kind
+    default: Any
+    meaning: str
+    keys: tuple[str, ...]
+    variables: tuple[str, ...]
+    numbered: bool
+    flagged: bool
+    is_secret: bool
+
+    @property
+    def option(self) -> str:
+        return "--" + self.name.replace(".", "-").replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return "LEVERET_" + self.name.replace(".", "_").upper()
+
+    def shown(self, value: Any) -> str:
+        """As it could be written; nothing of a secret."""
+        if self.is_secret:
+            return "(not shown)"
+        return "(not set)" if value is None and self.default is None else self.kind.show(value)
+
+
+def _setting(
+    default: Any, kind: Kind, meaning: str, *, name: str = "", keys: tuple[str, ...] | None = None,
+    variables: tuple[str, ...] = (), numbered: bool = False, flagged: bool = False, is_secret: bool = False,
+) -> Any:  # fmt: skip
+    """name: where it is not that of the attribute. keys: where they are not just the name."""
+    row = (name, kind, meaning, keys, variables, numbered, flagged, is_secret)
+    return field(default=default, metadata={"row": row})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values in force. Times end in their unit in `meaning`; sizes are bytes."""
+
+    # -- listening
+
+    host: str = _setting(
+        "127.0.0.1", TEXT, "Name or address to listen on; `0.0.0.0` is every IPv4 address, `::` every address.",
+        keys=(), variables=("RABBITMQ_NODE_IP_ADDRESS",),
+    )  # fmt: skip
+    port: int = _setting(
+        5672, whole("a port", 0, PORT_MAX), "Port for AMQP; `0` takes a free one.",
+        keys=(), variables=("RABBITMQ_NODE_PORT",),
+    )  # fmt: skip
+    listeners_tcp: tuple[Address, ...] | None = _setting(
+        None, ADDRESSES,
+        "All addresses to listen on for AMQP, instead of host and port. A port alone is on every address.",
+        name="listeners.tcp", numbered=True,
+    )  # fmt: skip
+    handshake_timeout: int = _setting(
+        10_000, _MILLISECONDS, "The AMQP handshake, from accept to `connection.open-ok`, takes no longer."
+    )
+
+    # -- connections
+
+    heartbeat: int = _setting(
+        60, whole("a number of seconds", 0, 65535), "Proposed to clients, who decide; `0` proposes none."
+    )
+    frame_max: int = _setting(131_072, size(4096, 2**27), "Largest frame that clients may agree on.")
+    channel_max: int = _setting(
+        2047, whole("a number of channels", 1, 65535, words=[("0", 65535)]),
+        "Channels that a connection may have; `0` is as many as the protocol has numbers.",
+        keys=("channel_max", "max_channels_per_connection"),
+    )  # fmt: skip
+    max_message_size: int = _setting(16_777_216, size(1, 536_870_912), "Largest body of a message.")
+
+    # -- queues
+
+    consumer_timeout: int | None = _setting(
+        1_800_000,
+        optional(_MILLISECONDS, "undefined"),
+        "A delivery is acknowledged within this time; `undefined`: it need not be.",
+    )
+    default_queue_type: str = _setting(
+        "classic",
+        choice("classic", "quorum"),
+        "Of queues declared without `x-queue-type`, in virtual hosts without one of their own.",
+    )
+
+    # -- where data is kept
+
+    data_dir: Path | None = _setting(
+        None, PATH, "Keep what is durable here; made if need be. Default: in the user's data folder.",
+        keys=(), variables=("RABBITMQ_MNESIA_DIR", "RABBITMQ_MNESIA_BASE"),
+    )  # fmt: skip
+    durability: str = _setting(
+        "fsync", choice("memory", "os", "fsync"),
+        "What a confirmed message has survived: the loss of power (`fsync`), the end of the process (`os`), "
+        "nothing (`memory`).",
+        keys=(),
+    )  # fmt: skip
+
+    # -- log
+
+    log_level: str = _setting(
+        "info", LEVEL, "What is logged at least.", name="log.level", keys=("log.default.level",),
+    )  # fmt: skip
+    log_console: bool = _setting(True, BOOLEAN, "Log to stderr.", name="log.console")
+    log_console_level: str | None = _setting(
+        None, LEVEL, "The level for stderr, where it is another.",
+        name="log.console_level", keys=("log.console.level",),
+    )  # fmt: skip
+    log_file: Path | None = _setting(
+        None, optional(PATH, "false"), "Log to this file as well. It may be moved away by logrotate.", name="log.file",
+    )  # fmt: skip
+    log_file_level: str | None = _setting(
+        None, LEVEL, "The level for the file, where it is another.", name="log.file_level", keys=("log.file.level",),
+    )  # fmt: skip
+    log_dir: Path | None = _setting(
+        None, PATH, "Folder of a log file that is named without one.", name="log.dir", variables=("RABBITMQ_LOG_BASE",),
+    )  # fmt: skip
+
+
+def _row(attribute: "dataclasses.Field[Any]") -> Setting:
+    name, kind, meaning, keys, variables, numbered, flagged, is_secret = attribute.metadata["row"]
+    name = name or attribute.name
+    keys = (name,) if keys is None else keys
+    return Setting(
+        attribute.name, name, kind, attribute.default, meaning, keys, variables, numbered, flagged, is_secret
+    )
+
+
+TABLE: Final = tuple(_row(attribute) for attribute in dataclasses.fields(Settings))

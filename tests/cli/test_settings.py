@@ -1,0 +1,150 @@
+"""Each setting is obeyed: a server started with another value than the default behaves so."""
+
+import contextlib
+import re
+import socket
+import struct
+from pathlib import Path
+
+import pika
+import pytest
+
+from leveret.config.settings import TABLE
+
+READY = re.compile(r"leveret ready on (\S+) .*\n")
+DURABLE = {"durable": True}
+
+
+@pytest.fixture
+def served(leveret, tmp_path):
+    """A server with these lines in its leveret.toml, once it is ready: its URL."""
+
+    def start(*lines, port="0"):
+        (tmp_path / "leveret.toml").write_text("\n".join(("durability = 'memory'", *lines)))
+        process = leveret("server", "--port", port) if port else leveret("server")
+        line = process.stdout.readline()
+        match = READY.fullmatch(line)
+        assert match, (line, process.poll(), process.stderr.read() if process.poll() else "")
+        return match[1]
+
+    return start
+
+
+@contextlib.contextmanager
+def channel_to(url):
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        yield connection.channel()
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def tuned(url):
+    """channel_max, frame_max and heartbeat of connection.tune."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connected:
+        start_ok = b"\0\x0a\0\x0b\0\0\0\0\x05PLAIN\0\0\0\x0c\0guest\0guest\x05en_US"
+        connected.sendall(b"AMQP\0\0\x09\x01\1\0\0" + struct.pack(">I", len(start_ok)) + start_ok + b"\xce")
+        received = b""
+        while b"\0\x0a\0\x1e" not in received or not received.endswith(b"\xce"):
+            data = connected.recv(4096)
+            assert data, received
+            received += data
+    return struct.unpack(">HIH", received[-9:-1])
+
+
+def test_what_is_offered_in_the_handshake(served):
+    assert tuned(served("heartbeat = 7", "frame_max = 8192", "channel_max = 9")) == (9, 8192, 7)
+    assert tuned(served()) == (2047, 131072, 60)
+
+
+def test_no_heartbeats_and_as_many_channels_as_there_are_numbers(served):
+    assert tuned(served("heartbeat = 0", "channel_max = 0")) == (65535, 131072, 0)
+
+
+def test_the_largest_message(served):
+    with channel_to(served("max_message_size = 10")) as channel:
+        channel.confirm_delivery()
+        channel.basic_publish("", "q", b"x" * 10)
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker) as raised:
+            channel.basic_publish("", "q", b"x" * 11)
+    assert "message size 11 is larger than configured max size 10" in raised.value.reply_text
+
+
+def test_the_consumer_timeout(served):
+    with channel_to(served("consumer_timeout = 50")) as channel:
+        channel.queue_declare("q")
+        channel.basic_publish("", "q", b"x")
+        channel.basic_get("q")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker) as raised:
+            while True:
+                channel.queue_declare("q", passive=True)
+    assert "Timeout value used: 50 ms" in raised.value.reply_text
+
+
+def test_the_default_queue_type(served):
+    with channel_to(served("default_queue_type = 'quorum'")) as channel:
+        channel.queue_declare("q", **DURABLE)
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker) as raised:
+            channel.queue_declare("q", arguments={"x-queue-type": "classic"}, **DURABLE)
+    assert raised.value.reply_code == 406
+
+
+def test_the_time_for_the_handshake(served):
+    url = served("handshake_timeout = 50")
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connected:
+        connected.sendall(b"AMQP")
+        with pytest.raises(ConnectionResetError):
+            connected.recv(1)
+
+
+def test_several_listeners(served):
+    url = served("listeners.tcp = ['127.0.0.2:0', '[::1]:0', '0.0.0.0:0']", port=None)
+    assert url.startswith("amqp://127.0.0.2:")
+    with channel_to(url):
+        pass
+
+
+def test_the_log_goes_where_it_is_sent(served, tmp_path):
+    (tmp_path / "logs").mkdir()
+    with channel_to(
+        served("log.file = 'a.log'", "log.dir = 'logs'", "log.file_level = 'warning'", "log.level = 'none'")
+    ):
+        pass
+    url = served("log.file = 'b.log'", "log.console = false", "log.level = 'error'", "log.file_level = 'info'")
+    with channel_to(url):
+        pass
+    assert (tmp_path / "logs" / "a.log").read_text() == ""
+    assert "opened vhost '/'" in (tmp_path / "b.log").read_text()
+
+
+def test_stderr_has_a_level_of_its_own(leveret, tmp_path):
+    process = leveret("server", "--port", "0", "--in-memory", "--log-level", "none", "--log-console-level", "debug")
+    process.stdout.readline()
+    process.terminate()
+    assert "stopping: SIGTERM" in process.communicate(timeout=10)[1]
+
+
+def test_a_log_file_that_cannot_be_written_is_told_in_one_line(ended, tmp_path):
+    status, _, stderr = ended("server", "--port", "0", "--log-file", "nowhere/a.log")
+    assert (status, stderr) == (1, "leveret server: cannot log to nowhere/a.log: No such file or directory\n")
+
+
+def test_a_wrong_configuration_is_told_a_line_for_each_problem(ended, tmp_path):
+    (tmp_path / "leveret.toml").write_text("heartbeat = 'x'\nhartbeat = 1\n")
+    status, stdout, stderr = ended("server")
+    assert (status, stdout) == (1, "")
+    assert stderr == (
+        "leveret server: leveret.toml:2: unknown setting 'hartbeat'; did you mean 'heartbeat'?\n"
+        "leveret server: leveret.toml:1: heartbeat: a number of seconds, 0 to 65535, not 'x'\n"
+    )
+
+
+def test_every_setting_has_a_test_here_or_is_tested_as_an_option():
+    """Whoever adds a row shows that it is obeyed."""
+    tests = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
+    untested = [
+        setting.name for setting in TABLE
+        if not any(f'"{setting.name} = ' in text or f'"{setting.option}"' in text for text in tests)
+    ]  # fmt: skip
+    assert untested == []
