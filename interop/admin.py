@@ -19,11 +19,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import leveret
+from leveret.auth.permissions import Permission, TopicPermission
 from leveret.auth.users import User
 from leveret.core.policies import Policies
 from leveret.core.vhost import VirtualHost
 
 COMMAND_SECONDS = 30.0
+ALL = (".*", ".*", ".*")
 
 
 class Admin(ABC):
@@ -58,8 +60,26 @@ class Admin(ABC):
     def delete_vhost(self) -> None: ...
 
     @abstractmethod
-    def add_user(self, name: str, password: str) -> str:
-        """Add a user who may do everything here. Answers the virtual host's address for it."""
+    def add_user(self, name: str, password: str, permission: tuple[str, str, str] = ALL) -> str:
+        """Add a user with this permission here: configure, write, read. Answers the virtual host's address for it."""
+
+    @abstractmethod
+    def set_permissions(self, name: str, configure: str, write: str, read: str) -> None: ...
+
+    @abstractmethod
+    def clear_permissions(self, name: str) -> None: ...
+
+    @abstractmethod
+    def set_topic_permissions(self, name: str, exchange: str, write: str, read: str) -> None: ...
+
+    @abstractmethod
+    def set_user_tags(self, name: str, *tags: str) -> None: ...
+
+    @abstractmethod
+    def change_password(self, name: str, password: str) -> None: ...
+
+    @abstractmethod
+    def delete_user(self, name: str) -> None: ...
 
     @abstractmethod
     def set_user_limits(self, name: str, **limits: int) -> None: ...
@@ -111,11 +131,30 @@ class RabbitMQAdmin(Admin):
     def delete_vhost(self) -> None:
         self._do("delete_vhost", self.vhost)
 
-    def add_user(self, name: str, password: str) -> str:
+    def add_user(self, name: str, password: str, permission: tuple[str, str, str] = ALL) -> str:
         self._users.append(name)
         self._do("add_user", name, password)
-        self._do("set_permissions", name, ".*", ".*", ".*", "-p", self.vhost)
+        self.set_permissions(name, *permission)
         return self.url_of(name, password)
+
+    def set_permissions(self, name: str, configure: str, write: str, read: str) -> None:
+        self._do("set_permissions", "-p", self.vhost, name, configure, write, read)
+
+    def clear_permissions(self, name: str) -> None:
+        self._do("clear_permissions", "-p", self.vhost, name)
+
+    def set_topic_permissions(self, name: str, exchange: str, write: str, read: str) -> None:
+        self._do("set_topic_permissions", "-p", self.vhost, name, exchange, write, read)
+
+    def set_user_tags(self, name: str, *tags: str) -> None:
+        self._do("set_user_tags", name, *tags)
+
+    def change_password(self, name: str, password: str) -> None:
+        self._do("change_password", name, password)
+
+    def delete_user(self, name: str) -> None:
+        self._users.remove(name)
+        self._do("delete_user", name)
 
     def set_user_limits(self, name: str, **limits: int) -> None:
         self._do("set_user_limits", name, json.dumps(_hyphened(limits)))
@@ -141,6 +180,7 @@ class LeveretAdmin(Admin):
         super().__init__(broker.url, vhost)
         self._broker = broker
         broker.call(lambda node, users: node.add_vhost(vhost))
+        self.set_permissions("guest", *ALL)
 
     def _set(self, kind: str, name: str, **policy: Any) -> None:
         def set_policy(vhost: VirtualHost) -> None:
@@ -168,9 +208,30 @@ class LeveretAdmin(Admin):
     def delete_vhost(self) -> None:
         self._broker.call(lambda node, users: node.delete_vhost(self.vhost))
 
-    def add_user(self, name: str, password: str) -> str:
+    def add_user(self, name: str, password: str, permission: tuple[str, str, str] = ALL) -> str:
         self._broker.call(lambda node, users: users.add(User.with_password(name, password)))
+        self.set_permissions(name, *permission)
         return self.url_of(name, password)
+
+    def set_permissions(self, name: str, configure: str, write: str, read: str) -> None:
+        permission = Permission(configure, write, read)
+        self._broker.call(lambda node, users: users.permissions.set(name, self.vhost, permission))
+
+    def clear_permissions(self, name: str) -> None:
+        self._broker.call(lambda node, users: users.permissions.clear(name, self.vhost))
+
+    def set_topic_permissions(self, name: str, exchange: str, write: str, read: str) -> None:
+        permission = TopicPermission(write, read)
+        self._broker.call(lambda node, users: users.permissions.set_topic(name, self.vhost, exchange, permission))
+
+    def set_user_tags(self, name: str, *tags: str) -> None:
+        self._broker.call(lambda node, users: users.set_tags(name, tags))
+
+    def change_password(self, name: str, password: str) -> None:
+        self._broker.call(lambda node, users: users.change_password(name, password))
+
+    def delete_user(self, name: str) -> None:
+        self._broker.call(lambda node, users: users.delete(name))
 
     def set_user_limits(self, name: str, **limits: int) -> None:
         self._broker.call(lambda node, users: users.set_limits(name, _hyphened(limits)))

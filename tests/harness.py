@@ -7,31 +7,34 @@
     assert client.get("q").body == b"hello"
 
 Everything happens at once, so nothing has to be waited for: what a method brought about is in `received()` when `send`
-returns. Only what the broker cuts into slices waits, for `harness.run_work()`. What clients receive is taken apart here
-and not by the broker's own reader, and checked on the way: whole frames, the content of a message in one piece, no body
-frame beyond frame_max.
+returns. Only what the broker cuts into slices waits, for `harness.run_work()`. What clients receive is taken apart
+and checked in `tests.received`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from leveret.auth.access_control import AccessControl
+from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User, Users
 from leveret.core.keeping import Keeper, tell_safe
+from leveret.core.metadata import Metadata
 from leveret.core.node import Node
+from leveret.core.vhost import VirtualHost
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded, stored_form
 from leveret.storage.base import Store
 from leveret.storage.memory import MemoryStore
 from leveret_protocol import constants, methods
-from leveret_protocol.content import Properties, content_frames, decode_properties, encode_header
+from leveret_protocol.content import Properties, content_frames, encode_header
 from leveret_protocol.errors import ReplyCode
-from leveret_protocol.fields import plain, table
-from leveret_protocol.methods import Basic, Channel, Exchange, Frame, Queue, decode_method, encode_method, make
+from leveret_protocol.fields import table
+from leveret_protocol.methods import Basic, Channel, Exchange, Frame, Queue, encode_method, make
+from tests.received import FRAME_START, Received, first_frame, take_apart
 
 Reply = TypeVar("Reply", bound=Frame)
 
@@ -44,47 +47,6 @@ CAPABILITIES = {
     "publisher_confirms": True,
 }
 PASSWORDS = {"guest": "guest", "other": "secret", "stand-in": "secret"}
-_FRAME_START = struct.Struct(">BHI")
-_WITH_CONTENT = (Basic.Deliver, Basic.GetOk, Basic.Return)
-
-
-@dataclass(frozen=True)
-class Received:
-    """One method from the broker with its content. header: payload of the header frame; b"" without content."""
-
-    channel: int
-    method: Frame
-    header: bytes = b""
-    body: bytes = b""
-
-    def __repr__(self) -> str:
-        fields = {name: getattr(self.method, name) for name in self.method.__slots__}
-        return f"<{self.method.name} {fields} on {self.channel}, {len(self.body)} bytes: {self.body[:40]!r}>"
-
-    @property
-    def properties(self) -> Properties:
-        return decode_properties(self.header)
-
-    @property
-    def property_bytes(self) -> bytes:
-        """The flags and the values, as they came."""
-        return self.header[12:]
-
-    @property
-    def headers(self) -> Any:
-        """The headers as plain Python values."""
-        return plain(self.properties.headers or {})
-
-    @property
-    def delivery_tag(self) -> int:
-        tag = getattr(self.method, "delivery_tag")  # noqa: B009  (only some methods have it)
-        assert isinstance(tag, int)
-        return tag
-
-    @property
-    def redelivered(self) -> bool:
-        assert isinstance(self.method, Basic.Deliver | Basic.GetOk)
-        return bool(self.method.redelivered)
 
 
 class Client:
@@ -94,11 +56,11 @@ class Client:
     (`call`, `deliveries`, `expect_...`) fails if something else came, too.
     """
 
-    def __init__(self, harness: BrokerHarness, number: int) -> None:
+    def __init__(self, harness: BrokerHarness, number: int, peer: str | None = None) -> None:
         self.frame_max = constants.FRAME_MAX
         self.wakes = 0
         self.connection = Connection(
-            harness.node, harness.users, f"127.0.0.1:{50000 + number}", "127.0.0.1:5672", self._woken
+            harness.node, harness.control, peer or f"127.0.0.1:{50000 + number}", "127.0.0.1:5672", self._woken
         )
         self._undecoded = b""
 
@@ -200,7 +162,7 @@ class Client:
     def received(self) -> list[Received]:
         data = self._undecoded + self.received_bytes()
         self._undecoded = b""
-        return list(_take_apart(data, self.frame_max))
+        return list(take_apart(data, self.frame_max))
 
     def expect(self, method: type[Reply], channel: int = 1) -> Reply:
         """The one method that has come."""
@@ -318,8 +280,8 @@ class Client:
         """Start a consumer; answers its tag. Deliveries of a backlog stay to be received."""
         method = make(Basic.Consume, queue=queue, consumer_tag=consumer_tag, arguments=table(arguments or {}), **fields)
         self.send(method, channel=channel)
-        first, rest = _first_frame(self.received_bytes())
-        (answer,) = _take_apart(first, self.frame_max)
+        first, rest = first_frame(self.received_bytes())
+        (answer,) = take_apart(first, self.frame_max)
         assert isinstance(answer.method, Basic.ConsumeOk), answer
         assert answer.channel == channel
         self._undecoded += rest
@@ -364,16 +326,30 @@ class BrokerHarness:
         self.store = store
         keeper = None if store is None else Keeper(store, stored_form, loaded)
         self.node = Node("leveret@test", now=lambda: self.now_seconds, make_message=make_message, keeper=keeper)
-        tags = {"guest": ["administrator"], "stand-in": ["impersonator"]}
-        self.users = Users(
-            User.with_password(name, password, tags.get(name, ())) for name, password in PASSWORDS.items()
-        )
+        self.users = Users(self.node)
+        self.control = AccessControl(self.node, self.users)
+        if self.node.is_new:
+            tags = {"guest": ["administrator"], "stand-in": ["impersonator"]}
+            for name, password in PASSWORDS.items():
+                self.users.add(User.with_password(name, password, tags.get(name, ())))
+            self.allow_all("/")
         self._clients = 0
 
-    def tcp(self) -> Client:
-        """A client that has sent nothing yet."""
+    def allow_all(self, vhost: str) -> None:
+        """All users of PASSWORDS may do everything there."""
+        for name in PASSWORDS:
+            self.users.permissions.set(name, vhost, EVERYTHING)
+
+    def add_vhost(self, name: str, metadata: Metadata = Metadata()) -> VirtualHost:  # noqa: B008  (it is frozen)
+        """One where all users may do everything."""
+        vhost = self.node.add_vhost(name, metadata)
+        self.allow_all(name)
+        return vhost
+
+    def tcp(self, peer: str | None = None) -> Client:
+        """A client that has sent nothing yet. peer: where it comes from, as `10.0.0.1:50000`."""
         self._clients += 1
-        return Client(self, self._clients)
+        return Client(self, self._clients, peer)
 
     def connect(
         self, *, user: str = "guest", vhost: str = "/", capabilities: dict[str, Any] | None = None,
@@ -444,7 +420,7 @@ def assert_told(close: Channel.Close | methods.Connection.Close, text: str, ids:
 
 def raw_frame(kind: int, channel: int, payload: bytes) -> bytes:
     """Any frame, valid but for what the arguments say."""
-    return _FRAME_START.pack(kind, channel, len(payload)) + payload + bytes((constants.FRAME_END,))
+    return FRAME_START.pack(kind, channel, len(payload)) + payload + bytes((constants.FRAME_END,))
 
 
 def header_payload(property_bytes: bytes, body_size: int) -> bytes:
@@ -461,40 +437,3 @@ def _properties(values: dict[str, Any]) -> Properties:
 
 def _goodbye(cls: type[Reply]) -> Reply:
     return make(cls, reply_code=200, reply_text="Goodbye")
-
-
-def _first_frame(data: bytes) -> tuple[bytes, bytes]:
-    end = _FRAME_START.size + _FRAME_START.unpack_from(data)[2] + 1
-    return data[:end], data[end:]
-
-
-def _take_apart(data: bytes, frame_max: int) -> Iterator[Received]:
-    """Whole frames to methods with their content, which must stand right behind its method (RabbitMQ: CT-2)."""
-    frames = _frames(data)
-    for kind, channel, payload in frames:
-        assert kind == constants.FRAME_METHOD, (kind, payload)
-        method = decode_method(payload, channel)
-        if not isinstance(method, _WITH_CONTENT):
-            yield Received(channel, method)
-            continue
-        kind, content_channel, header = next(frames)
-        assert (kind, content_channel) == (constants.FRAME_HEADER, channel)
-        class_id, weight, body_size = struct.unpack_from(">HHQ", header)
-        assert (class_id, weight) == (constants.CLASS_BASIC, 0)
-        body = b""
-        while len(body) < body_size:
-            kind, content_channel, piece = next(frames)
-            assert (kind, content_channel) == (constants.FRAME_BODY, channel)
-            assert 0 < len(piece) <= frame_max - constants.FRAME_OVERHEAD
-            body += piece
-        assert len(body) == body_size
-        yield Received(channel, method, header, body)
-
-
-def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    while data:
-        kind, channel, size = _FRAME_START.unpack_from(data)
-        payload, end = data[_FRAME_START.size : _FRAME_START.size + size], _FRAME_START.size + size
-        assert data[end] == constants.FRAME_END
-        yield kind, channel, payload
-        data = data[end + 1 :]

@@ -27,7 +27,7 @@ DOORS = {
     "broker": {"shell", "handlers", "core", "auth", "storage", "config"},
     "shell": {"handlers", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
-    "auth": {"core.limits"},
+    "auth": {"core", "leveret_protocol.errors", "leveret_protocol.fields"},
     "core": {
         "storage.base",
         "leveret_protocol.erlang_text",
@@ -254,7 +254,7 @@ def test_every_room_has_its_doors():
         ("broker/leveret/shell/server.py", "import pamqp"),
         ("broker/leveret/core/node.py", "import time"),
         ("protocol/leveret_protocol/reader.py", "from datetime import datetime"),
-        ("broker/leveret/auth/users.py", "from leveret.core.node import Node"),
+        ("broker/leveret/auth/users.py", "from leveret.handlers.connection import Connection"),
         ("broker/leveret/cli/server.py", "from leveret.core.node import Node"),
         ("protocol/leveret_protocol/reader.py", "from leveret.core import names"),
         ("protocol/leveret_protocol/reader.py", "import pamqp"),

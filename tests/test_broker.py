@@ -11,6 +11,7 @@ import pytest
 import trio
 
 import leveret
+from leveret.auth.permissions import EVERYTHING
 from leveret.core.node import Node
 
 
@@ -105,6 +106,7 @@ async def test_a_failure_of_the_broker_cancels_the_block_and_comes_out_of_it(bro
 async def test_a_call_runs_at_once_in_the_program_of_the_broker():
     async with leveret.Broker() as broker:
         vhost = broker.call(lambda node, users: node.add_vhost("billing"))
+        broker.call(lambda node, users: users.permissions.set("guest", "billing", EVERYTHING))
         assert vhost.name == "billing"
         await trio.to_thread.run_sync(open_and_close, f"{broker.url}/billing")
 

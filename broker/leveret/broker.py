@@ -18,6 +18,8 @@ from typing import Any, Self, TypeVar
 
 import trio
 
+from leveret.auth.access_control import AccessControl
+from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
 from leveret.auth.users import Users
 from leveret.config.settings import Settings
 from leveret.config.values import Address
@@ -129,8 +131,10 @@ class Broker:
         self.host, self.port = self._addresses[0].host, listeners[0].port
         with _closed(listeners), self._stored() as keeper:
             node = self._make_node(keeper)
-            users = Users.with_guest()
-            make_connection = functools.partial(Connection, node, users, tuning=_tuning(self._settings))
+            users = Users(node)
+            make_first_definitions(node, users, FirstDefinitions())
+            control = AccessControl(node, users)
+            make_connection = functools.partial(Connection, node, control, tuning=_tuning(self._settings))
             handshake_seconds = self._settings.handshake_timeout / 1000
             server = Server(make_connection, node, self._make_commits(node), handshake_seconds=handshake_seconds)
             try:

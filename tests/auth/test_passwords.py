@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from leveret.auth.passwords import hash_password, is_password
+from leveret.auth.passwords import MD5, SHA256, SHA512, check_password_hash, hash_password, is_password
 
 
 def test_hash_is_that_of_rabbitmqs_documentation():
@@ -44,3 +44,32 @@ def test_salt_of_another_length_is_refused(salt):
 def test_what_is_no_hash_is_refused(password_hash):
     with pytest.raises(ValueError):
         is_password("x", password_hash)
+
+
+@pytest.mark.parametrize(("algorithm", "digest"), [(SHA256, "sha256"), (SHA512, "sha512"), (MD5, "md5")])
+def test_each_algorithm_hashes_salt_and_password(algorithm, digest):
+    """RabbitMQ: rabbit_password_hashing_sha256, _sha512, and _md5 of before 3.6."""
+    salted = b"salt" + hashlib.new(digest, b"saltsecret").digest()
+    password_hash = base64.b64encode(salted).decode()
+    check_password_hash(password_hash, algorithm)
+    assert is_password("secret", password_hash, algorithm)
+    assert not is_password("Secret", password_hash, algorithm)
+
+
+def test_new_hashes_are_by_sha256_or_sha512():
+    for algorithm in (SHA256, SHA512):
+        assert is_password("secret", hash_password("secret", algorithm=algorithm), algorithm)
+    for algorithm in (MD5, "rabbit_password_hashing_none"):
+        with pytest.raises(ValueError, match="not an algorithm for new"):
+            hash_password("secret", algorithm=algorithm)
+
+
+@pytest.mark.parametrize(("made_by", "read_as"), [(SHA256, SHA512), (SHA512, SHA256), (SHA256, MD5)])
+def test_a_hash_by_another_algorithm_is_refused(made_by, read_as):
+    with pytest.raises(ValueError, match="a password hash has"):
+        check_password_hash(hash_password("secret", algorithm=made_by), read_as)
+
+
+def test_an_unknown_algorithm_is_refused():
+    with pytest.raises(ValueError, match="there is no hashing algorithm rot13"):
+        check_password_hash(hash_password("secret"), "rot13")

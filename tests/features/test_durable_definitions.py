@@ -79,7 +79,7 @@ def test_names_may_be_as_long_as_the_protocol_allows(broker: BrokerHarness) -> N
 
 
 def test_virtual_hosts_policies_and_limits_come_back(broker: BrokerHarness) -> None:
-    vhost = broker.node.add_vhost("v", Metadata("for tests", ("a",), "classic"))
+    vhost = broker.add_vhost("v", Metadata("for tests", ("a",), "classic"))
     vhost.set_limits({"max-queues": 1})
     vhost.policies.set("p", pattern="^q", definition={"max-length": 2}, priority=3, apply_to="queues")
     vhost.operator_policies.set("o", pattern="", definition={"max-length": 1})
@@ -98,11 +98,11 @@ def test_virtual_hosts_policies_and_limits_come_back(broker: BrokerHarness) -> N
 
 
 def test_a_virtual_host_that_was_deleted_stays_away_even_the_first_one(broker: BrokerHarness) -> None:
-    broker.node.add_vhost("v")
+    broker.add_vhost("v")
     broker.commit()
     broker.node.delete_vhost("v")
     broker.node.delete_vhost("/")
-    broker.node.add_vhost("w")
+    broker.add_vhost("w")
     assert set(broker.stopped().node.vhosts) == {"w"}
 
 

@@ -111,7 +111,7 @@ class TestTheExchange:
         client.refused(make(Exchange.Delete, exchange=EVENTS), text)
 
     def test_other_virtual_hosts_have_none_but_are_told_of(self, harness: BrokerHarness, listener: Listener) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         elsewhere = harness.connect(vhost="v")
         assert not elsewhere.has_exchange(EVENTS)
         elsewhere.declare("there")
@@ -159,7 +159,7 @@ class TestTheExchange:
     def test_it_listens_again_once_the_default_virtual_host_is_made_anew(self, harness: BrokerHarness) -> None:
         Listener(harness)
         harness.node.delete_vhost("/")
-        harness.node.add_vhost("/")
+        harness.add_vhost("/")
         listener = Listener(harness)
         harness.connect(channels=()).close()
         assert listener.keys() == ["user.authentication.success", "connection.created", "connection.closed"]

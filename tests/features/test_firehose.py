@@ -247,7 +247,7 @@ class TestWhatIsTraced:
         assert tracer.keys() == []
 
     def test_other_virtual_hosts_are_not(self, harness: BrokerHarness, client: Client, tracer: Tracer) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         elsewhere = harness.connect(vhost="v")
         elsewhere.declare("q")
         elsewhere.consume("q", no_ack=True)
@@ -337,7 +337,7 @@ class TestOnAndOff:
 
     def test_a_virtual_host_that_is_deleted(self, harness: BrokerHarness) -> None:
         """Its last copies go nowhere."""
-        vhost = harness.node.add_vhost("v")
+        vhost = harness.add_vhost("v")
         vhost.firehose.start()
         elsewhere = harness.connect(vhost="v")
         elsewhere.publish("", "q", b"x")

@@ -104,7 +104,7 @@ class TestConnections:
         refuse(harness, refusal.format(1))
 
     def test_other_virtual_hosts_and_users_are_not_limited(self, harness: BrokerHarness) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         limit_vhost(harness, 1)
         harness.connect(user="other")
         harness.connect(vhost="v")
@@ -184,7 +184,7 @@ class TestQueues:
     def test_exclusive_ones_count_and_those_of_other_virtual_hosts_do_not(
         self, harness: BrokerHarness, client: Client
     ) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         harness.connect(vhost="v").declare("elsewhere")
         harness.node.vhost("/").set_limits({"max-queues": 2})
         client.declare("a")

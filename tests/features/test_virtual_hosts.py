@@ -39,23 +39,23 @@ def kept(vhost: str) -> list[object]:
 
 class TestAdding:
     def test_it_has_the_predeclared_exchanges_and_no_queues(self, harness: BrokerHarness) -> None:
-        vhost = harness.node.add_vhost("v")
+        vhost = harness.add_vhost("v")
         assert sorted(vhost.exchanges) == ["", *PREDECLARED]
         assert harness.connect(vhost="v").has_exchange("amq.topic")
         assert not vhost.queues
 
     def test_it_keeps_its_metadata(self, harness: BrokerHarness) -> None:
         given = Metadata("of the tests", ("a", "b"), "quorum")
-        assert harness.node.add_vhost("v", given).metadata == given
+        assert harness.add_vhost("v", given).metadata == given
 
     def test_adding_it_again_changes_nothing(self, harness: BrokerHarness) -> None:
         """RabbitMQ: rabbitmqctl add_vhost answers with success."""
-        vhost = harness.node.add_vhost("v", Metadata("first"))
-        assert harness.node.add_vhost("v", Metadata("second")) is vhost
+        vhost = harness.add_vhost("v", Metadata("first"))
+        assert harness.add_vhost("v", Metadata("second")) is vhost
         assert vhost.metadata.description == "first"
 
     def test_queues_of_one_name_are_different_queues(self, harness: BrokerHarness, client: Client) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         elsewhere = harness.connect(vhost="v")
         client.declare("q")
         elsewhere.declare("q")
@@ -66,7 +66,7 @@ class TestAdding:
 class TestDeleting:
     def test_consumers_are_cancelled_then_the_connection_is_closed(self, harness: BrokerHarness) -> None:
         """RabbitMQ: CLS-5; seen in 3.10, exclusive queues too."""
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         there = harness.connect(vhost="v", channels=(1, 2))
         there.declare("q")
         there.declare("mine", exclusive=True)
@@ -83,7 +83,7 @@ class TestDeleting:
         assert close.method.reply_text == "CONNECTION_FORCED - vhost 'v' is deleted"
 
     def test_other_virtual_hosts_notice_nothing(self, harness: BrokerHarness, client: Client) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         client.declare("q")
         client.consume("q")
         harness.node.delete_vhost("v")
@@ -91,7 +91,7 @@ class TestDeleting:
         assert client.counts("q") == (0, 1)
 
     def test_it_cannot_be_opened_any_more(self, harness: BrokerHarness) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         late = harness.tcp()
         late.log_in()
         late.tune_ok()
@@ -115,19 +115,19 @@ class TestDeleting:
             harness.node.delete_vhost("nosuch")
 
     def test_its_namesake_begins_empty(self, harness: BrokerHarness) -> None:
-        harness.node.add_vhost("v", Metadata("old")).set_limits({"max-queues": 1})
+        harness.add_vhost("v", Metadata("old")).set_limits({"max-queues": 1})
         there = harness.connect(vhost="v")
         there.declare("q")
         there.declare_exchange("x")
         harness.node.delete_vhost("v")
-        vhost = harness.node.add_vhost("v")
+        vhost = harness.add_vhost("v")
         again = harness.connect(vhost="v")
         assert not again.has_queue("q")
         assert not again.has_exchange("x")
         assert (vhost.metadata.description, vhost.limits) == ("", {})
 
     def test_a_connection_that_closes_already_is_left_alone(self, harness: BrokerHarness) -> None:
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         there = harness.connect(vhost="v")
         there.send(make(methods.Channel.Open))
         there.expect(methods.Connection.Close, channel=0)
@@ -136,7 +136,7 @@ class TestDeleting:
 
     def test_nothing_of_it_is_kept(self, harness: BrokerHarness) -> None:
         """Not its timers, not its queues with what was handed out of them, not its exchanges."""
-        harness.node.add_vhost("v")
+        harness.add_vhost("v")
         there = harness.connect(vhost="v")
         there.declare("q", arguments={"x-expires": 60_000, "x-message-ttl": 60_000, "x-max-length-bytes": 1000})
         there.declare_exchange("only here", "topic")
@@ -156,7 +156,7 @@ class TestDeleting:
         harness.advance(120)
 
     def test_an_auto_delete_exchange_goes_before_its_turn_comes(self, harness: BrokerHarness) -> None:
-        vhost = harness.node.add_vhost("v")
+        vhost = harness.add_vhost("v")
         there = harness.connect(vhost="v")
         there.declare_exchange("a")
         there.declare_exchange("b", "fanout", auto_delete=True)
@@ -176,13 +176,13 @@ class TestDefaultQueueType:
 
     @pytest.mark.parametrize("given", ["classic", "quorum"])
     def test_the_type_that_was_asked_for_stays(self, harness: BrokerHarness, given: str) -> None:
-        harness.node.add_vhost("v", Metadata(default_queue_type="quorum"))
+        harness.add_vhost("v", Metadata(default_queue_type="quorum"))
         harness.connect(vhost="v").declare("q", durable=True, arguments={"x-queue-type": given})
         assert stored_type(harness, "q", "v") == given
 
     def test_the_virtual_hosts_own_comes_first(self, harness: BrokerHarness) -> None:
         """RabbitMQ: QA-4."""
-        harness.node.add_vhost("v", Metadata(default_queue_type="quorum"))
+        harness.add_vhost("v", Metadata(default_queue_type="quorum"))
         there = harness.connect(vhost="v")
         there.declare("q", durable=True, arguments={"x-max-length": 5, "a": 1})
         assert stored_type(harness, "q", "v") == "quorum"
@@ -208,7 +208,7 @@ class TestDefaultQueueType:
         self, harness: BrokerHarness, properties: dict[str, bool]
     ) -> None:
         """RabbitMQ 4.x: is_compatible, else the fallback."""
-        harness.node.add_vhost("v", Metadata(default_queue_type="quorum"))
+        harness.add_vhost("v", Metadata(default_queue_type="quorum"))
         harness.connect(vhost="v").declare("q", **properties)
         assert stored_type(harness, "q", "v") == "classic"
 
@@ -225,7 +225,7 @@ class TestDefaultQueueType:
         client.declare("q", durable=True, arguments={"x-queue-type": "classic"})
 
     def test_arguments_are_those_of_the_default_type(self, harness: BrokerHarness) -> None:
-        harness.node.add_vhost("v", Metadata(default_queue_type="quorum"))
+        harness.add_vhost("v", Metadata(default_queue_type="quorum"))
         there = harness.connect(vhost="v")
         there.declare("q", durable=True, arguments={"x-delivery-limit": 5})
         there.declare("q", durable=True, arguments={"x-delivery-limit": 5, "x-queue-type": "quorum"})
@@ -238,7 +238,7 @@ class TestDefaultQueueType:
 
     def test_the_broker_names_no_quorum_queues(self, harness: BrokerHarness) -> None:
         """RabbitMQ: QU-2, with the type that the declaration comes to."""
-        harness.node.add_vhost("v", Metadata(default_queue_type="quorum"))
+        harness.add_vhost("v", Metadata(default_queue_type="quorum"))
         there = harness.connect(vhost="v")
         assert there.declare("", exclusive=True).startswith("amq.gen-")
         there.send(make(Queue.Declare, durable=True))

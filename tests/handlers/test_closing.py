@@ -103,7 +103,7 @@ def test_an_operator_drops_what_is_still_in_its_handshake(harness: BrokerHarness
 
 def test_the_connections_of_a_user_or_a_virtual_host_are_found_to_be_closed(harness: BrokerHarness) -> None:
     """From connection.open to the end of TCP."""
-    harness.node.add_vhost("v")
+    harness.add_vhost("v")
     clients = [harness.connect(), harness.connect(vhost="v"), harness.connect(user="other", vhost="v")]
     guests, others = clients[0].connection, clients[2].connection
     connections = harness.node.connections

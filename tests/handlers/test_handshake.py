@@ -224,7 +224,7 @@ def test_a_missing_vhost_is_refused(harness: BrokerHarness, vhost: str) -> None:
 
 
 def test_vhosts_are_worlds_of_their_own(harness: BrokerHarness) -> None:
-    harness.node.add_vhost("a/b")
+    harness.add_vhost("a/b")
     here, there = harness.connect(), harness.connect(vhost="a/b")
     here.declare("q")
     assert not there.has_queue("q")

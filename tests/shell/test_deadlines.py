@@ -6,6 +6,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from leveret.auth.access_control import AccessControl
+from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
 from leveret.auth.users import Users
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
@@ -55,7 +57,9 @@ async def transport(nursery):
     """A client of the broker that has channel 1 open, and consumes what is dead."""
     node = Node(now=trio.current_time)
     listener, transport = MemoryListener(), MemoryTransport()
-    server = Server(functools.partial(Connection, node, Users.with_guest()), node)
+    users = Users(node)
+    make_first_definitions(node, users, FirstDefinitions())
+    server = Server(functools.partial(Connection, node, AccessControl(node, users)), node)
     await nursery.start(server.serve, [listener])
     listener.arrive(transport)
     await wait_all_tasks_blocked()

@@ -41,6 +41,8 @@ class Node:
     make_message: makes the messages that the broker publishes itself: events, and copies for those who trace.
     events: where observers are registered, and told.
     keeper: of a node with a store; then what the store has is declared again.
+    default_vhost: what a new node has, one without definitions; is_new: it was one.
+    on_vhost_delete: called before a virtual host goes, with its name and who deletes it.
     timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
@@ -48,7 +50,7 @@ class Node:
 
     def __init__(
         self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
-        make_message: MakeMessage = _make_nothing, keeper: Keeper | None = None,
+        make_message: MakeMessage = _make_nothing, keeper: Keeper | None = None, default_vhost: str = DEFAULT_VHOST,
     ) -> None:  # fmt: skip
         self.name = name
         self.now = now
@@ -61,14 +63,17 @@ class Node:
         self.keeper = keeper
         self.timers = Timers(now)
         self.on_work: Callable[[], None] = _nobody_listens
+        self.on_vhost_delete: Callable[[str, str], None] = _nothing_is_kept
         self.vhosts: dict[str, VirtualHost] = {}
         self._work: dict[Work, None] = {}
         self._started_seconds = int(now())
         self._pids = itertools.count(1)
         definitions = [] if keeper is None else list(keeper.store.definitions())
-        if not definitions:
+        self.is_new = not definitions
+        self._default_vhost = default_vhost
+        if self.is_new:
             self._record_definitions()
-        self.add_vhost(DEFAULT_VHOST)
+        self.add_vhost(default_vhost)
         if definitions:
             restore(self, definitions)
             self._record_definitions()
@@ -102,7 +107,7 @@ class Node:
             for exchange in vhost.exchanges.values():
                 self.events.tell("exchange.created", exchange_created, exchange, user)
             self.events.tell("vhost.created", vhost_created, vhost, user)
-            if name == DEFAULT_VHOST:
+            if name == self._default_vhost:
                 vhost.exchanges[EVENT_EXCHANGE] = EventExchange(
                     vhost, EVENT_EXCHANGE, durable=True, auto_delete=False, internal=True, arguments={}
                 )
@@ -114,6 +119,7 @@ class Node:
         Any may be deleted, "/" too. Raises KeyError: there is none of this name.
         """
         vhost = self.vhosts[name]
+        self.on_vhost_delete(name, user)
         vhost.close(user)
         del self.vhosts[name]
         self.events.tell("vhost.deleted", vhost_deleted, vhost, user)
@@ -152,3 +158,7 @@ class Node:
 
 def _nobody_listens() -> None:
     """Before the shell runs, work waits."""
+
+
+def _nothing_is_kept(_name: str, _user: str) -> None:
+    """Nobody has anything that belongs to virtual hosts."""

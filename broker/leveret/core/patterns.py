@@ -63,6 +63,8 @@ class InvalidPattern(ValueError):
 
     def __init__(self, reason: str, position: int) -> None:
         super().__init__(f"{{{json.dumps(reason)},{position}}}")
+        self.reason = reason
+        self.position = position
 
 
 def compile_pattern(pattern: str) -> Callable[[str], bool]:

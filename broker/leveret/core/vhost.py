@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from leveret.core import arguments as args
 from leveret.core import names
+from leveret.core.access import FULL_ACCESS, Access
 from leveret.core.binding import Binding, Destination
-from leveret.core.consumer_timeout import timeout_changed
 from leveret.core.event_details import (
     binding_changed,
     consumer_deleted,
@@ -33,13 +34,13 @@ from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_f
 from leveret.core.message import Message
 from leveret.core.metadata import Metadata, with_queue_type
 from leveret.core.names import INTERNAL_USER
-from leveret.core.policies import EffectivePolicy, Policies, PolicyChange
-from leveret.core.policy_events import tell_policy_changed
+from leveret.core.policies import EffectivePolicy, Policies
+from leveret.core.policy_changes import apply_to_exchange, policy_changed
 from leveret.core.queue import Queue
 from leveret.core.queue_types import queue_class
 from leveret.core.reply import ReplyConsumer
 from leveret.core.routing import hand_out, route, route_by_keys
-from leveret.core.settings import alternate_exchange, queue_settings
+from leveret.core.settings import queue_settings
 from leveret.storage.base import Line
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
@@ -94,8 +95,9 @@ class VirtualHost:
             self.exchanges[exchange_name] = exchange_class(type_name)(
                 self, exchange_name, durable=True, auto_delete=False, internal=exchange_name in INTERNAL, arguments={}
             )
-        self.policies = Policies(name, self._policy_changed)
-        self.operator_policies = Policies(name, self._policy_changed, is_operator=True)
+        on_change = partial(policy_changed, self)
+        self.policies = Policies(name, on_change)
+        self.operator_policies = Policies(name, on_change, is_operator=True)
         # destination -> the exchanges that have bindings to it: so a queue goes without a walk over all exchanges
         self._sources: dict[Destination, dict[Exchange, None]] = {}
 
@@ -148,23 +150,27 @@ class VirtualHost:
 
     def declare_exchange(
         self, name: str, type_name: str, *, durable: bool, auto_delete: bool, internal: bool, arguments: Table,
-        user: str = INTERNAL_USER,
+        user: str = INTERNAL_USER, access: Access = FULL_ACCESS,
     ) -> Exchange:  # fmt: skip
         """Create the exchange, or check that the existing one is equivalent.
 
         Raises:
-            ACCESS_REFUSED (403): the default exchange; a new name starting with `amq.`.
+            ACCESS_REFUSED (403): the default exchange; a new name starting with `amq.`; what `access` refuses.
             PRECONDITION_FAILED (406): unknown type; other properties than the existing one; bad arguments.
         """
         cls = exchange_class(type_name)
         refuse_default_exchange(name)
+        access.require_exchange("configure", name)
         existing = self.exchanges.get(name)
         subject = self.describe_exchange(name)
         if existing is None:
             names.check_not_reserved("exchange", name)
             args.check_longstr(arguments, "alternate-exchange", subject)
+            if "alternate-exchange" in arguments:
+                access.require_exchange("read", name)
+                access.require_exchange("write", str(arguments["alternate-exchange"].value))
             exchange = cls(self, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments)
-            self._apply_to_exchange(exchange)
+            apply_to_exchange(self, exchange)
             self.exchanges[name] = exchange
             self.topology_changed()
             self._tell("exchange.created", exchange_created, exchange, user)
@@ -186,9 +192,7 @@ class VirtualHost:
 
         Raises: ACCESS_REFUSED (403) for "" and `amq.*`, PRECONDITION_FAILED (406) if it is in use.
         """
-        refuse_default_exchange(name)
-        if name.startswith(names.RESERVED_PREFIX):
-            raise AMQPError(ReplyCode.ACCESS_REFUSED, f"deletion of system {self.describe_exchange(name)} not allowed")
+        refuse_deletion(self, name)
         self._tell("parameter.set", parameter_set, self, DELETING_EXCHANGE, name, True, user)
         exchange = self.exchanges.get(name)
         is_in_use = exchange is not None and if_unused and bool(exchange.bindings)
@@ -226,13 +230,13 @@ class VirtualHost:
 
     def declare_queue(
         self, name: str, *, durable: bool, exclusive: bool, auto_delete: bool, arguments: Table, owner: object,
-        user: str = INTERNAL_USER,
+        user: str = INTERNAL_USER, access: Access = FULL_ACCESS,
     ) -> Queue:  # fmt: skip
         """Create the queue, or check that the existing one is equivalent. An empty name gets a server-made one.
 
         Units: x-message-ttl and x-expires in milliseconds; x-max-length counts ready messages.
         Raises:
-            ACCESS_REFUSED (403): the name starts with `amq.`.
+            ACCESS_REFUSED (403): the name starts with `amq.`; what `access` refuses.
             RESOURCE_LOCKED (405): exclusive to another connection, or the exclusive flag differs.
             PRECONDITION_FAILED (406): exists with other properties or arguments; an argument is not valid; there may be
             no more queues.
@@ -245,12 +249,14 @@ class VirtualHost:
         else:
             args.check_server_may_name(arguments)
             name = names.unique("amq.gen")
+        access.require_queue("configure", name)
         existing = self.queues.get(name)
         durable = durable and not exclusive  # RabbitMQ: an exclusive queue is stored as not durable (QU-14)
         if existing is None:
             queue = self._create_queue(
-                name, durable=durable, auto_delete=auto_delete, arguments=arguments, owner=owner if exclusive else None
-            )
+                name, durable=durable, auto_delete=auto_delete, arguments=arguments, owner=owner if exclusive else None,
+                access=access,
+            )  # fmt: skip
             self._tell("queue.created", queue_created, queue, user)
             return queue
         if existing.owner is not (owner if exclusive else None):
@@ -266,11 +272,14 @@ class VirtualHost:
         self._add_queue(name, durable=True, auto_delete=auto_delete, arguments=arguments, owner=None, lines=lines)
 
     def _create_queue(
-        self, name: str, *, durable: bool, auto_delete: bool, arguments: Table, owner: object | None
+        self, name: str, *, durable: bool, auto_delete: bool, arguments: Table, owner: object | None, access: Access
     ) -> Queue:
         subject = f"queue '{name}' in vhost '{self.name}'"
         queue_type = args.check_queue_arguments(subject, arguments)
         self._check_queue_limit(name)
+        if "x-dead-letter-exchange" in arguments:
+            access.require_queue("read", name)
+            access.require_exchange("write", str(arguments["x-dead-letter-exchange"].value))
         if queue_type != "classic":
             args.check_replicated(subject, durable=durable, exclusive=owner is not None, auto_delete=auto_delete)
         args.check_supported(subject, queue_type)
@@ -420,28 +429,6 @@ class VirtualHost:
     def _effective_policy(self, kind: str, name: str) -> EffectivePolicy:
         return EffectivePolicy.of(self.policies.match(kind, name), self.operator_policies.match(kind, name))
 
-    def _policy_changed(self, change: PolicyChange) -> None:
-        """Each queue and exchange to which another policy applies now is given what holds for it, once."""
-        self.topology_changed()
-        for exchange in self.exchanges.values():
-            if change.concerns("exchange", exchange.name):
-                self._apply_to_exchange(exchange)
-        queues = [queue for queue in self.queues.values() if change.concerns(queue.type_name, queue.name)]
-        for queue in queues:
-            self._apply_to_queue(queue)
-        tell_policy_changed(self, change, queues)
-
-    def _apply_to_exchange(self, exchange: Exchange) -> None:
-        """RabbitMQ: a policy may apply to the default exchange, which has no alternate exchange all the same."""
-        if exchange is not self.default_exchange:
-            exchange.alternate = alternate_exchange(exchange.arguments, self.effective_policy(exchange).definition)
-
-    def _apply_to_queue(self, queue: Queue) -> None:
-        settings = queue_settings(queue.type_name, queue.arguments, self.effective_policy(queue).definition)
-        if settings != queue.settings:
-            queue.apply(settings)
-            timeout_changed(queue)
-
     # -- routing ----------------------------------------------------------------------------------------------------
 
     def exchange_to_publish(self, name: str) -> Exchange:
@@ -480,6 +467,13 @@ def refuse_default_exchange(name: str) -> None:
     """Raises ACCESS_REFUSED (403): the default exchange cannot be declared, deleted, bound or unbound."""
     if name == "":
         raise AMQPError(ReplyCode.ACCESS_REFUSED, DEFAULT_EXCHANGE_REFUSAL)
+
+
+def refuse_deletion(vhost: VirtualHost, name: str) -> None:
+    """Raises ACCESS_REFUSED (403): the default exchange, and those with reserved names, cannot be deleted."""
+    refuse_default_exchange(name)
+    if name.startswith(names.RESERVED_PREFIX):
+        raise AMQPError(ReplyCode.ACCESS_REFUSED, f"deletion of system {vhost.describe_exchange(name)} not allowed")
 
 
 def _kind(target: Queue | Exchange) -> str:

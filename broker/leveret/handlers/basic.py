@@ -9,6 +9,7 @@ from leveret.core.arguments import check_integer
 from leveret.core.consumer import Send
 from leveret.core.queue import Queue
 from leveret.core.reply import ReplyConsumer
+from leveret.handlers.access import readable_queue
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.names import arguments_of
@@ -34,8 +35,8 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
     """basic.consume. consume-ok precedes the first delivery (RabbitMQ: B-11), so it is sent here.
 
     Raises:
+        ACCESS_REFUSED (403): read; exclusive use.
         NOT_FOUND (404), RESOURCE_LOCKED (405).
-        ACCESS_REFUSED (403): exclusive use.
         NOT_ALLOWED (530): the consumer tag is in use on this channel.
         PRECONDITION_FAILED (406): x-priority is not an integer; an argument is for streams.
         NOT_IMPLEMENTED (540): a quorum queue, and the channel has a limit for all its consumers together.
@@ -47,7 +48,7 @@ def consume(channel: Channel, method: Basic.Consume) -> None:
     if method.queue == names.REPLY_TO:
         _consume_replies(channel, method)
         return
-    queue = core.vhost.queue(channel.queue_name(method.queue), channel.connection)
+    queue = readable_queue(channel, method.queue)
     arguments = arguments_of(method)
     priority = _priority(str(queue), arguments)
     _check_no_stream_arguments(queue, arguments)
@@ -116,9 +117,10 @@ def cancelled_by_client(channel: Channel, method: Basic.CancelOk) -> None:
 def get(channel: Channel, method: Basic.Get) -> None:
     """basic.get: get-ok with the content and the ready messages left, or get-empty.
 
-    Raises: NOT_FOUND (404); RESOURCE_LOCKED (405), also for a quorum queue with a single active consumer.
+    Raises: ACCESS_REFUSED (403): read; NOT_FOUND (404); RESOURCE_LOCKED (405), also for a quorum queue with a single
+    active consumer.
     """
-    queue = channel.core.vhost.queue(channel.queue_name(method.queue), channel.connection)
+    queue = readable_queue(channel, method.queue)
     entry = queue.get(no_ack=method.no_ack)
     if entry is None:
         channel.send(make(Basic.GetEmpty))

@@ -12,6 +12,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Frame, encode_method, make
 
 if TYPE_CHECKING:
+    from leveret.auth.access import VirtualHostAccess
     from leveret.core.vhost import VirtualHost
     from leveret.handlers.connection import Connection
 
@@ -22,12 +23,16 @@ class ChannelState(enum.Enum):
 
 
 class Channel:
-    """number: the channel number; core: what it holds; last_queue: the name an empty queue name stands for (M-12)."""
+    """number: the channel number; core: what it holds; last_queue: the name an empty queue name stands for (M-12).
 
-    __slots__ = ("connection", "core", "has_confirms_to_tell", "last_queue", "number", "state")
+    access: what its user may do.
+    """
 
-    def __init__(self, connection: Connection, number: int, vhost: VirtualHost) -> None:
+    __slots__ = ("access", "connection", "core", "has_confirms_to_tell", "last_queue", "number", "state")
+
+    def __init__(self, connection: Connection, number: int, vhost: VirtualHost, access: VirtualHostAccess) -> None:
         self.connection = connection
+        self.access = access
         self.number = number
         origin = Origin(connection.name, connection.pid, number, connection.user_name)
         self.core = CoreChannel(vhost, origin, self._timed_out)

@@ -9,13 +9,16 @@ the turn is over.
 
 from __future__ import annotations
 
-import enum
 import functools
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from leveret.auth.users import User, Users
+from leveret.auth.access import Authority, VirtualHostAccess
+from leveret.auth.access_control import AccessControl, Refused
+from leveret.auth.questions import Answers, Question, Unanswered
+from leveret.auth.users import User
 from leveret.core.consumer import Send
 from leveret.core.event_details import channel_created
 from leveret.core.message import Entry, Message
@@ -23,10 +26,12 @@ from leveret.core.node import Node
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers import connection_events, greeting, login
+from leveret.handlers.alarm import Alarmed, TakePublish
 from leveret.handlers.channel import Channel, ChannelState
+from leveret.handlers.connection_state import State
 from leveret.handlers.delivering import deliverer, framed
-from leveret.handlers.dispatch import dispatch
-from leveret.handlers.limits import check_channel_limit, vhost_to_open
+from leveret.handlers.dispatch import dispatch, ids_of
+from leveret.handlers.limits import check_channel_limit, check_channel_max, vhost_to_open
 from leveret.handlers.publish import publish
 from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
@@ -34,27 +39,17 @@ from leveret.handlers.tuning import Tuning
 from leveret_protocol import constants, methods
 from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode, printable
 from leveret_protocol.fields import Field, Table, plain
-from leveret_protocol.methods import Frame, encode_method, make, method_ids, method_name
+from leveret_protocol.methods import Frame, encode_method, make, method_name
 from leveret_protocol.negotiation import Negotiation, ProtocolHeader
 from leveret_protocol.publish import Publish, confirm_frame, nack_frame
-from leveret_protocol.reader import FrameReader, Oversize
+from leveret_protocol.reader import Event, FrameReader, Oversize
 
 logger = logging.getLogger("leveret.connection")
 
+_Deferred = tuple[Event, Iterator[Event]]
+
 CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to finish closing (CLS-1, CLS-2)
 UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
-
-
-class State(enum.Enum):
-    """The values are RabbitMQ's words in its error texts (section 1.6)."""
-
-    HEADER = "header"
-    STARTING = "starting"
-    TUNING = "tuning"
-    OPENING = "opening"
-    RUNNING = "running"
-    CLOSING = "closing"  # the server sent connection.close
-    CLOSED = "closed"  # nothing is listened to any more
 
 
 class Connection:
@@ -66,7 +61,8 @@ class Connection:
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
     publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
-    is_blocked: it published while an alarm is on, and is not to be read from. The shell is woken when that ends.
+    is_blocked: not to be read from: it published while an alarm is on, or something waits for an answer from elsewhere.
+    The shell is woken when that ends.
     tls: set by the shell before the first `receive`; None on a plain socket.
     is_held: `output` tells of what is not on the disk yet: it waits, and nothing is read. Woken likewise.
 
@@ -75,7 +71,7 @@ class Connection:
     """
 
     def __init__(
-        self, node: Node, users: Users, peer: str, local: str, wake: Callable[[Connection], None],
+        self, node: Node, control: AccessControl, peer: str, local: str, wake: Callable[[Connection], None],
         tuning: Tuning = Tuning(),  # noqa: B008  (it is frozen)
     ) -> None:  # fmt: skip
         self.name = f"{peer} -> {local}"
@@ -88,15 +84,18 @@ class Connection:
         self.heartbeat_seconds = 0
         self.drop_after_seconds: float | None = None
         self.publishes_into_backlog = False
-        self.is_blocked = False
         self.tls: TLSSession | None = None
         self._holds = 0
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
-        self.user = User("", "")
+        self.user = User("")
         self.vhost_name = ""
-        self._node = node
-        self._users = users
+        self.node = node
+        self.answers = Answers()
+        self._control = control
+        self._authority: Authority = control.users.permissions
+        self._deferred: _Deferred | None = None
+        self._awaited: Question | None = None
         self._wake = wake
         self._tuning = tuning
         self._vhost: VirtualHost | None = None
@@ -109,11 +108,20 @@ class Connection:
         self._capabilities: Table = {}
         self._to_confirm: list[Channel] = []
         self._is_paused = False
-        self._publish = publish
+        self._alarmed = Alarmed(self)
+        self._publish: TakePublish = publish
+
+    @property
+    def is_blocked(self) -> bool:
+        return self._alarmed.is_blocked or self._awaited is not None
 
     @property
     def user_name(self) -> str:
         return self.user.name
+
+    @property
+    def peer_host(self) -> str:
+        return self.peer.rpartition(":")[0].strip("[]")
 
     @property
     def channel_count(self) -> int:
@@ -126,39 +134,62 @@ class Connection:
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception."""
+        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception.
+
+        After it was blocked it is called with b"", and what was held goes on.
+        """
         self.publishes_into_backlog = False
         if self._state is State.HEADER:
             data = self._take_header(data)
-        while self._state not in (State.HEADER, State.CLOSED):
+        if self._state not in (State.HEADER, State.CLOSED):
+            self._carry_out(self._reader.feed(data) if self._deferred is None else self._take_deferred(*self._deferred))
+
+    def _carry_out(self, events: Iterator[Event]) -> None:
+        while self._state is not State.CLOSED:
             try:
-                self._take_frames(data)
+                self._take_frames(events)
                 break
             except FramingLost as error:
                 self._refuse(error, None, None)
                 self._end(UNFOLLOWABLE_SECONDS)
             except AMQPError as error:
                 self._refuse(error, None, None)
-                data = b""  # the reader kept the rest
+                events = self._reader.feed(b"")  # it kept the rest
             except ConnectionDropped as dropped:
                 self._drop(dropped)
+
+    def _defer(self, unanswered: Unanswered, event: Event, others: Iterator[Event]) -> None:
+        """This event and all behind it wait for an answer; nothing is read meanwhile, and other connections go on."""
+        self._deferred, self._awaited = (event, others), unanswered.question
+        unanswered.ask(functools.partial(self._answered, unanswered.question))
+
+    def _answered(self, question: Question, answer: str) -> None:
+        """The shell calls `receive` next, with nothing, and what was held goes on."""
+        if self._awaited is question:
+            self._awaited = None
+            self.answers.put(question, answer)
+            self.wake()
+
+    def _take_deferred(self, event: Event, others: Iterator[Event]) -> Iterator[Event]:
+        self._deferred = None
+        return others if self._state is State.CLOSING else itertools.chain([event], others)
 
     def _take_header(self, data: bytes) -> bytes:
         rest = self._header.feed(data)
         match self._header.outcome:
             case Negotiation.ACCEPTED:
                 self._state = State.STARTING
-                self.send(encode_method(0, greeting.start(self._node.name)))
+                self.send(encode_method(0, greeting.start(self.node.name, login.offered(self._control, self.tls))))
             case Negotiation.REFUSED:
                 logger.warning("%s: refused, no AMQP 0-9-1 protocol header", self)
                 self.send(constants.PROTOCOL_HEADER)
                 self._end(0)
         return rest
 
-    def _take_frames(self, data: bytes) -> None:
+    def _take_frames(self, events: Iterator[Event]) -> None:
         """The loop over what the reader finds. Errors of a method are refused here, so that the loop goes on."""
         channels, take_publish = self._channels, self._publish
-        for number, method, frames, header_size in self._reader.feed(data):
+        for number, method, frames, header_size in events:
             channel = channels.get(number)
             try:
                 if type(method) is Publish and channel is not None and channel.state is ChannelState.OPEN:
@@ -171,6 +202,9 @@ class Connection:
                     self._on_channel(channel, method)
             except AMQPError as error:
                 self._refuse(error, channel, method)
+            except Unanswered as unanswered:
+                self._defer(unanswered, (number, method, frames, header_size), events)
+                return
             if self._state is State.CLOSED:
                 return
 
@@ -190,30 +224,22 @@ class Connection:
         capabilities = self.client_properties.get("capabilities", Field("F", {})).value
         self._capabilities = capabilities if isinstance(capabilities, dict) else {}
         self.mechanism = method.mechanism
-        tell = self._node.events.tell
         try:
-            name, password = login.credentials(method.mechanism, method.response)
-        except login.MalformedResponse as error:
-            if error.told is not None:
-                tell("user.authentication.failure", connection_events.login, self, None, error.told)
-            raise
-        user = self._users.authenticate(name, password)
-        if user is None:
-            tell("user.authentication.failure", connection_events.login, self, name, login.refusal(name, password))
-            self._refuse_login(name, method.mechanism)
+            admitted = login.log_in(self, self._control, method)
+        except Refused as refused:
+            self._refuse_login(refused)
             return
-        tell("user.authentication.success", connection_events.login, self, name)
-        self.user = user
+        self.user, self._authority = admitted.user, admitted.authority
         self._state = State.TUNING
         self.send(encode_method(0, self._tuning.tune()))
 
-    def _refuse_login(self, name: str, mechanism: str) -> None:
+    def _refuse_login(self, refused: Refused) -> None:
         """RabbitMQ: CON-8. The same for an unknown user and a wrong password; close-ok ends TCP at once."""
-        logger.warning("%s: login refused for user %r", self, name)
+        logger.warning("%s: %s login refused: %s", self, self.mechanism, refused)
         if not self.has_capability("authentication_failure_close"):
             self._end(UNFOLLOWABLE_SECONDS)
             return
-        text = f"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+        text = f"Login was refused using authentication mechanism {self.mechanism}. For details see the broker logfile."
         self._close_connection(AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0), UNFOLLOWABLE_SECONDS)
 
     def _tune_ok(self, method: methods.Connection.TuneOk) -> None:
@@ -225,18 +251,19 @@ class Connection:
         self._state = State.OPENING
 
     def _open(self, method: methods.Connection.Open) -> None:
-        """Raises NOT_ALLOWED (530): no such virtual host, too many connections."""
-        self._vhost = vhost_to_open(method.virtual_host, self.user, self._users, self._node)
+        """Raises NOT_ALLOWED (530): no such virtual host, too many connections, no permission."""
+        users = self._control.users
+        self._vhost = vhost_to_open(method.virtual_host, self.user, self._authority, users, self.node)
         self.vhost_name = self._vhost.name
-        self._node.connections.add(self)
-        self.alarmed(self._node.alarms.reason)
+        self.node.connections.add(self)
+        self.alarmed(self.node.alarms.reason)
         self._state = State.RUNNING
         self._reader.channels_allowed = True
         self.handshake_done = True
         self.send(encode_method(0, make(methods.Connection.OpenOk)))
-        self._node.events.tell(
+        self.node.events.tell(
             "connection.created", connection_events.connection_created, self, self._vhost.name, self._channel_max,
-            self._frame_max, self._node.name,
+            self._frame_max, self.node.name,
         )  # fmt: skip
         logger.info("%s: user %r opened vhost %r", self, self.user.name, method.virtual_host)
 
@@ -265,21 +292,15 @@ class Connection:
         Raises: NOT_ALLOWED (530): no more channels on this connection, or for this user; CHANNEL_ERROR (504): not
         channel.open (RabbitMQ: CH-1, CH-3, CH-4).
         """
-        if len(self._channels) >= self._channel_max:
-            raise AMQPError(
-                ReplyCode.NOT_ALLOWED,
-                f"number of channels opened ({len(self._channels)}) has reached the negotiated channel_max "
-                f"({self._channel_max})",
-                0,
-                0,
-            )
-        check_channel_limit(self.user, self._users, self._node)
+        check_channel_max(len(self._channels), self._channel_max)
+        check_channel_limit(self.user, self._control.users, self.node)
         if type(method) is not methods.Channel.Open:
             raise AMQPError(ReplyCode.CHANNEL_ERROR, "expected 'channel.open'")
         assert self._vhost is not None
-        channel = self._channels[number] = Channel(self, number, self._vhost)
+        access = VirtualHostAccess(self._authority, self.user.name, self._vhost.name)
+        channel = self._channels[number] = Channel(self, number, self._vhost, access)
         channel.core.is_paused = self._is_paused
-        self._node.events.tell("channel.created", channel_created, channel.core)
+        self.node.events.tell("channel.created", channel_created, channel.core)
         self.send(encode_method(number, make(methods.Channel.OpenOk)))
 
     def _on_channel(self, channel: Channel, method: object) -> None:
@@ -311,7 +332,7 @@ class Connection:
     def _refuse(self, error: AMQPError, channel: Channel | None, method: object) -> None:
         """Tell the peer of its error: channel.close for a soft one on a channel, else connection.close."""
         if error.class_id is None or error.method_id is None:
-            error.class_id, error.method_id = _ids(method)
+            error.class_id, error.method_id = ids_of(method)
         if self._state in (State.STARTING, State.TUNING) and not isinstance(method, methods.Connection.TuneOk):
             self._drop(ConnectionDropped(str(error), UNFOLLOWABLE_SECONDS))
         elif channel is not None and not error.is_hard:
@@ -385,10 +406,11 @@ class Connection:
 
     def lost(self) -> None:
         """TCP has ended."""
+        self._deferred = self._awaited = None
         self._end_channels()
         self._state = State.CLOSED
-        self._node.connections.remove(self)
-        self._node.events.tell("connection.closed", connection_events.connection_closed, self, self._node.name)
+        self.node.connections.remove(self)
+        self.node.events.tell("connection.closed", connection_events.connection_closed, self, self.node.name)
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -445,21 +467,13 @@ class Connection:
         return self._capabilities.get(name) == Field("t", True)
 
     def alarmed(self, reason: str | None) -> None:
-        """An alarm is on; None: none is any more. Only those who publish hear of it (RabbitMQ: ALM-1, ALM-2)."""
-        self._publish = publish if reason is None else self._publish_under_alarm
-        if reason is None and self.is_blocked:
-            self.is_blocked = False
-            self._wake(self)
-            if self.has_capability("connection.blocked"):
-                self.send(encode_method(0, make(methods.Connection.Unblocked)))
+        """An alarm is on; None: none is any more."""
+        self._publish = self._alarmed.changed(reason)
 
-    def _publish_under_alarm(self, channel: Channel, method: Publish, frames: bytes, header_size: int) -> None:
-        if not self.is_blocked:
-            self.is_blocked = True
-            reason = self._node.alarms.reason
-            if self.has_capability("connection.blocked"):
-                self.send(encode_method(0, make(methods.Connection.Blocked, reason=reason)))
-        publish(channel, method, frames, header_size)
+    def wake(self) -> None:
+        """Have the shell look at what changed, though nothing may have been put out."""
+        if not self.output:
+            self._wake(self)
 
     def pause_deliveries(self) -> None:
         """The peer does not read as fast as it is sent to: its consumers wait, others get the messages."""
@@ -483,12 +497,3 @@ LADDER: dict[tuple[State, type[Frame]], Callable[[Connection, Any], None]] = {
     (State.CLOSING, methods.Connection.Close): Connection._close_while_closing,
     (State.CLOSING, methods.Connection.CloseOk): Connection._close_ok,
 }
-
-
-def _ids(method: object) -> tuple[int, int]:
-    match method:
-        case Publish() | Oversize():
-            return constants.CLASS_BASIC, constants.METHOD_BASIC_PUBLISH
-        case Frame():
-            return method_ids(method)
-    return 0, 0

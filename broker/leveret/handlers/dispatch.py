@@ -12,9 +12,11 @@ from typing import Any
 from leveret.handlers import basic, confirm, exchange, queue, tx
 from leveret.handlers.channel import Channel, flow, request_access
 from leveret.handlers.waiting import answered_when_safe
-from leveret_protocol import methods
+from leveret_protocol import constants, methods
 from leveret_protocol.errors import AMQPError, ReplyCode
-from leveret_protocol.methods import Access, Basic, Confirm, Exchange, Frame, Queue, Tx
+from leveret_protocol.methods import Access, Basic, Confirm, Exchange, Frame, Queue, Tx, method_ids
+from leveret_protocol.publish import Publish
+from leveret_protocol.reader import Oversize
 
 Handler = Callable[[Channel, Any], Frame | None]
 
@@ -69,3 +71,13 @@ def dispatch(channel: Channel, method: Frame) -> None:
     reply = handler(channel, method)
     if reply is not None:
         channel.send(reply)
+
+
+def ids_of(method: object) -> tuple[int, int]:
+    """Class and method id that a close names as its cause (RabbitMQ: GEN-2)."""
+    match method:
+        case Publish() | Oversize():
+            return constants.CLASS_BASIC, constants.METHOD_BASIC_PUBLISH
+        case Frame():
+            return method_ids(method)
+    return 0, 0

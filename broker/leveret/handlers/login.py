@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from leveret.auth.access_control import AccessControl, Admitted, Credentials, Refused
+from leveret.handlers import connection_events
+from leveret.handlers.tls_session import TLSSession
 from leveret_protocol.erlang_text import binary, decimals
 from leveret_protocol.errors import ConnectionDropped
 from leveret_protocol.fields import TYPE_NAMES, Field, Table
+from leveret_protocol.methods import Connection as ConnectionMethods
 from leveret_protocol.tables import MalformedTable, decode_table
+
+if TYPE_CHECKING:
+    from leveret.handlers.connection import Connection
 
 # RabbitMQ: a login that fails without an answer ends the TCP connection after this time (CON-8, CON-9).
 FAILURE_SECONDS = 3.0
-
-
-BLANK_PASSWORD = (
-    "attempted to log in with a blank password, which is prohibited by the internal authN backend. To use TLS/x509 "
-    "certificate-based authentication, see the rabbitmq_auth_mechanism_ssl plugin and configure the client to use the "
-    "EXTERNAL authentication mechanism. Alternatively change the password for the user to be non-blank."
-)
 
 
 class MalformedResponse(ConnectionDropped):
@@ -45,20 +46,58 @@ def amqplain(response: bytes) -> tuple[str, str]:
     return _credential(table, "LOGIN"), _credential(table, "PASSWORD")
 
 
-MECHANISMS: dict[str, Callable[[bytes], tuple[str, str]]] = {"PLAIN": plain, "AMQPLAIN": amqplain}
+WITH_PASSWORD: dict[str, Callable[[bytes], tuple[str, str]]] = {"PLAIN": plain, "AMQPLAIN": amqplain}
 
 
-def credentials(mechanism: str, response: str) -> tuple[str, str]:
-    """User name and password (RabbitMQ: CON-9). Raises ConnectionDropped: unknown mechanism; MalformedResponse."""
-    parse = MECHANISMS.get(mechanism)
-    if parse is None:
-        raise ConnectionDropped(f"unknown authentication mechanism {mechanism!r}", FAILURE_SECONDS)
-    return parse(response.encode("utf-8", "surrogateescape"))
+def offered(control: AccessControl, tls: TLSSession | None) -> list[str]:
+    """The mechanisms that connection.start names. With TLS, but without a certificate, EXTERNAL is refused later."""
+    return [mechanism for mechanism in control.mechanisms if mechanism != "EXTERNAL" or tls is not None]
 
 
-def refusal(name: str, password: str) -> str:
-    """Why the credentials were refused, as RabbitMQ tells it to its log and in events, never to the client."""
-    return f"user '{name}' - invalid credentials" if password else f"user '{name}' {BLANK_PASSWORD}"
+def log_in(connection: Connection, control: AccessControl, method: ConnectionMethods.StartOk) -> Admitted:
+    """What start-ok comes to; observers are told of it.
+
+    Raises: ConnectionDropped: the mechanism is not offered; MalformedResponse (RabbitMQ: CON-9); Refused; Unanswered.
+    """
+    tell = connection.node.events.tell
+    if method.mechanism not in offered(control, connection.tls):
+        raise ConnectionDropped(f"unknown authentication mechanism {method.mechanism!r}", FAILURE_SECONDS)
+    name = None
+    try:
+        if method.mechanism == "EXTERNAL":
+            credentials = _certified(control, connection.tls)
+        else:
+            parse = WITH_PASSWORD[method.mechanism]
+            credentials = Credentials(*parse(method.response.encode("utf-8", "surrogateescape")))
+        name = credentials.name
+        admitted = control.log_in(credentials, connection.peer_host, connection.answers)
+    except MalformedResponse as error:
+        if error.told is not None:
+            tell("user.authentication.failure", connection_events.login, connection, None, error.told)
+        raise
+    except Refused as error:
+        tell("user.authentication.failure", connection_events.login, connection, name, str(error))
+        raise
+    connection.answers.clear()  # there may be a password among the questions
+    tell("user.authentication.success", connection_events.login, connection, name)
+    return admitted
+
+
+def _certified(control: AccessControl, tls: TLSSession | None) -> Credentials:
+    """The user of a certificate (RabbitMQ: rabbit_auth_mechanism_ssl)."""
+    if tls is None or tls.certificate is None:
+        return Credentials(None, None, "connection peer presented no TLS (x.509) certificate")
+    name: str | None
+    match control.certificate_name:
+        case "common_name":
+            name = ",".join(tls.certificate.common_names)
+        case "subject_alternative_name":
+            kind, index = control.alternative_name
+            names = [value for of_kind, value in tls.certificate.alternative_names if of_kind == kind]
+            name = names[index] if index < len(names) else None
+        case _:
+            name = tls.certificate.subject
+    return Credentials(name or None, None, "no name found")
 
 
 def _credential(table: Table, name: str) -> str:

@@ -17,6 +17,7 @@ from leveret.core.message import Message
 from leveret.core.names import REPLY_TO_PREFIX
 from leveret.core.queue import BACKLOG, PENDING, REFUSED
 from leveret.core.routing import hand_out
+from leveret.handlers.access import require_topics
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.traits import PERSISTENT, PLAIN, Traits, traits_of
@@ -42,7 +43,8 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
 
     Raises:
         NOT_IMPLEMENTED (540): immediate.
-        NOT_FOUND (404), ACCESS_REFUSED (403): no such exchange, an internal one.
+        ACCESS_REFUSED (403): write on the exchange, and on the topic; an internal exchange.
+        NOT_FOUND (404): no such exchange.
         PRECONDITION_FAILED (406): CC, BCC, user-id, expiration or reply-to are not valid.
         INTERNAL_ERROR (541): the properties cannot be decoded.
     """
@@ -137,11 +139,16 @@ def _account(channel: Channel, number: int, outcome: int) -> None:
 
 
 def _resolve(channel: Channel, method: Publish) -> None:
-    """Find out what this publish comes to, and remember it on the Publish object. Routes are None: ask each time."""
+    """Find out what this publish comes to, and remember it on the Publish object. Routes are None: ask each time.
+
+    Whether it is allowed is found out here, too, and holds until the generation moves on.
+    """
     vhost = channel.core.vhost
     if method.immediate:
         raise AMQPError(ReplyCode.NOT_IMPLEMENTED, "immediate=true")
+    channel.access.require_exchange("write", method.exchange)
     exchange = vhost.exchange_to_publish(method.exchange)
+    require_topics(channel, "write", exchange, (method.routing_key,))
     is_plain = not _is_reply(method) and not vhost.firehose.is_on
     queues = vhost.route_by_keys(exchange, (method.routing_key,)) if is_plain else None
     method.routes = method.kept_routes = None
@@ -158,6 +165,7 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     core = channel.core
     exchange = core.vhost.exchange_to_publish(method.exchange)
     message, more_keys = traits.admit(message, channel.connection.user, channel.core)
+    require_topics(channel, "write", exchange, more_keys)
     routing_keys = (method.routing_key, *more_keys)
     queues = core.vhost.route(exchange, routing_keys, message)
     mandatory = method.mandatory and not _is_reply(method)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from leveret.core import names
-from leveret.core.queue import Queue as CoreQueue
-from leveret.core.vhost import refuse_default_exchange
+from leveret.handlers.access import readable_queue, require_source
 from leveret.handlers.channel import Channel
 from leveret.handlers.names import arguments_of, stripped
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -26,7 +25,7 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
     else:
         queue = vhost.declare_queue(
             name, durable=method.durable, exclusive=method.exclusive, auto_delete=method.auto_delete,
-            arguments=arguments_of(method), owner=channel.connection, user=channel.user,
+            arguments=arguments_of(method), owner=channel.connection, user=channel.user, access=channel.access,
         )  # fmt: skip
     channel.last_queue = queue.name
     if method.nowait:
@@ -48,13 +47,14 @@ def _declare_reply_queue(channel: Channel, method: Queue.Declare, name: str) -> 
 def bind(channel: Channel, method: Queue.Bind) -> Frame | None:
     """queue.bind.
 
-    Raises: ACCESS_REFUSED (403) for the default exchange, NOT_FOUND (404) for the exchange first, then the queue,
-    RESOURCE_LOCKED (405), PRECONDITION_FAILED (406) by the exchange type.
+    Raises: ACCESS_REFUSED (403): write on the queue, the default exchange, read on the exchange; NOT_FOUND (404) for
+    the exchange first, then the queue, RESOURCE_LOCKED (405), PRECONDITION_FAILED (406) by the exchange type.
     """
     vhost = channel.core.vhost
     queue_name, routing_key = _bound_names(channel, method)
     exchange = stripped(method.exchange)
-    refuse_default_exchange(exchange)
+    channel.access.require_queue("write", queue_name)
+    require_source(channel, exchange, routing_key)
     if queue_name.startswith(names.REPLY_TO_PREFIX):
         raise AMQPError(ReplyCode.ACCESS_REFUSED, "cannot bind or unbind to a volatile (direct reply-to) queue")
     vhost.exchange(exchange)
@@ -66,12 +66,13 @@ def bind(channel: Channel, method: Queue.Bind) -> Frame | None:
 def unbind(channel: Channel, method: Queue.Unbind) -> Frame:
     """queue.unbind: what is not there is unbound already (RabbitMQ: QU-20).
 
-    Raises: ACCESS_REFUSED (403) for the default exchange; RESOURCE_LOCKED (405), but only for an existing binding.
+    Raises: ACCESS_REFUSED (403) as bind; RESOURCE_LOCKED (405), but only for an existing binding.
     """
     vhost = channel.core.vhost
     queue_name, routing_key = _bound_names(channel, method)
     exchange = stripped(method.exchange)
-    refuse_default_exchange(exchange)
+    channel.access.require_queue("write", queue_name)
+    require_source(channel, exchange, routing_key)
     queue = vhost.queues.get(queue_name)
     if queue is not None:
         binding = vhost.find_binding(exchange, queue, routing_key, arguments_of(method))
@@ -88,21 +89,24 @@ def _bound_names(channel: Channel, method: Queue.Bind | Queue.Unbind) -> tuple[s
 
 
 def purge(channel: Channel, method: Queue.Purge) -> Frame | None:
-    """queue.purge: ready messages go, unacked ones stay. Raises NOT_FOUND (404), RESOURCE_LOCKED (405)."""
-    queue = _find(channel, method.queue)
-    message_count = queue.purge()
+    """queue.purge: ready messages go, unacked ones stay.
+
+    Raises ACCESS_REFUSED (403): read; NOT_FOUND (404), RESOURCE_LOCKED (405).
+    """
+    message_count = readable_queue(channel, method.queue).purge()
     return None if method.nowait else make(Queue.PurgeOk, message_count=message_count)
 
 
 def delete(channel: Channel, method: Queue.Delete) -> None:
     """queue.delete: a missing queue is no error; answers the ready messages that went with it.
 
-    Raises: RESOURCE_LOCKED (405), PRECONDITION_FAILED (406): not empty, in use; NOT_IMPLEMENTED (540): a
-    quorum queue, with a condition.
+    Raises: ACCESS_REFUSED (403): configure; RESOURCE_LOCKED (405), PRECONDITION_FAILED (406): not empty, in use;
+    NOT_IMPLEMENTED (540): a quorum queue, with a condition.
     Consumers are told after delete-ok (RabbitMQ: QU-32), so the reply is sent here.
     """
     vhost = channel.core.vhost
     name = stripped(channel.queue_name(method.queue))
+    channel.access.require_queue("configure", name)
     orphans = []
     message_count = 0
     if name in vhost.queues:
@@ -113,7 +117,3 @@ def delete(channel: Channel, method: Queue.Delete) -> None:
         channel.send(make(Queue.DeleteOk, message_count=message_count))
     for consumer in orphans:
         consumer.cancelled()
-
-
-def _find(channel: Channel, name: str) -> CoreQueue:
-    return channel.core.vhost.queue(channel.queue_name(name), channel.connection)

@@ -47,7 +47,7 @@ class DrivenConnection(Protocol):
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
     publishes_into_backlog: read in smaller turns.
-    is_blocked: not to be read from. `wake` is called when that ends.
+    is_blocked: not to be read from. `wake` is called when that ends; `receive` is called next, with b"".
     is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
     """
 
@@ -56,13 +56,15 @@ class DrivenConnection(Protocol):
     heartbeat_seconds: int
     drop_after_seconds: float | None
     publishes_into_backlog: bool
-    is_blocked: bool
+
+    @property
+    def is_blocked(self) -> bool: ...
 
     @property
     def is_held(self) -> bool: ...
 
     def receive(self, data: bytes) -> None:
-        """Carry out all that `data` asks for."""
+        """Carry out all that `data` asks for; b"": all that was held while it was blocked."""
 
     def tell_confirms(self) -> None:
         """Put out what publishers are to be told of; the turn is over."""
@@ -127,13 +129,17 @@ class ConnectionDriver:
         try:
             while not self._has_ended:
                 if self._is_held_up:
+                    was_blocked = self.connection.is_blocked
                     await self._wait_for_room()
-                    continue
-                size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
-                data = await self._transport.receive_some(size)
-                if not data:
-                    self._peer_is_gone("the peer ended TCP without connection.close")
-                    break
+                    if self._has_ended or not was_blocked:
+                        continue
+                    data = b""  # what the connection holds goes on
+                else:
+                    size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
+                    data = await self._transport.receive_some(size)
+                    if not data:
+                        self._peer_is_gone("the peer ended TCP without connection.close")
+                        break
                 self._carry_out(data)
                 self._server.flush()
                 self._look_at_drop()

@@ -1,0 +1,58 @@
+"""What has to be asked of somebody who may take his time, and what a connection was told.
+
+How this works. Nothing here waits. Whoever needs an answer asks `Answers`, which raises `Unanswered` if it has none.
+The connection then holds what it was about to carry out, has the question asked, and carries the same method out again
+when it was told. So a check stands before all that its method does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+ANSWERS_MAX = 256  # of a connection; RabbitMQ remembers 12 a channel (PERM-5)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """about: what kind of question it is; fields: the rest of it, which may hold a password."""
+
+    about: str
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+Tell = Callable[[str], None]
+
+
+class Unanswered(Exception):
+    """ask: to be called once, with what is told the answer, in a later turn of the broker."""
+
+    def __init__(self, question: Question, ask: Callable[[Tell], None]) -> None:
+        super().__init__(question)
+        self.question = question
+        self.ask = ask
+
+
+class Answers:
+    """What a connection was told so far."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Question, str] = {}
+
+    def answer(self, question: Question, ask: Callable[[Tell], None]) -> str:
+        """Raises Unanswered."""
+        try:
+            return self._answers[question]
+        except KeyError:
+            raise Unanswered(question, ask) from None
+
+    def has(self, question: Question) -> bool:
+        return question in self._answers
+
+    def put(self, question: Question, answer: str) -> None:
+        if len(self._answers) >= ANSWERS_MAX:
+            self._answers.clear()
+        self._answers[question] = answer
+
+    def clear(self) -> None:
+        self._answers.clear()
