@@ -13,8 +13,8 @@ help:
 	@echo "make nightly            the crash tests with ten times as many kills: some minutes"
 	@echo "make format             let ruff lay out the code"
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
-	@echo "make bench              messages per second and latency through the port"
-	@echo "make bench-rabbitmq     the same beside a real RabbitMQ"
+	@echo "make bench              speed, CPU time and memory through the port, in two minutes"
+	@echo "make bench-rabbitmq     the same beside a real RabbitMQ, thoroughly (ARGS=--help tells more)"
 
 run: $(VENV)/.installed
 	@exec $(BIN)/leveret server $(ARGS)
@@ -39,7 +39,7 @@ interop-rabbitmq: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m pytest interop --ignore interop/bench $(ARGS)
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m interop.bench.compare --only leveret $(ARGS)
+	$(BIN)/python -m interop.bench.compare --only leveret --rounds 1 --seconds 2 $(ARGS)
 
 bench-rabbitmq: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.bench.compare $(ARGS)

@@ -1,8 +1,9 @@
 """Leveret beside RabbitMQ, and any other broker, under the same loads (`python -m interop.bench.compare`).
 
-How this works: all brokers are started first and stay up; an idle one uses next to nothing. Of each mode a round
-measures every broker once, then comes the next round, so that a change on the machine meets all of them. What is
-reported is the median of the rounds. Ratios are to RabbitMQ.
+How this works: for each family of modes all brokers are started anew, so that no mode meets what another has left, and
+stay up together; an idle one uses next to nothing. A round measures every broker once, then comes the next round, so
+that a change on the machine meets all of them. The best round of each broker counts: what else runs on the machine
+only ever makes a run slower. Ratios are to RabbitMQ.
 """
 
 from __future__ import annotations
@@ -10,112 +11,68 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import datetime
+import itertools
 import json
-import statistics
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from interop.bench import load, machine
-from interop.bench.load import LoadFailed, Result
-from interop.bench.started import StartedLeveret
-from interop.bench.wire import Client
+from interop.bench import machine, report, wire
+from interop.bench.modes import SUITES, Mode
+from interop.bench.run import WARM_UP_SECONDS, LoadFailed, Result, Run
+from interop.bench.started import CHECKOUT, StartedLeveret
 from interop.rabbitmq import running_rabbitmq
 
 ROUNDS = 3
+SECONDS = 5.0
 LEVERET, RABBITMQ = "leveret", "rabbitmq"
-Runs = dict[str, dict[str, list[Result]]]  # by mode and broker
-HEAD = (
-    "mode", "broker", "messages/s", "lowest", "highest", "ratio", "CPU us/msg", "peak MiB", "p50 us", "p99 us",
-    "client CPU", "other CPU",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Broker:
-    """A broker to measure."""
+    """A broker to measure; without pids its CPU time and memory are not known."""
 
     name: str
     url: str
-    version: str
+    pids: frozenset[int]
 
 
-def median(results: Sequence[Result]) -> dict[str, float | None]:
-    """The median of each number over the runs of a mode; None where one of them has none."""
-    numbers = [field.name for field in dataclasses.fields(Result) if field.name != "mode"]
-    medians: dict[str, float | None] = {}
-    for name in numbers:
-        values = [getattr(result, name) for result in results]
-        medians[name] = None if None in values else statistics.median(values)
-    return medians
+class Outcomes:
+    """What came of the runs of one mode and broker."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.failures: list[str] = []
+
+    def document(self, mode: Mode) -> dict[str, object]:
+        """For the JSON file."""
+        best = min if mode.is_less_better else max
+        return {
+            "best": dataclasses.asdict(best(self.results, key=lambda one: one.amount)) if self.results else None,
+            "runs": [dataclasses.asdict(result) for result in self.results],
+            "failures": self.failures,
+        }
 
 
-def ratio(runs: Mapping[str, Sequence[Result]], broker: str) -> float | None:
-    """Messages a second of a broker in RabbitMQ's, by medians; None where one of them was not measured."""
-    rates = [[run.messages_per_second for run in runs.get(name, ())] for name in (broker, RABBITMQ)]
-    if not all(rates):
-        return None
-    return statistics.median(rates[0]) / statistics.median(rates[1])
+Runs = dict[Mode, dict[str, Outcomes]]
 
 
-def rows(runs: Runs) -> Iterator[tuple[str, ...]]:
-    """The table's rows, for people."""
-    for mode, by_broker in runs.items():
-        for broker, results in by_broker.items():
-            if not results:
-                yield (mode, broker, "failed", *[""] * (len(HEAD) - 3))
-                continue
-            middle = median(results)
-            rates = [result.messages_per_second for result in results]
-            shares = [max(result.publisher_cpu_share, result.consumer_cpu_share) for result in results]
-            yield (
-                mode,
-                broker,
-                _number(middle["messages_per_second"], 0),
-                _number(min(rates), 0),
-                _number(max(rates), 0),
-                _number(ratio(by_broker, broker), 2),
-                _number(middle["broker_cpu_us_per_message"], 2),
-                _number(middle["broker_peak_mib"], 0),
-                _number(middle["p50_us"], 0),
-                _number(middle["p99_us"], 0),
-                _number(statistics.median(shares), 2) + ("!" if any(one.is_client_bound for one in results) else ""),
-                _number(middle["other_cpu_share"], 2),
-            )
-
-
-def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as they must be; the first two to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
-    lines = []
-    for row in (head, *body):
-        cells = [
-            cell.ljust(width) if n < 2 else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def document(brokers: Sequence[Broker], facts: Mapping[str, object], runs: Runs) -> dict[str, object]:
-    """All of it, for --json."""
+def document(runs: Runs, versions: Mapping[str, str], facts: Mapping[str, object]) -> dict[str, object]:
+    """All of it, as it is written to the JSON file; `facts` say where, when and how it was measured."""
     modes = {
-        mode: {
-            broker: {
-                "median": median(results) if results else None,
-                "ratio_to_rabbitmq": ratio(by_broker, broker),
-                "runs": [dataclasses.asdict(result) for result in results],
-            }
-            for broker, results in by_broker.items()
+        mode.name: {
+            "title": mode.title,
+            "unit": mode.unit,
+            "is_less_better": mode.is_less_better,
+            "promise": mode.promise,
+            "brokers": {name: outcomes.document(mode) for name, outcomes in by_broker.items()},
         }
         for mode, by_broker in runs.items()
     }
-    return {"machine": dict(facts), "brokers": {broker.name: broker.version for broker in brokers}, "modes": modes}
+    return {**facts, "brokers": dict(versions), "modes": modes}
 
 
 @contextlib.contextmanager
@@ -124,73 +81,121 @@ def _leveret() -> Iterator[str]:
         yield leveret.url
 
 
-def _version(url: str) -> str:
+OWN: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {LEVERET: _leveret, RABBITMQ: running_rabbitmq}
+
+
+@contextlib.contextmanager
+def started(names: Sequence[str], peers: Mapping[str, str], pids: Mapping[str, int]) -> Iterator[list[Broker]]:
+    """All brokers, up. A peer's process is found by its port, if it is ours to look at and `pids` does not name it."""
+    with contextlib.ExitStack() as at_end:
+        urls = {name: peers[name] if name in peers else at_end.enter_context(OWN[name]()) for name in names}
+        yield [Broker(name, url, _pids(name, url, pids)) for name, url in urls.items()]
+
+
+def _pids(name: str, url: str, pids: Mapping[str, int]) -> frozenset[int]:
+    return frozenset([pids[name]]) if name in pids else machine.listeners(wire.Address.parse(url).port)
+
+
+def version(url: str) -> str:
     """What the broker says it is. One that stands in for RabbitMQ bears its name, and its own in product_name."""
-    client = Client(url)
+    client = wire.Client(url)
     client.close()
     words = [client.server_property("product_name"), client.server_property("product_version")]
     return " ".join(words) if all(words) else f"{client.server_property('product')} {client.server_property('version')}"
 
 
-def _start(names: Sequence[str], peers: Mapping[str, str], at_end: contextlib.ExitStack) -> list[Broker]:
-    own = {LEVERET: _leveret, RABBITMQ: running_rabbitmq}
-    urls = {name: peers[name] if name in peers else at_end.enter_context(own[name]()) for name in names}
-    return [Broker(name, url, _version(url)) for name, url in urls.items()]
+def measure(
+    modes: Sequence[Mode],
+    brokers_of: Callable[[], contextlib.AbstractContextManager[list[Broker]]],
+    rounds: int,
+    seconds: float,
+) -> tuple[Runs, dict[str, str]]:
+    """(all runs, the brokers' versions). A failed run is told on stderr, and kept by its text."""
+    runs: Runs = {}
+    versions: dict[str, str] = {}
+    for _, family in itertools.groupby(modes, key=lambda mode: mode.family):
+        with brokers_of() as brokers:
+            versions |= {broker.name: version(broker.url) for broker in brokers}
+            for mode in family:
+                runs[mode] = {broker.name: Outcomes() for broker in brokers}
+                for _, broker in itertools.product(range(rounds), brokers):
+                    _run(mode, broker, seconds, runs[mode][broker.name])
+    return runs, versions
 
 
-def _measure(brokers: Sequence[Broker], modes: Sequence[str], rounds: int, seconds: float) -> Runs:
-    """All runs. A failed one is told on stderr and left out."""
-    runs: Runs = {mode: {broker.name: [] for broker in brokers} for mode in modes}
-    for mode in modes:
-        for _ in range(rounds):
-            for broker in brokers:
-                try:
-                    result = load.run(load.MODES[mode], broker.url, seconds)
-                except LoadFailed as error:
-                    print(f"{broker.name}: {mode}: {error}", file=sys.stderr)
-                    continue
-                runs[mode][broker.name].append(result)
-                print(f"{broker.name:10} {load.line(result)}", file=sys.stderr)
-    return runs
+def _run(mode: Mode, broker: Broker, seconds: float, outcomes: Outcomes) -> None:
+    try:
+        with Run(broker.url, broker.pids, seconds, min(WARM_UP_SECONDS, seconds / 2)) as run:
+            result = mode.measure(run)
+    except (LoadFailed, wire.PeerFailed, OSError) as error:
+        outcomes.failures.append(str(error) or type(error).__name__)
+        print(f"{broker.name:10} {mode.name:18} {outcomes.failures[-1]}", file=sys.stderr, flush=True)
+    else:
+        outcomes.results.append(result)
+        print(f"{broker.name:10} {report.line(mode.name, mode.unit, result)}", file=sys.stderr, flush=True)
 
 
-def _peer(text: str) -> tuple[str, str]:
-    name, found, url = text.partition("=")
-    if not found or not url.startswith("amqp://"):
-        raise argparse.ArgumentTypeError(f"not NAME=amqp://...: {text}")
-    return name, url
+def commit() -> str:
+    """The commit that is measured; a plus sign where files differ from it."""
+    git = ["git", "-C", str(CHECKOUT)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found or not name or not value:
+        raise argparse.ArgumentTypeError(f"not NAME=VALUE: {text}")
+    return name, value
+
+
+def _chosen(parser: argparse.ArgumentParser, suite: Sequence[Mode], names: str | None) -> list[Mode]:
+    """The modes that --modes names, by their own or their family's name."""
+    if names is None:
+        return list(suite)
+    wanted = set(names.split(","))
+    if unknown := wanted - {mode.name for mode in suite} - {mode.family for mode in suite}:
+        parser.error(f"no such mode: {', '.join(sorted(unknown))}; there are {', '.join(mode.name for mode in suite)}")
+    return [mode for mode in suite if wanted & {mode.name, mode.family}]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line. Returns the exit status: 1 when a run failed, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="python -m interop.bench.compare", description=__doc__.partition("\n")[0])
-    parser.add_argument("--peer", action="append", type=_peer, default=[], metavar="NAME=URL", help="one more broker")
-    parser.add_argument(
-        "--only", action="append", metavar="NAME", help="measure only these: leveret, rabbitmq or a peer"
-    )
-    parser.add_argument("--mode", action="append", choices=load.MODES, help="only these")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=load.MEASURED_SECONDS, help="measured time of a run")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all runs and medians to FILE as well")
+    parser.add_argument("--suite", choices=SUITES, default="modes", help="what to measure (default %(default)s)")
+    parser.add_argument("--modes", metavar="A,B", help="only these, with or without their size")
+    parser.add_argument("--only", metavar="NAME,NAME", help="only these brokers: leveret, rabbitmq or a peer")
+    parser.add_argument("--peer", action="append", type=_pair, default=[], metavar="NAME=URL", help="one more broker")
+    parser.add_argument("--pid", action="append", type=_pair, default=[], metavar="NAME=PID", help="a peer's process")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="(default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="measured time of a run; counts scale with it")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE as well")
     options = parser.parse_args(arguments)
     peers = dict(options.peer)
     names = [LEVERET, RABBITMQ, *peers]
-    if unknown := set(options.only or ()) - set(names):
+    only = options.only.split(",") if options.only else names
+    if unknown := set(only) - set(names):
         parser.error(f"--only: no such broker: {', '.join(sorted(unknown))}")
-    names = [name for name in names if name in (options.only or names)]
-    facts = machine.description()
-    with contextlib.ExitStack() as at_end:
-        brokers = _start(names, peers, at_end)
-        runs = _measure(brokers, options.mode or list(load.MODES), options.rounds, options.seconds)
-    print(machine.line(facts))
-    print(", ".join(f"{broker.name}: {broker.version}" for broker in brokers))
-    print(f"{options.rounds} rounds of {options.seconds:g} s; medians; client and other CPU in cores")
-    print("!: the client was the limit. Where others used much CPU trust CPU us/msg, not messages/s.\n")
-    print(table(HEAD, list(rows(runs))))
+    names = [name for name in names if name in only]
+    pids = {name: int(pid) for name, pid in options.pid}
+    modes = _chosen(parser, SUITES[options.suite], options.modes)
+    facts = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": machine.description(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+    }
+    runs, versions = measure(modes, lambda: started(names, peers, pids), options.rounds, options.seconds)
+    measured = document(runs, versions, facts)
+    print(report.text(measured))
     if options.json:
-        options.json.write_text(json.dumps(document(brokers, facts, runs), indent=2) + "\n")
-    complete = all(len(results) == options.rounds for by_broker in runs.values() for results in by_broker.values())
-    return 0 if complete else 1
+        options.json.write_text(json.dumps(measured, indent=1) + "\n")
+    return 1 if any(outcomes.failures for by_broker in runs.values() for outcomes in by_broker.values()) else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from interop.bench import wire
 
@@ -34,9 +34,10 @@ class DeliveryCounter:
     whole.
     """
 
-    def __init__(self, consumer_tag: str, routing_key: str, body_size: int) -> None:
-        self._consumer_tag, self._routing_key, self._body_size = consumer_tag, routing_key, body_size
-        self.delivery_size = len(self._expected(0))
+    def __init__(self, consumer_tag: str, expected: Callable[[int], bytes]) -> None:
+        """`expected`: the whole n-th delivery, counted from 0; all must have one size."""
+        self._expected = expected
+        self.delivery_size = len(expected(0))
         self._end_offset = self.delivery_size - 1
         self._body_offset = self.delivery_size - 2
         self._tag_offset = wire.METHOD_ARGUMENTS_OFFSET + len(wire.short(consumer_tag)) + 7
@@ -62,10 +63,6 @@ class DeliveryCounter:
         if end <= size:
             self._compare(message, data[start:end], self._expected(message), data, "content")
         self._position += size
-
-    def _expected(self, message: int) -> bytes:
-        body = wire.body(message, self._body_size)
-        return wire.delivery(self._consumer_tag, message + 1, self._routing_key, body)
 
     def _first(self, offset: int) -> tuple[int, int]:
         """(message, index in this piece) of the first message whose octet at `offset` is not before this piece."""

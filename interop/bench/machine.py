@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import statistics
+import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +79,37 @@ def memory_kib(pid: int, field: str) -> int:
 
 def peak_memory_mib(roots: frozenset[int]) -> float:
     """Sum of the peaks of process trees since reset_peak_memory."""
+    return _memory_mib(roots, "VmHWM")
+
+
+def resident_memory_mib(roots: frozenset[int]) -> float:
+    """What is resident now of process trees."""
+    return _memory_mib(roots, "VmRSS")
+
+
+def private_memory_mib(roots: frozenset[int]) -> float:
+    """What is resident now of process trees and not a page of a file, which the kernel can drop at any time."""
+    return _memory_mib(roots, "RssAnon")
+
+
+def _memory_mib(roots: frozenset[int], field: str) -> float:
     total_kib = 0
     for pid in tree(roots, process_stats()):
         with contextlib.suppress(*ENDED, LookupError):  # the dead who wait for their parent have no memory
-            total_kib += memory_kib(pid, "VmHWM")
+            total_kib += memory_kib(pid, field)
     return total_kib / 1024
+
+
+def fdatasync_us(folder: Path, count: int, size: int = 300) -> float:
+    """What this disk takes to keep an append: the median of so many writes of `size` octets and fdatasync each."""
+    times_us = []
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        for _ in range(count):
+            before = time.perf_counter_ns()
+            file.write(bytes(size))
+            os.fdatasync(file.fileno())
+            times_us.append((time.perf_counter_ns() - before) / 1000)
+    return statistics.median(times_us)
 
 
 def busy_seconds() -> float:

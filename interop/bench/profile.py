@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from interop.bench import load
+from interop.bench import compare, machine, report, wire
+from interop.bench.modes import SUITES
+from interop.bench.run import Run
 from interop.bench.sampler import START_SIGNAL
 from interop.bench.started import StartedLeveret
 
@@ -31,7 +33,7 @@ ROWS = 20
 SHARE_MAX = 0.985  # what is on nearly every stack (the start, the event loop) says nothing
 
 
-def report(profile: Profile, us_per_message: float, rows: int) -> str:
+def ranking(profile: Profile, us_per_message: float, rows: int) -> str:
     """The highest rows of each table, as shares of all and, for times, of the microseconds a message."""
     total_seconds = sum(profile["own"].values())
     parts = []
@@ -58,8 +60,9 @@ def from_cprofile(path: Path) -> Profile:
 def main(arguments: list[str] | None = None) -> int:
     """Command line. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m interop.bench.profile", description="Profile Leveret under load.")
-    parser.add_argument("--mode", default="autoack", choices=load.MODES)
-    parser.add_argument("--seconds", type=float, default=load.MEASURED_SECONDS)
+    modes = {mode.name: mode for suite in SUITES.values() for mode in suite}
+    parser.add_argument("--mode", default="transient-16", choices=modes)
+    parser.add_argument("--seconds", type=float, default=compare.SECONDS)
     parser.add_argument("--calls", action="store_true", help="cProfile in place of the sampler")
     parser.add_argument("--rows", type=int, default=ROWS, help="of each table")
     options = parser.parse_args(arguments)
@@ -70,10 +73,12 @@ def main(arguments: list[str] | None = None) -> int:
         with StartedLeveret(under_cprofile if options.calls else under_sampler) as leveret:
             if not options.calls:
                 os.kill(leveret.pid, START_SIGNAL)
-            result = load.run(load.MODES[options.mode], leveret.url, options.seconds)
+            pids = machine.listeners(wire.Address.parse(leveret.url).port)
+            with Run(leveret.url, pids, options.seconds) as run:
+                result = modes[options.mode].measure(run)
         profile: Profile = from_cprofile(out) if options.calls else json.loads(out.read_text())
-    print(load.line(result))
-    print(report(profile, result.broker_cpu_us_per_message or 0.0, options.rows))
+    print(report.line(options.mode, modes[options.mode].unit, result))
+    print(ranking(profile, result.cpu_us or 0.0, options.rows))
     return 0
 
 

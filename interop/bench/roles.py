@@ -1,35 +1,37 @@
-"""The client processes of a load: what each does on its own connection, from its start until the gauges say stop.
+"""The client processes of a load: what each does on its own connections, from its start until the gauges say stop.
 
-A role is a function of (url, queue, mode, gauges), run in a process of its own, so that a publisher and a consumer
-never wait for each other's interpreter. The gauges are the only thing shared; each field has one writer.
+A role is a function of (url, name of the run, its parameters, gauges), run in a process of its own, so that a publisher
+and a consumer never wait for each other's interpreter. The gauges are the only thing shared; each field has one writer.
 """
 
 from __future__ import annotations
 
 import ctypes
+import selectors
 import socket
 import struct
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from interop.bench import wire
 from interop.bench.counting import RECEIVE_SIZE, ConfirmCounter, DeliveryCounter, acks_due, percentile
-from interop.bench.wire import Client, PeerFailed, PublishBlock, ack
+from interop.bench.stream import CONSUMER_TAG, Stream
+from interop.bench.wire import Client, PeerFailed
 
-CONSUMER_TAG = "bench"
 SEND_SIZE = 64 * 1024  # about what one send carries
-STOP_CHECK_SECONDS = 0.1  # a blocked receive looks at the gauges this often
+STOP_CHECK_MICROSECONDS = 100_000  # who waits for a socket looks at the gauges this often
 PACE_SECONDS = 0.0005  # a publisher whose window is full looks again; far less than any broker needs for a window
 
 
 class Gauges(ctypes.Structure):
-    """Numbers in memory shared by the processes of one load."""
+    """Numbers in memory shared by the processes of one run."""
 
     _fields_ = [
         (name, ctypes.c_uint64)
         for name in (
             "ready",
             "published",
+            "confirmed",
             "completed",
             "measuring",
             "stop_publishing",
@@ -38,143 +40,177 @@ class Gauges(ctypes.Structure):
             "p99_ns",
         )
     ]
-    ready: int  # consumer: its queue exists, publishing may begin
+    ready: int  # consumer: its queues exist, publishing may begin
     published: int  # publisher: messages sent
-    completed: int  # whoever sees the end of a message's way (delivered, confirmed, answered): how many
+    confirmed: int  # publisher: messages confirmed
+    completed: int  # whoever sees the end of what is counted (a delivery, an answer, a declaration): how many
     measuring: int  # coordinator: between warm-up and end
     stop_publishing: int  # coordinator
-    stop_consuming: int  # coordinator, when all that was published has come through
-    p50_ns: int  # requester: round trips begun while measuring
+    stop_consuming: int  # coordinator, when all that must come through has come
+    p50_ns: int  # whoever takes times: of what began while measuring
     p99_ns: int
 
-
-@dataclass(frozen=True)
-class Mode:
-    """What is measured, and by which processes."""
-
-    name: str
-    title: str
-    publisher: Role
-    consumer: Role | None
-    window: int  # messages outstanding (published and not completed) at most
-    body_size: int = 16
-    prefetch: int = 0  # 0: no acks
-    ack_every: int = 0
+    def take_times(self, times_ns: list[int]) -> None:
+        """Keep the percentiles of a role's times."""
+        if times_ns:
+            self.p50_ns, self.p99_ns = percentile(times_ns, 50), percentile(times_ns, 99)
 
 
-Role = Callable[[str, str, Mode, Gauges], None]
+def publish(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Publish without confirms, as fast as the socket takes it, while fewer than `window` messages are on their way.
 
-
-def publish(url: str, queue: str, mode: Mode, gauges: Gauges) -> None:
-    """Publish without confirms, as fast as the socket takes it, while fewer than `window` messages are outstanding.
-
-    Without a window a broker that reads faster than it delivers would be measured while it piles up a backlog.
+    Without a window a broker that reads faster than it delivers is measured while it piles up a backlog.
     """
     client = Client(url)
     client.sock.settimeout(None)
-    size = PublishBlock(queue, mode.body_size, 1).publish_size
-    count = max(1, min(SEND_SIZE // size, mode.window))
-    block = PublishBlock(queue, mode.body_size, count)
+    size = len(stream.publish(name, 0))
+    count = max(1, min(SEND_SIZE // size, stream.window or SEND_SIZE))
+    block = stream.publishes(name, count)
     published = 0
     while not gauges.stop_publishing:
-        if published + count - gauges.completed > mode.window:
+        if stream.window and published + count - gauges.completed // stream.queues > stream.window:
             time.sleep(PACE_SECONDS)
-            continue
-        client.sock.sendall(block.run(published, count))
-        published += count
-        gauges.published = published
+        else:
+            client.sock.sendall(block.run(published, count))
+            gauges.published = published = published + count
     client.close()
 
 
-def consume(url: str, queue: str, mode: Mode, gauges: Gauges) -> None:
-    """Count and check deliveries; with a prefetch, ack each `ack_every`-th and all before it."""
-    client = _consumer(url, queue, mode)
-    counter = DeliveryCounter(CONSUMER_TAG, queue, mode.body_size)
-    buffer = bytearray(RECEIVE_SIZE)
-    gauges.ready = 1
-    while not gauges.stop_consuming:
-        size = _receive(client.sock, buffer)
-        before = counter.messages
-        counter.feed(buffer, size)
-        gauges.completed = counter.messages
-        if mode.ack_every and (due := acks_due(before, counter.messages, mode.ack_every)):
-            client.sock.sendall(b"".join([ack(delivery_tag, multiple=True) for delivery_tag in due]))
-    client.close()
-
-
-def publish_confirmed(url: str, queue: str, mode: Mode, gauges: Gauges) -> None:
-    """Publish to a queue that nobody consumes, with at most `window` publishes unconfirmed."""
+def publish_confirmed(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Publish with confirms, with at most `window` publishes unconfirmed."""
+    assert stream.window
     client = Client(url)
-    client.declare(queue)
     client.select_confirms()
-    _stop_checks(client.sock)
-    block = PublishBlock(queue, mode.body_size, mode.window)
+    block = stream.publishes(name, stream.window)
     counter = ConfirmCounter()
     buffer = bytearray(RECEIVE_SIZE)
     published = 0
+    client.sock.settimeout(None)  # Python's own timeout would poll before each call: let the kernel end a wait
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, STOP_CHECK_MICROSECONDS))
     while not gauges.stop_publishing or counter.messages < published:
-        room = mode.window - (published - counter.messages)
+        room = stream.window - (published - counter.messages)
         if room and not gauges.stop_publishing:
             client.sock.sendall(block.run(published, room))
-            published += room
-            gauges.published = published
+            gauges.published = published = published + room
         size = _receive(client.sock, buffer)
         counter.feed(bytes(buffer[:size]), published)
-        gauges.completed = counter.messages
+        gauges.confirmed = counter.messages
     client.close()
 
 
-def request(url: str, queue: str, mode: Mode, gauges: Gauges) -> None:
-    """Send a request, wait for its reply, and so on: one in flight. The time is of the round trip, in nanoseconds."""
-    replies = f"{queue}-replies"
-    client = _consumer(url, replies, mode)
-    block = PublishBlock(queue, mode.body_size, 1)
-    counter = DeliveryCounter(CONSUMER_TAG, replies, mode.body_size)
-    buffer = bytearray(counter.delivery_size)
+def consume(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Consume each queue on a connection of its own, from the start on. A durable queue is there already."""
+    clients = [Client(url) for _ in range(stream.queues)]
+    for index, client in enumerate(clients):
+        queue = stream.queue(name, index) if stream.is_durable else stream.set_up(client, name, index)
+        client.consume(queue, CONSUMER_TAG, stream.prefetch)
+    gauges.ready = 1
+    _count_deliveries(clients, name, stream, gauges)
+
+
+def drain(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Consume what is in a durable queue, from when measuring begins."""
+    client = Client(url)
+    gauges.ready = 1
+    while not gauges.measuring:
+        time.sleep(PACE_SECONDS)
+    client.consume(stream.queue(name), CONSUMER_TAG, stream.prefetch)
+    _count_deliveries([client], name, stream, gauges)
+
+
+def _count_deliveries(clients: list[Client], name: str, stream: Stream, gauges: Gauges) -> None:
+    """Count and check what comes; with a prefetch, ack each `ack_every`-th and all before it."""
+    counters = {
+        client.sock: DeliveryCounter(CONSUMER_TAG, lambda number: stream.delivery(name, number)) for client in clients
+    }
+    buffer = bytearray(RECEIVE_SIZE)
+    for sock in _readable(list(counters), gauges):
+        size = _receive(sock, buffer)
+        before = counters[sock].messages
+        counters[sock].feed(buffer, size)
+        now = counters[sock].messages
+        if stream.ack_every and (due := acks_due(before, now, stream.ack_every)):
+            sock.sendall(b"".join([wire.ack(tag, multiple=stream.ack_every > 1) for tag in due]))
+        gauges.completed += now - before
+    for client in clients:
+        client.close()
+
+
+def publish_and_wait(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Publish one message, wait for its confirm, and so on; takes the times."""
+    client = Client(url)
+    client.select_confirms()
+    block = stream.publishes(name, 1)
+    counter = ConfirmCounter()
+    buffer = bytearray(RECEIVE_SIZE)
     times_ns: list[int] = []
-    published = 0
     while not gauges.stop_publishing:
         measuring = gauges.measuring
         before = time.perf_counter_ns()
-        client.sock.sendall(block.run(published, 1))
-        gauges.published = published = published + 1
-        if not _receive_all(client.sock, buffer, gauges):
-            return
+        client.sock.sendall(block.run(counter.messages, 1))
+        published = counter.messages + 1
+        while counter.messages < published:
+            size = _receive(client.sock, buffer)
+            counter.feed(bytes(buffer[:size]), published)
         if measuring:
             times_ns.append(time.perf_counter_ns() - before)
-        counter.feed(buffer, len(buffer))
-        gauges.completed = counter.messages
-    gauges.p50_ns, gauges.p99_ns = percentile(times_ns, 50), percentile(times_ns, 99)
+        gauges.published = gauges.confirmed = published
+    gauges.take_times(times_ns)
     client.close()
 
 
-def respond(url: str, queue: str, mode: Mode, gauges: Gauges) -> None:
-    """Answer each request with a reply."""
-    client = _consumer(url, queue, mode)
-    block = PublishBlock(f"{queue}-replies", mode.body_size, 1)
-    counter = DeliveryCounter(CONSUMER_TAG, queue, mode.body_size)
-    buffer = bytearray(counter.delivery_size)
-    gauges.ready = 1
-    while _receive_all(client.sock, buffer, gauges):
-        client.sock.sendall(block.run(counter.messages, 1))
-        counter.feed(buffer, len(buffer))  # after the answer: checking is not part of the round trip
-    client.close()
-
-
-def _consumer(url: str, queue: str, mode: Mode) -> Client:
-    """A client that consumes from a queue of its own."""
+def request(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Send a request with direct reply-to, wait for its reply, and so on; takes the times of the round trips."""
     client = Client(url)
-    client.declare(queue)
-    client.consume(queue, CONSUMER_TAG, mode.prefetch)
-    _stop_checks(client.sock)
-    return client
+    client.consume("amq.rabbitmq.reply-to", CONSUMER_TAG)
+    properties = wire.with_reply_to("amq.rabbitmq.reply-to")
+    bodies = [wire.body(number, stream.body_size) for number in range(wire.SEQUENCE_CYCLE)]
+    requests = [wire.publish(stream.queue(name), body, "", properties) for body in bodies]
+    times_ns: list[int] = []
+    published = 0
+    client.sock.settimeout(wire.ANSWER_SECONDS)
+    while not gauges.stop_publishing:
+        measuring = gauges.measuring
+        before = time.perf_counter_ns()
+        client.sock.sendall(requests[published % wire.SEQUENCE_CYCLE])
+        _, reply = wire.read_delivery(client.sock)
+        if measuring:
+            times_ns.append(time.perf_counter_ns() - before)
+        if reply != bodies[published % wire.SEQUENCE_CYCLE]:
+            raise PeerFailed(f"reply {published} is not its request's body")
+        gauges.published = gauges.completed = published = published + 1
+    gauges.take_times(times_ns)
+    client.close()
 
 
-def _stop_checks(sock: socket.socket) -> None:
-    """Let the kernel end a receive after STOP_CHECK_SECONDS; Python's own timeout would poll before each receive."""
-    sock.settimeout(None)
-    microseconds = int(STOP_CHECK_SECONDS * 1_000_000)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, microseconds))
+def respond(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
+    """Answer each request with its body, where its reply-to says."""
+    client = Client(url)
+    client.consume(stream.set_up(client, name), CONSUMER_TAG)
+    gauges.ready = 1
+    for sock in _readable([client.sock], gauges):
+        reply_to, body = wire.read_delivery(sock)
+        sock.sendall(wire.publish(reply_to, body))
+    client.close()
+
+
+def open_and_close(url: str, name: str, parameters: None, gauges: Gauges) -> None:
+    """Open a connection and a channel, close it, and so on."""
+    while not gauges.stop_publishing:
+        Client(url).close()
+        gauges.completed += 1
+
+
+def _readable(socks: list[socket.socket], gauges: Gauges) -> Iterator[socket.socket]:
+    """Sockets that have something to read, until consuming must stop."""
+    with selectors.DefaultSelector() as selector:
+        for sock in socks:
+            sock.settimeout(None)
+            selector.register(sock, selectors.EVENT_READ)
+        while not gauges.stop_consuming:
+            for key, _ in selector.select(STOP_CHECK_MICROSECONDS / 1e6):
+                assert isinstance(key.fileobj, socket.socket)
+                yield key.fileobj
 
 
 def _receive(sock: socket.socket, buffer: bytearray | memoryview) -> int:
@@ -186,13 +222,3 @@ def _receive(sock: socket.socket, buffer: bytearray | memoryview) -> int:
     if not size:
         raise PeerFailed("the broker closed the TCP connection")
     return size
-
-
-def _receive_all(sock: socket.socket, buffer: bytearray, gauges: Gauges) -> bool:
-    """Fill the buffer; False when the load stops first."""
-    missing = memoryview(buffer)
-    while missing:
-        missing = missing[_receive(sock, missing) :]
-        if missing and gauges.stop_consuming:
-            return False
-    return True

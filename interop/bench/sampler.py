@@ -23,6 +23,7 @@ from types import FrameType
 
 INTERVAL_SECONDS = 0.001
 START_SIGNAL = signal.SIGUSR1
+OTHER_THREADS = "all other threads"
 
 
 class Samples:
@@ -32,14 +33,18 @@ class Samples:
         self.own: collections.defaultdict[str, float] = collections.defaultdict(float)  # the function itself
         self.inclusive: collections.defaultdict[str, float] = collections.defaultdict(float)  # with all it called
         self.lines: collections.defaultdict[str, float] = collections.defaultdict(float)
-        self._last: float | None = None
+        self._last: tuple[float, float] | None = None
 
-    def take(self, frame: FrameType | None, cpu_seconds: float) -> None:
-        """Charge the CPU time since the last sample to a stack, given by its innermost frame. The first only starts."""
-        last, self._last = self._last, cpu_seconds
+    def take(self, frame: FrameType | None, thread_seconds: float, process_seconds: float) -> None:
+        """Charge the thread's CPU time since the last sample to its stack, given by its innermost frame.
+
+        What the process used beyond it went to other threads. The first sample only starts.
+        """
+        last, self._last = self._last, (thread_seconds, process_seconds)
         if last is None or frame is None:
             return
-        weight = cpu_seconds - last
+        weight = thread_seconds - last[0]
+        self.own[OTHER_THREADS] += max(0.0, process_seconds - last[1] - weight)
         self.own[_function(frame)] += weight
         self.lines[f"{_place(frame)}:{frame.f_lineno or frame.f_code.co_firstlineno} {frame.f_code.co_qualname}"] += (
             weight
@@ -75,7 +80,7 @@ def main() -> None:
     """Command line."""
     out, module, *arguments = sys.argv[1:]
     samples = Samples()
-    signal.signal(signal.SIGPROF, lambda _number, frame: samples.take(frame, time.process_time()))
+    signal.signal(signal.SIGPROF, lambda _number, frame: samples.take(frame, time.thread_time(), time.process_time()))
     signal.signal(
         START_SIGNAL, lambda _number, _frame: signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS)
     )

@@ -1,8 +1,9 @@
 """A stand-in for a broker that does no work: the load tool's own ceiling (`python -m interop.bench.standin`).
 
-It shakes hands, answers the load's few methods, and then turns every publish's worth of octets, uncounted and unread
-otherwise, into a delivery of a prepared block, or into one confirm a read. So nearly all the time is the clients' and
-the kernel's; no broker can make the load tool faster than this. It does not honour prefetch and ignores acks.
+It shakes hands, answers the few methods of a stream's load, and then turns every publish's worth of octets, uncounted
+and unread otherwise, into a delivery of a prepared block for each consumer, and into one confirm a read. So nearly all
+the time is the clients' and the kernel's; no broker can make the load tool faster than this. It does not honour
+prefetch and ignores acks. It knows the streams through the default exchange and a fanout.
 """
 
 from __future__ import annotations
@@ -17,14 +18,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
-from interop.bench import load, wire
+from interop.bench import report, wire
 from interop.bench.counting import RECEIVE_SIZE
+from interop.bench.kinds import through
+from interop.bench.modes import ACKED, DURABLE
+from interop.bench.run import Run
+from interop.bench.stream import CONSUMER_TAG, Stream
 
-BODY_SIZE = 16
+SECONDS = 3.0
+STREAMS = {
+    "transient-16": Stream(window=20_000),
+    "transient-1k": Stream(window=20_000, body_size=1024),
+    "acks-16": ACKED,
+    "durable": DURABLE,
+    "fanout-16": Stream(window=20_000, queues=50, exchange_type="fanout"),
+}
+
 TUNE = struct.pack(">HIH", 2047, 131072, 0)
 START = b"\x00\x09" + struct.pack(">I", 0) + wire.long("PLAIN") + wire.long("en_US")
 PLAIN_ANSWERS = {  # what the load calls, and what it needs to hear
     wire.CONNECTION_OPEN: (wire.CONNECTION_OPEN_OK, wire.short("")),
+    wire.EXCHANGE_DECLARE: (wire.EXCHANGE_DECLARE_OK, b""),
+    wire.QUEUE_BIND: (wire.QUEUE_BIND_OK, b""),
+    wire.QUEUE_DELETE: (wire.QUEUE_DELETE_OK, struct.pack(">I", 0)),
     wire.CHANNEL_OPEN: (wire.CHANNEL_OPEN_OK, wire.long("")),
     wire.BASIC_QOS: (wire.BASIC_QOS_OK, b""),
     wire.CONFIRM_SELECT: (wire.CONFIRM_SELECT_OK, b""),
@@ -34,16 +50,12 @@ PLAIN_ANSWERS = {  # what the load calls, and what it needs to hear
 class DeliveryBlock:
     """Deliveries encoded once, one cycle of delivery tags long; what changes from cycle to cycle is written over."""
 
-    def __init__(self, consumer_tag: str, routing_key: str, body_size: int) -> None:
+    def __init__(self, stream: Stream, name: str) -> None:
         cycle = wire.SEQUENCE_CYCLE
-        deliveries = [
-            wire.delivery(consumer_tag, number, routing_key, wire.body(number - 1, body_size))
-            for number in range(cycle)
-        ]
+        deliveries = [stream.delivery(name, (delivery_tag - 1) % cycle) for delivery_tag in range(cycle)]
         self._size = len(deliveries[0])
-        self._tag_offset = wire.METHOD_ARGUMENTS_OFFSET + len(wire.short(consumer_tag))
+        self._tag_offset = wire.METHOD_ARGUMENTS_OFFSET + len(wire.short(CONSUMER_TAG))
         self._block = bytearray().join(deliveries)
-        self._upper = bytes(7)
         self._delivery_tag = 1
 
     def take(self, count: int) -> Iterator[memoryview]:
@@ -58,25 +70,17 @@ class DeliveryBlock:
 
     def _write_upper(self, upper: bytes) -> None:
         """The upper seven octets of all delivery tags in the block."""
-        for position, (old, new) in enumerate(zip(self._upper, upper, strict=True)):
-            if old != new:
-                self._block[self._tag_offset + position :: self._size] = bytes([new]) * wire.SEQUENCE_CYCLE
-        self._upper = upper
-
-
-@dataclass
-class Consumer:
-    """Where the publishes to one queue go."""
-
-    sock: socket.socket
-    block: DeliveryBlock
+        for position, octet in enumerate(upper):
+            if self._block[self._tag_offset + position] != octet:  # they are all the same but for the first cycle's 0
+                self._block[self._tag_offset + position :: self._size] = bytes([octet]) * wire.SEQUENCE_CYCLE
 
 
 @dataclass
 class StandIn:
     """State that the connections' threads share."""
 
-    consumers: dict[str, Consumer] = field(default_factory=dict)  # by queue
+    stream: Stream
+    consumers: list[tuple[socket.socket, DeliveryBlock]] = field(default_factory=list)
 
     def serve(self, sock: socket.socket) -> None:
         """One connection, from the handshake until it is gone."""
@@ -84,9 +88,11 @@ class StandIn:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.recv(len(wire.PROTOCOL_HEADER), socket.MSG_WAITALL)
             sock.sendall(wire.method_frame(0, wire.CONNECTION_START, START))
+            confirms = False
             while ids := _next_method(sock):
+                confirms |= ids == wire.CONFIRM_SELECT
                 if ids == wire.BASIC_PUBLISH:
-                    self._stream(sock)
+                    self._pass_on(sock, confirms)
                 elif ids in (wire.BASIC_ACK, wire.CONNECTION_CLOSE):
                     for _ in _reads(sock):
                         pass
@@ -110,27 +116,21 @@ class StandIn:
     def _consume(self, sock: socket.socket, payload: bytes) -> None:
         queue_size = payload[6]
         queue = payload[7 : 7 + queue_size].decode()
-        tag = payload[7 + queue_size :]
-        consumer_tag = tag[1 : 1 + tag[0]].decode()
-        sock.sendall(wire.method_frame(wire.CHANNEL_NUMBER, wire.BASIC_CONSUME_OK, wire.short(consumer_tag)))
-        self.consumers[queue] = Consumer(sock, DeliveryBlock(consumer_tag, queue, BODY_SIZE))
+        self.consumers.append((sock, DeliveryBlock(self.stream, queue.rpartition("-")[0])))
+        sock.sendall(wire.method_frame(wire.CHANNEL_NUMBER, wire.BASIC_CONSUME_OK, wire.short(CONSUMER_TAG)))
 
-    def _stream(self, sock: socket.socket) -> None:
+    def _pass_on(self, sock: socket.socket, confirms: bool) -> None:
         """Publishes without end, all of the size of the first one."""
-        head = sock.recv(64, socket.MSG_PEEK)
-        key_size = head[wire.METHOD_ARGUMENTS_OFFSET + 3]
-        queue = head[wire.METHOD_ARGUMENTS_OFFSET + 4 :][:key_size].decode()
-        consumer = self.consumers.get(queue)
-        publish_size = len(wire.publish(queue, wire.body(0, BODY_SIZE)))
+        publish_size = len(self.stream.publish("bench-01234567", 0))
         received = passed_on = 0
         for size in _reads(sock):
             received += size
             count = received // publish_size - passed_on
             passed_on += count
-            if consumer:
-                for deliveries in consumer.block.take(count):
-                    consumer.sock.sendall(deliveries)
-            elif count:
+            for consumer, block in self.consumers:
+                for deliveries in block.take(count):
+                    consumer.sendall(deliveries)
+            if count and confirms:
                 sock.sendall(wire.ack(passed_on, multiple=True))
 
 
@@ -152,9 +152,9 @@ def _reads(sock: socket.socket) -> Iterator[int]:
             return
 
 
-def serve(ports: Connection) -> None:
+def serve(ports: Connection, stream: Stream) -> None:
     """Listen on a free port of the loopback, send its number, and serve until killed."""
-    stand_in = StandIn()
+    stand_in = StandIn(stream)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ports.send(listener.getsockname()[1])
         while True:
@@ -163,11 +163,11 @@ def serve(ports: Connection) -> None:
 
 
 @contextlib.contextmanager
-def running_standin() -> Iterator[str]:
-    """A stand-in in a process of its own; yields its URL."""
+def running_standin(stream: Stream) -> Iterator[str]:
+    """A stand-in for one run with this stream, in a process of its own; yields its URL."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=serve, args=[theirs], daemon=True)
+    process = context.Process(target=serve, args=[theirs, stream], daemon=True)
     process.start()
     try:
         yield f"amqp://guest:guest@127.0.0.1:{ours.recv()}/%2F"
@@ -176,10 +176,12 @@ def running_standin() -> Iterator[str]:
         process.join()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line: all modes of the load, or those given to --mode."""
-    with running_standin() as url:
-        return load.main([url, *(sys.argv[1:] if arguments is None else arguments)])
+def main() -> int:
+    """Command line: the streams it knows, a run each."""
+    for name, stream in STREAMS.items():
+        with running_standin(stream) as url, Run(url, frozenset(), SECONDS) as run:
+            print(report.line(name, "messages/s", through(stream, run)), flush=True)
+    return 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ class LeveretFailed(Exception):
 
 
 class StartedLeveret:
-    """`python INTERPRETER_OPTIONS server --port 0 --port-file F --in-memory`, from exec until SIGTERM.
+    """`python INTERPRETER_OPTIONS server --port 0 --port-file F --data-dir D`, from exec until SIGTERM.
+
+    D is a new folder, deleted at the end, where the system keeps temporary files (TMPDIR names another place).
 
     `ready_seconds`: from just before exec until the port file was there. `output`: all it wrote, once it has ended.
     """
@@ -41,7 +43,8 @@ class StartedLeveret:
             "0",
             "--port-file",
             str(port_file),
-            "--in-memory",
+            "--data-dir",
+            str(folder / "data"),
         ]
         with self._output_file.open("wb") as output:
             self.exec_at = time.perf_counter()

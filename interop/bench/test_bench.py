@@ -1,222 +1,26 @@
-"""The parts of the benchmarks that could lie: frame sizes, counting, statistics, and what is read from /proc."""
+"""The parts of the benchmarks that could lie: results, statistics, what is read from /proc, and whole runs."""
 
 from __future__ import annotations
 
 import cProfile
 import dataclasses
 import inspect
+import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pamqp import body, commands, frame, header
 
-from interop.bench import compare, load, machine, profile, startup, wire
-from interop.bench.counting import RECEIVE_SIZE, ConfirmCounter, DeliveryCounter, WrongStream, acks_due, percentile
-from interop.bench.load import LoadFailed, Result, Sample
-from interop.bench.roles import Mode
-from interop.bench.sampler import Samples
-from interop.bench.standin import DeliveryBlock, running_standin
-
-QUEUE = "bench-0123abcd"
-TAG = "bench"
-BODY_SIZE = 16
-
-
-def deliveries(count: int) -> list[bytes]:
-    """What a right broker sends for the first `count` publishes."""
-    return [wire.delivery(TAG, number + 1, QUEUE, wire.body(number, BODY_SIZE)) for number in range(count)]
-
-
-def count(stream: bytes, piece_size: int) -> int:
-    """How many deliveries a counter finds in a stream cut into pieces."""
-    counter = DeliveryCounter(TAG, QUEUE, BODY_SIZE)
-    for start in range(0, len(stream), piece_size):
-        piece = stream[start : start + piece_size]
-        counter.feed(bytearray(piece + b"\xff" * 300), len(piece))  # what is behind it is left from an earlier piece
-    return counter.messages
-
-
-# -- frames, against an independent codec
-
-
-def test_a_publish_is_what_pamqp_reads() -> None:
-    data = wire.publish(QUEUE, wire.body(7, BODY_SIZE))
-    size, channel_number, method = frame.unmarshal(data)
-    assert isinstance(method, commands.Basic.Publish)
-    assert (channel_number, method.exchange, method.routing_key, method.mandatory) == (1, "", QUEUE, False)
-    header_size, _, content_header = frame.unmarshal(data[size:])
-    assert isinstance(content_header, header.ContentHeader)
-    assert content_header.body_size == BODY_SIZE
-    assert content_header.properties.delivery_mode is None
-    content_body = frame.unmarshal(data[size + header_size :])[2]
-    assert isinstance(content_body, body.ContentBody)
-    assert content_body.value == b"leveret-leveret\x07"
-
-
-def test_a_delivery_is_what_pamqp_writes() -> None:
-    method = commands.Basic.Deliver(TAG, 0x0102030405, False, "", QUEUE)
-    assert wire.delivery(TAG, 0x0102030405, QUEUE, b"x").startswith(frame.marshal(method, 1))
-
-
-@pytest.mark.parametrize("multiple", [False, True])
-def test_an_ack_is_what_pamqp_writes(multiple: bool) -> None:
-    assert wire.ack(300, multiple=multiple) == frame.marshal(commands.Basic.Ack(300, multiple), 1)
-
-
-@pytest.mark.parametrize("size", [1, 7, 8, 9, 16, 1000])
-def test_a_body_has_its_size_and_ends_in_its_number(size: int) -> None:
-    assert len(wire.body(258, size)) == size
-    assert wire.body(258, size)[-1] == 2
-
-
-@pytest.mark.parametrize(("first", "length"), [(0, 1), (0, 900), (255, 900), (256, 3), (100_000, 900)])
-def test_a_run_of_a_block_is_the_publishes_of_these_numbers(first: int, length: int) -> None:
-    block = wire.PublishBlock(QUEUE, BODY_SIZE, 900)
-    numbers = range(first, first + length)
-    assert bytes(block.run(first, length)) == b"".join(wire.publish(QUEUE, wire.body(n, BODY_SIZE)) for n in numbers)
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("amqp://127.0.0.1", ("127.0.0.1", 5672, "guest", "guest", "/")),
-        ("amqp://a%40b:c%2Fd@host:77/%2F", ("host", 77, "a@b", "c/d", "/")),
-        ("amqp://u:p@[::1]:5673/name", ("::1", 5673, "u", "p", "name")),
-    ],
-)
-def test_a_url_says_where_and_as_whom(url: str, expected: tuple[object, ...]) -> None:
-    assert dataclasses.astuple(wire.Address.parse(url)) == expected
-
-
-# -- counting deliveries
-
-
-@pytest.mark.parametrize("piece_size", [1, 7, 91, 1000, 4096, 60_000])
-def test_deliveries_are_counted_wherever_the_pieces_end(piece_size: int) -> None:
-    assert count(b"".join(deliveries(300)), piece_size) == 300
-
-
-def test_a_delivery_of_which_an_octet_is_missing_is_not_counted() -> None:
-    assert count(b"".join(deliveries(5))[:-1], 50) == 4
-
-
-def test_the_largest_piece_can_be_counted_at_once() -> None:
-    smallest = wire.delivery("", 1, "", b"x")
-    counter = DeliveryCounter("", "", 1)
-    messages = RECEIVE_SIZE // len(smallest)
-    stream = bytearray().join(wire.delivery("", n + 1, "", wire.body(n, 1)) for n in range(messages))
-    counter.feed(stream, len(stream))
-    assert counter.messages == messages
-
-
-def lost(stream: list[bytes]) -> list[bytes]:
-    return stream[:300] + stream[301:]
-
-
-def doubled(stream: list[bytes]) -> list[bytes]:
-    return [*stream[:301], *stream[300:]]
-
-
-def lost_but_tags_go_on(stream: list[bytes]) -> list[bytes]:
-    return [wire.delivery(TAG, n + 1, QUEUE, wire.body(n + (n >= 300), BODY_SIZE)) for n in range(len(stream))]
-
-
-def swapped(stream: list[bytes]) -> list[bytes]:
-    return [*stream[:300], stream[301], stream[300], *stream[302:]]
-
-
-def foreign_frame(stream: list[bytes]) -> list[bytes]:
-    return [*stream[:300], wire.frame(8, 0, b""), *stream[300:]]
-
-
-def a_close(stream: list[bytes]) -> list[bytes]:
-    return [*stream[:300], wire.method_frame(1, wire.CHANNEL_CLOSE, b"\x01\x96\x04gone\x00\x00\x00\x00")]
-
-
-Harm = Callable[[list[bytes]], list[bytes]]
-HARMS: list[Harm] = [lost, doubled, lost_but_tags_go_on, swapped, foreign_frame, a_close]
-
-
-@pytest.mark.parametrize("piece_size", [13, 1000, 60_000])
-@pytest.mark.parametrize("harm", HARMS, ids=lambda harm: harm.__name__)
-def test_a_stream_that_is_not_what_was_published_is_refused(harm: Harm, piece_size: int) -> None:
-    stream = b"".join(harm(deliveries(600)))
-    with pytest.raises(WrongStream):
-        count(stream, piece_size)
-
-
-def test_other_content_is_found_in_the_message_that_is_compared_whole() -> None:
-    stream = b"".join(deliveries(10)).replace(b"leveret-leveret", b"leveret-Leveret")
-    with pytest.raises(WrongStream, match="content at delivery 0"):
-        count(stream, 60_000)
-
-
-def test_the_stand_ins_deliveries_are_counted() -> None:
-    block = DeliveryBlock(TAG, QUEUE, BODY_SIZE)
-    stream = b"".join(bytes(part) for size in (1, 254, 1, 256, 3, 70_000) for part in block.take(size))
-    assert stream == b"".join(deliveries(70_515))
-
-
-# -- counting confirms
-
-
-def confirmed(*acks: tuple[int, bool], published: int = 10) -> int:
-    counter = ConfirmCounter()
-    stream = b"".join(wire.ack(tag, multiple=multiple) for tag, multiple in acks)
-    for start in range(0, len(stream), 5):
-        counter.feed(stream[start : start + 5], published)
-    return counter.messages
-
-
-@pytest.mark.parametrize(
-    ("acks", "messages"),
-    [
-        ([], 0),
-        ([(1, False), (2, False)], 2),
-        ([(4, True)], 4),
-        ([(3, False), (1, False)], 2),
-        ([(3, False), (1, False), (2, False)], 3),
-        ([(2, False), (5, False), (4, True)], 5),
-        ([(9, False), (4, True), (10, True)], 10),
-    ],
-)
-def test_confirms_are_counted_in_any_order(acks: list[tuple[int, bool]], messages: int) -> None:
-    assert confirmed(*acks) == messages
-
-
-@pytest.mark.parametrize(
-    "acks",
-    [
-        [(1, False), (1, False)],
-        [(3, False), (3, False)],
-        [(4, True), (2, False)],
-        [(4, True), (4, True)],
-        [(11, False)],
-        [(11, True)],
-        [(0, True)],
-    ],
-)
-def test_a_confirm_of_what_is_confirmed_or_was_never_published_is_refused(acks: list[tuple[int, bool]]) -> None:
-    with pytest.raises(WrongStream):
-        confirmed(*acks)
-
-
-def test_a_nack_is_no_confirm() -> None:
-    nack = wire.method_frame(wire.CHANNEL_NUMBER, (60, 120), (1).to_bytes(8, "big") + b"\x02")
-    with pytest.raises(WrongStream):
-        ConfirmCounter().feed(nack, 10)
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "due"),
-    [(0, 49, []), (0, 50, [50]), (49, 50, [50]), (50, 99, []), (50, 100, [100]), (20, 151, [50, 100, 150]), (7, 7, [])],
-)
-def test_each_fiftieth_delivery_is_acked_once(before: int, now: int, due: list[int]) -> None:
-    assert acks_due(before, now, 50) == due
-
+from interop.bench import compare, kinds, machine, profile, report, roles, run, startup
+from interop.bench.counting import percentile
+from interop.bench.modes import ACKED, DURABLE, SUITES, Mode
+from interop.bench.run import LoadFailed, Result, Run, Sample
+from interop.bench.sampler import OTHER_THREADS, Samples
+from interop.bench.standin import running_standin
+from interop.bench.started import StartedLeveret
+from interop.bench.stream import Stream
 
 # -- statistics
 
@@ -242,57 +46,100 @@ def test_nothing_has_no_percentile() -> None:
         percentile([], 50)
 
 
-BEFORE = Sample(10.0, 1_000, broker_cpu=5.0, publisher_cpu=1.0, consumer_cpu=2.0, machine_cpu=100.0)
-AFTER = Sample(14.0, 401_000, broker_cpu=7.0, publisher_cpu=1.4, consumer_cpu=3.0, machine_cpu=104.4)
+BEFORE = Sample(10.0, 1_000, broker_cpu=5.0, client_cpus=(0.5, 1.0, 2.0), machine_cpu=100.0)
+AFTER = Sample(14.0, 401_000, broker_cpu=7.0, client_cpus=(0.5, 1.4, 3.0), machine_cpu=104.4)
 
 
 def test_a_result_is_the_difference_of_two_samples() -> None:
-    result = load.result("autoack", BEFORE, AFTER, 120.5, (250_000, 0))
-    assert (result.messages, result.seconds, result.messages_per_second) == (400_000, 4.0, 100_000.0)
-    assert result.broker_cpu_us_per_message == pytest.approx(5.0)
-    assert result.publisher_cpu_share == pytest.approx(0.1)
-    assert result.consumer_cpu_share == pytest.approx(0.25)
-    assert result.other_cpu_share == pytest.approx(0.25)
-    assert (result.broker_peak_mib, result.p50_us, result.p99_us) == (120.5, 250.0, None)
+    result = run.difference(BEFORE, AFTER, 120.5)
+    assert (result.done, result.seconds, result.amount) == (400_000, 4.0, 100_000.0)
+    assert result.cpu_us == pytest.approx(5.0)
+    assert result.client_share == pytest.approx(0.25)
+    assert result.other_share == pytest.approx(0.25)
+    assert (result.peak_mib, result.p50_us, result.p99_us) == (120.5, None, None)
 
 
 def test_a_broker_that_cannot_be_seen_has_no_cpu_time() -> None:
-    assert load.result("autoack", BEFORE, AFTER, None, (0, 0)).broker_cpu_us_per_message is None
+    assert run.difference(BEFORE, AFTER, None).cpu_us is None
 
 
 def test_a_span_without_messages_is_a_failure() -> None:
     with pytest.raises(LoadFailed):
-        load.result("autoack", BEFORE, dataclasses.replace(AFTER, completed=1_000), 1.0, (0, 0))
+        run.difference(BEFORE, dataclasses.replace(AFTER, done=1_000), 1.0)
 
 
-def run(rate: float, client_share: float = 0.1) -> Result:
-    return Result("autoack", int(rate), 1.0, rate, 2.0, None, 0.05, client_share, 0.0, None, None)
+def test_percentiles_are_kept_in_the_gauges() -> None:
+    gauges = roles.Gauges()
+    gauges.take_times([])
+    assert (gauges.p50_ns, gauges.p99_ns) == (0, 0)
+    gauges.take_times(list(range(1, 101)))
+    assert (gauges.p50_ns, gauges.p99_ns) == (50, 99)
+
+
+def one_run(amount: float, client_share: float = 0.1) -> Result:
+    return Result(amount, 1, 1.0, 2.0, None, client_share, 0.0)
+
+
+def measured(mode: Mode, **amounts: list[float]) -> report.Document:
+    """A document with these runs by broker; a broker without runs has failed."""
+    runs = {mode: {name: compare.Outcomes() for name in amounts}}
+    for name, outcomes in runs[mode].items():
+        outcomes.results += [one_run(amount) for amount in amounts[name]]
+        outcomes.failures += [] if amounts[name] else ["it fell over"]
+    facts = {
+        "date": "2026-01-02T03:04:05+00:00",
+        "commit": "0123456789ab",
+        "machine": machine.description(),
+        "rounds": 3,
+        "seconds": 5.0,
+    }
+    versions = {name: f"{name.title()} 1.0" for name in amounts}
+    read: report.Document = json.loads(json.dumps(compare.document(runs, versions, facts)))
+    return read
+
+
+def mode(is_less_better: bool = False) -> Mode:
+    return Mode("some-mode", "a title", "us", lambda _: one_run(1.0), is_less_better=is_less_better)
 
 
 def test_a_busy_client_is_told() -> None:
-    assert not run(1.0, client_share=0.79).is_client_bound
-    assert run(1.0, client_share=0.81).is_client_bound
+    assert not one_run(1.0, client_share=0.79).is_client_bound
+    assert one_run(1.0, client_share=0.81).is_client_bound
 
 
-def test_the_median_is_of_each_number() -> None:
-    middle = compare.median([run(30.0), run(10.0, 0.3), run(20.0, 0.2)])
-    assert (middle["messages_per_second"], middle["consumer_cpu_share"], middle["broker_peak_mib"]) == (20.0, 0.2, None)
+def test_the_best_run_counts() -> None:
+    more = measured(mode(), leveret=[30.0, 10.0, 20.0])["modes"]["some-mode"]["brokers"]["leveret"]
+    less = measured(mode(is_less_better=True), leveret=[30.0, 10.0, 20.0])["modes"]["some-mode"]["brokers"]["leveret"]
+    assert (more["best"]["amount"], less["best"]["amount"], len(more["runs"])) == (30.0, 10.0, 3)
 
 
-def test_the_ratio_is_of_medians_to_rabbitmq() -> None:
-    runs = {"leveret": [run(300.0), run(900.0), run(330.0)], "rabbitmq": [run(100.0), run(110.0), run(50.0)]}
-    assert compare.ratio(runs, "leveret") == pytest.approx(3.3)
-    assert compare.ratio(runs, "rabbitmq") == 1.0
-    assert compare.ratio({"leveret": runs["leveret"], "rabbitmq": []}, "leveret") is None
-    assert compare.ratio({"leveret": runs["leveret"]}, "leveret") is None
+def test_the_ratio_says_how_many_times_better_than_rabbitmq() -> None:
+    amounts = {"leveret": [300.0, 330.0], "rabbitmq": [110.0, 50.0]}
+    more = measured(mode(), **amounts)["modes"]["some-mode"]
+    assert (report.ratio(more, "leveret"), report.ratio(more, "rabbitmq")) == (3.0, 1.0)
+    less = measured(mode(is_less_better=True), leveret=[10.0, 20.0], rabbitmq=[30.0])["modes"]["some-mode"]
+    assert report.ratio(less, "leveret") == 3.0
+    assert report.ratio(measured(mode(), leveret=[1.0], rabbitmq=[])["modes"]["some-mode"], "leveret") is None
+    assert report.ratio(measured(mode(), leveret=[1.0])["modes"]["some-mode"], "leveret") is None
 
 
-def test_the_table_shows_failed_and_client_bound_runs() -> None:
-    runs = {"autoack": {"leveret": [run(2_000_000.0, 0.9)], "rabbitmq": []}}
-    shown = compare.table(compare.HEAD, list(compare.rows(runs))).splitlines()
-    assert "2,000,000" in shown[1]
-    assert "0.90!" in shown[1]
-    assert "failed" in shown[2]
+def test_the_text_shows_best_and_worst_and_what_failed() -> None:
+    *_, leveret, rabbitmq = report.text(measured(mode(), leveret=[2_000_000.0, 1_000_000.0], rabbitmq=[])).splitlines()
+    assert leveret.split()[:4] == ["some-mode", "leveret", "2,000,000", "1,000,000"]
+    assert rabbitmq.split()[:3] == ["some-mode", "rabbitmq", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), (1_234_567.8, "1,234,568"), (100.4, "100"), (99.94, "99.9"), (1.234, "1.23"), (0.0123, "0.0123")],
+)
+def test_a_number_is_shown_with_the_digits_that_count(value: float | None, shown: str) -> None:
+    assert report.number(value) == shown
+
+
+def test_modes_have_names_of_their_own() -> None:
+    names = [one.name for suite in SUITES.values() for one in suite]
+    assert len(names) == len(set(names))
 
 
 # -- the operating system
@@ -329,11 +176,17 @@ def test_who_listens_on_a_port_is_found() -> None:
 
 
 def test_memory_of_this_process_is_known() -> None:
-    assert 0 < machine.memory_kib(os.getpid(), "VmRSS") <= machine.peak_memory_mib(frozenset({os.getpid()})) * 1024
+    own = frozenset({os.getpid()})
+    assert 0 < machine.private_memory_mib(own) < machine.resident_memory_mib(own) <= machine.peak_memory_mib(own)
     assert machine.memory_kib(os.getpid(), "Pss") > 0
 
 
 # -- profiles and imports
+
+
+def test_the_time_of_an_fdatasync_is_a_median_of_what_was_measured(tmp_path: Path) -> None:
+    assert machine.fdatasync_us(tmp_path, 3) > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_samples_charge_time_to_the_innermost_function_and_to_its_callers_once() -> None:
@@ -344,20 +197,20 @@ def test_samples_charge_time_to_the_innermost_function_and_to_its_callers_once()
         if depth:
             inner(depth - 1)
         else:
-            samples.take(inspect.currentframe(), 10.5)
+            samples.take(inspect.currentframe(), 10.5, 21.75)
 
-    samples.take(here, 10.0)
+    samples.take(here, 10.0, 20.0)
     inner(2)
     own = "test_samples_charge_time_to_the_innermost_function_and_to_its_callers_once"
     name = f"bench/test_bench.py:{own}"
-    assert samples.own == {f"{name}.<locals>.inner": 0.5}
+    assert samples.own == {f"{name}.<locals>.inner": 0.5, OTHER_THREADS: 1.25}
     assert samples.inclusive[f"{name}.<locals>.inner"] == samples.inclusive[name] == 0.5
     assert len(samples.lines) == 1
 
 
 def test_a_profile_is_ranked_and_told_for_a_message() -> None:
     samples: profile.Profile = {"own": {"a": 1.0, "b": 3.0}, "lines": {}}
-    shown = profile.report(samples, us_per_message=2.0, rows=5).splitlines()
+    shown = profile.ranking(samples, us_per_message=2.0, rows=5).splitlines()
     assert [line.split() for line in shown if line.endswith(("a", "b"))] == [
         ["75.0%", "1.500", "b"],
         ["25.0%", "0.500", "a"],
@@ -391,12 +244,41 @@ def test_import_times_are_summed_by_package() -> None:
     assert ["0.7", "ssl"] in lines
 
 
-# -- the whole tool, against the stand-in
+# -- the whole tool, against the stand-in, and where that knows too little against Leveret
+
+QUICK_SECONDS = 0.05
 
 
-@pytest.mark.parametrize("mode", load.MODES.values(), ids=lambda mode: mode.name)
-def test_a_load_measures_and_all_messages_come_through(mode: Mode) -> None:
-    with running_standin() as url:
-        result = load.run(mode, url, measured_seconds=0.1, warm_up_seconds=0.0)
-    assert result.messages > 0
-    assert (result.p50_us is not None) == (mode.name == "roundtrip")
+@pytest.mark.parametrize(
+    "stream",
+    [Stream(window=5000), ACKED, DURABLE, Stream(window=500, exchange_type="fanout", queues=3, body_size=1024)],
+    ids=["transient", "acks", "durable", "fanout"],
+)
+def test_a_stream_is_measured_and_all_of_it_comes_through(stream: Stream) -> None:
+    with running_standin(stream) as url, Run(url, frozenset(), QUICK_SECONDS, 0.0) as one:
+        result = kinds.through(stream, one)
+    assert result.done > 0
+
+
+def test_a_stream_of_which_something_is_lost_fails() -> None:
+    with running_standin(Stream(body_size=17)) as url:
+        with Run(url, frozenset(), QUICK_SECONDS, 0.0) as one, pytest.raises(LoadFailed):
+            kinds.through(Stream(window=5000), one)
+
+
+@pytest.fixture(scope="module")
+def leveret() -> Iterator[StartedLeveret]:
+    with StartedLeveret() as started:
+        yield started
+
+
+QUICK = [one for one in SUITES["modes"] if not one.name.endswith("1k")]
+
+
+@pytest.mark.parametrize("one", QUICK, ids=lambda one: one.name)
+def test_each_mode_measures_leveret(one: Mode, leveret: StartedLeveret) -> None:
+    with Run(leveret.url, frozenset([leveret.pid]), QUICK_SECONDS, 0.0) as one_of:
+        result = one.measure(one_of)
+    assert result.amount > 0
+    assert result.cpu_us is not None
+    assert (result.p50_us is not None) == (result.p99_us is not None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import urllib.parse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,6 +19,7 @@ FRAME_END = 0xCE
 FRAME_OVERHEAD = 8
 METHOD_ARGUMENTS_OFFSET = 7 + 4
 CHANNEL_NUMBER = 1
+FRAME_MAX = 131072  # RabbitMQ's default; a larger body is several frames
 SEQUENCE_CYCLE = 256  # the last octet of a body counts publishes modulo this
 
 CONNECTION_START, CONNECTION_START_OK = (10, 10), (10, 11)
@@ -25,13 +27,19 @@ CONNECTION_TUNE, CONNECTION_TUNE_OK = (10, 30), (10, 31)
 CONNECTION_OPEN, CONNECTION_OPEN_OK = (10, 40), (10, 41)
 CONNECTION_CLOSE, CONNECTION_CLOSE_OK, CHANNEL_CLOSE = (10, 50), (10, 51), (20, 40)
 CHANNEL_OPEN, CHANNEL_OPEN_OK = (20, 10), (20, 11)
+EXCHANGE_DECLARE, EXCHANGE_DECLARE_OK = (40, 10), (40, 11)
 QUEUE_DECLARE, QUEUE_DECLARE_OK = (50, 10), (50, 11)
+QUEUE_BIND, QUEUE_BIND_OK = (50, 20), (50, 21)
+QUEUE_DELETE, QUEUE_DELETE_OK = (50, 40), (50, 41)
 BASIC_QOS, BASIC_QOS_OK = (60, 10), (60, 11)
 BASIC_CONSUME, BASIC_CONSUME_OK = (60, 20), (60, 21)
 BASIC_PUBLISH, BASIC_DELIVER, BASIC_ACK = (60, 40), (60, 60), (60, 80)
 CONFIRM_SELECT, CONFIRM_SELECT_OK = (85, 10), (85, 11)
 
-QUEUE_EXCLUSIVE = 0x04  # gone with its connection: an aborted run leaves nothing behind
+# Bits of queue.declare and exchange.declare.
+PASSIVE, DURABLE = 0x01, 0x02
+EXCLUSIVE = 0x04  # gone with its connection: an aborted run leaves nothing behind
+AUTO_DELETE = 0x04  # of an exchange: gone with its last binding
 CONSUME_NO_ACK = 0x02
 ANSWER_SECONDS = 20
 
@@ -62,10 +70,41 @@ def long(text: str) -> bytes:
     return struct.pack(">I", len(encoded)) + encoded
 
 
-def content(body: bytes) -> bytes:
-    """Content header without properties (so the message is transient) and one body frame."""
-    header = struct.pack(">HHQH", 60, 0, len(body), 0)
-    return frame(HEADER, CHANNEL_NUMBER, header) + frame(BODY, CHANNEL_NUMBER, body)
+# Encoded properties: the flags, then what they name (here delivery-mode 2).
+TRANSIENT = b"\x00\x00"
+PERSISTENT = b"\x10\x00\x02"
+
+
+def with_headers(headers: Mapping[str, str]) -> bytes:
+    """Properties of a transient message: headers of strings."""
+    return b"\x20\x00" + table(headers)
+
+
+def with_reply_to(reply_to: str) -> bytes:
+    """Properties of a transient message: reply-to."""
+    return b"\x02\x00" + short(reply_to)
+
+
+def with_expiration(milliseconds: int) -> bytes:
+    """Properties of a transient message: expiration."""
+    return b"\x01\x00" + short(str(milliseconds))
+
+
+def table(fields: Mapping[str, str | int]) -> bytes:
+    """A field table of long strings and signed 32-bit numbers."""
+    encoded = b"".join(
+        short(name) + (b"I" + struct.pack(">i", value) if isinstance(value, int) else b"S" + long(value))
+        for name, value in fields.items()
+    )
+    return struct.pack(">I", len(encoded)) + encoded
+
+
+def content(body: bytes, properties: bytes = TRANSIENT) -> bytes:
+    """Content header, and body frames of at most FRAME_MAX."""
+    header = struct.pack(">HHQ", 60, 0, len(body)) + properties
+    size_max = FRAME_MAX - FRAME_OVERHEAD
+    bodies = [frame(BODY, CHANNEL_NUMBER, body[start : start + size_max]) for start in range(0, len(body), size_max)]
+    return frame(HEADER, CHANNEL_NUMBER, header) + b"".join(bodies)
 
 
 def body(sequence_number: int, size: int) -> bytes:
@@ -74,16 +113,23 @@ def body(sequence_number: int, size: int) -> bytes:
     return filler[: size - 1] + bytes([sequence_number % SEQUENCE_CYCLE])
 
 
-def publish(routing_key: str, body_bytes: bytes) -> bytes:
-    """basic.publish to the default exchange with its content."""
-    arguments = struct.pack(">H", 0) + short("") + short(routing_key) + b"\x00"
-    return method_frame(CHANNEL_NUMBER, BASIC_PUBLISH, arguments) + content(body_bytes)
+def publish(routing_key: str, body_bytes: bytes, exchange: str = "", properties: bytes = TRANSIENT) -> bytes:
+    """basic.publish with its content."""
+    arguments = struct.pack(">H", 0) + short(exchange) + short(routing_key) + b"\x00"
+    return method_frame(CHANNEL_NUMBER, BASIC_PUBLISH, arguments) + content(body_bytes, properties)
 
 
-def delivery(consumer_tag: str, delivery_tag: int, routing_key: str, body_bytes: bytes) -> bytes:
-    """basic.deliver from the default exchange with its content, as a broker sends it."""
-    arguments = short(consumer_tag) + struct.pack(">QB", delivery_tag, 0) + short("") + short(routing_key)
-    return method_frame(CHANNEL_NUMBER, BASIC_DELIVER, arguments) + content(body_bytes)
+def delivery(
+    consumer_tag: str,
+    delivery_tag: int,
+    routing_key: str,
+    body_bytes: bytes,
+    exchange: str = "",
+    properties: bytes = TRANSIENT,
+) -> bytes:
+    """basic.deliver with its content, as a broker sends it."""
+    arguments = short(consumer_tag) + struct.pack(">QB", delivery_tag, 0) + short(exchange) + short(routing_key)
+    return method_frame(CHANNEL_NUMBER, BASIC_DELIVER, arguments) + content(body_bytes, properties)
 
 
 def ack(delivery_tag: int, *, multiple: bool) -> bytes:
@@ -96,20 +142,21 @@ CLOSE_OK_FRAME = method_frame(0, CONNECTION_CLOSE_OK, b"")
 
 
 class PublishBlock:
-    """Publishes of equal size, encoded once; any run of up to `count_max` is a slice of the same memory.
+    """Publishes of equal size, encoded once and sent round and round; any run of up to `count_max` is a slice.
 
-    The bodies number themselves modulo SEQUENCE_CYCLE, so the block holds one cycle more than the longest run.
+    The bodies number themselves modulo SEQUENCE_CYCLE, so there must be a multiple of that many.
     """
 
-    def __init__(self, routing_key: str, body_size: int, count_max: int) -> None:
-        frames = [publish(routing_key, body(number, body_size)) for number in range(SEQUENCE_CYCLE)]
-        self.publish_size = len(frames[0])
-        cycles = count_max // SEQUENCE_CYCLE + 2
-        self._block = memoryview(b"".join(frames) * cycles)
+    def __init__(self, publishes: Sequence[bytes], count_max: int) -> None:
+        self.publish_size = len(publishes[0])
+        self._cycle = len(publishes)
+        once = b"".join(publishes)
+        beyond = count_max * self.publish_size  # a run may begin at the cycle's last one
+        self._block = memoryview(once + (once * (beyond // len(once) + 1))[:beyond])
 
     def run(self, first: int, count: int) -> memoryview:
         """Publishes number `first` to `first + count - 1`, counted from 0."""
-        start = first % SEQUENCE_CYCLE * self.publish_size
+        start = first % self._cycle * self.publish_size
         return self._block[start : start + count * self.publish_size]
 
 
@@ -148,6 +195,37 @@ def read_frame(sock: socket.socket) -> tuple[int, int, bytes]:
     return frame_type, channel_number, payload[:-1]
 
 
+def read_delivery(sock: socket.socket) -> tuple[str, bytes]:
+    """(reply-to, body) of the one delivery that is under way, with as few reads as it can be."""
+    data = b""
+    while True:
+        more = sock.recv(FRAME_MAX)
+        if not more:
+            raise PeerFailed("the broker closed the TCP connection")
+        data += more
+        if found := _delivery(data):
+            return found
+
+
+def _delivery(data: bytes) -> tuple[str, bytes] | None:
+    """A delivery whose body is one frame; None while there is not all of it. Raises: PeerFailed"""
+    frames: list[tuple[int, bytes]] = []
+    position = 0
+    while len(frames) < 3:
+        if position + FRAME_OVERHEAD > len(data):
+            return None
+        frame_type, _, size = struct.unpack_from(">BHI", data, position)
+        frames.append((frame_type, data[position + 7 : position + 7 + size]))
+        position += size + FRAME_OVERHEAD
+        if position > len(data):
+            return None
+        if len(frames) == 1 and (frame_type, frames[0][1][:4]) != (METHOD, struct.pack(">HH", *BASIC_DELIVER)):
+            raise PeerFailed(f"expected a delivery, got {describe(*frames[0])}")
+    header = frames[1][1]
+    reply_to = header[15 : 15 + header[14]].decode() if header[12:14] == b"\x02\x00" else ""
+    return reply_to, frames[2][1]
+
+
 def _read_exactly(sock: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
@@ -178,16 +256,19 @@ def describe(frame_type: int, payload: bytes) -> str:
 
 
 class Client:
-    """One connection with one channel, opened; heartbeats are off, so nothing comes that was not asked for."""
+    """One connection with one channel, opened; heartbeats are off, so nothing comes that was not asked for.
 
-    def __init__(self, url: str) -> None:
+    With `heartbeat_seconds` the broker sends heartbeats; this client never sends one by itself.
+    """
+
+    def __init__(self, url: str, heartbeat_seconds: int = 0) -> None:
         address = Address.parse(url)
         self.sock = socket.create_connection((address.host, address.port), timeout=ANSWER_SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.server_properties = self._shake_hands(address)
+        self.server_properties = self._shake_hands(address, heartbeat_seconds)
         self.call(CHANNEL_OPEN, short(""), CHANNEL_OPEN_OK)
 
-    def _shake_hands(self, address: Address) -> bytes:
+    def _shake_hands(self, address: Address, heartbeat_seconds: int) -> bytes:
         """Returns the server properties, undecoded."""
         self.sock.sendall(PROTOCOL_HEADER)
         start = expect_method(self.sock, CONNECTION_START)
@@ -195,8 +276,9 @@ class Client:
         no_properties = struct.pack(">I", 0)
         login = long(f"\0{address.user}\0{address.password}")
         self.sock.sendall(method_frame(0, CONNECTION_START_OK, no_properties + short("PLAIN") + login + short("en_US")))
-        channel_max, frame_max, _ = struct.unpack(">HIH", expect_method(self.sock, CONNECTION_TUNE))
-        self.sock.sendall(method_frame(0, CONNECTION_TUNE_OK, struct.pack(">HIH", channel_max, frame_max, 0)))
+        channel_max, *_ = struct.unpack(">HIH", expect_method(self.sock, CONNECTION_TUNE))
+        tuned = struct.pack(">HIH", channel_max, FRAME_MAX, heartbeat_seconds)
+        self.sock.sendall(method_frame(0, CONNECTION_TUNE_OK, tuned))
         self.sock.sendall(method_frame(0, CONNECTION_OPEN, short(address.virtual_host) + short("") + b"\x00"))
         expect_method(self.sock, CONNECTION_OPEN_OK)
         return start[6 : 6 + table_size]
@@ -206,10 +288,25 @@ class Client:
         self.sock.sendall(method_frame(CHANNEL_NUMBER, ids, arguments))
         return expect_method(self.sock, answer_ids)
 
-    def declare(self, queue: str) -> None:
-        """A transient queue that belongs to this connection. Others can publish to it all the same."""
-        arguments = struct.pack(">H", 0) + short(queue) + bytes([QUEUE_EXCLUSIVE]) + struct.pack(">I", 0)
-        self.call(QUEUE_DECLARE, arguments, QUEUE_DECLARE_OK)
+    def declare(self, queue: str, flags: int = EXCLUSIVE, arguments: Mapping[str, str | int] | None = None) -> int:
+        """Declare a queue and return how many messages are in it. Others can publish to an exclusive one."""
+        declared = struct.pack(">H", 0) + short(queue) + bytes([flags]) + table(arguments or {})
+        answer = self.call(QUEUE_DECLARE, declared, QUEUE_DECLARE_OK)
+        return int.from_bytes(answer[-8:-4], "big")
+
+    def delete(self, queue: str) -> None:
+        """Delete a queue, and what is in it."""
+        self.call(QUEUE_DELETE, struct.pack(">H", 0) + short(queue) + b"\x00", QUEUE_DELETE_OK)
+
+    def declare_exchange(self, exchange: str, exchange_type: str) -> None:
+        """A transient exchange that goes with its last binding."""
+        arguments = struct.pack(">H", 0) + short(exchange) + short(exchange_type) + bytes([AUTO_DELETE]) + table({})
+        self.call(EXCHANGE_DECLARE, arguments, EXCHANGE_DECLARE_OK)
+
+    def bind(self, queue: str, exchange: str, binding_key: str, arguments: Mapping[str, str]) -> None:
+        """Bind a queue."""
+        names = short(queue) + short(exchange) + short(binding_key)
+        self.call(QUEUE_BIND, struct.pack(">H", 0) + names + b"\x00" + table(arguments), QUEUE_BIND_OK)
 
     def consume(self, queue: str, consumer_tag: str, prefetch: int = 0) -> None:
         """Start a consumer: with acks when `prefetch` is given, else without. Nothing after consume-ok is read."""

@@ -1,0 +1,116 @@
+"""Tables from what `compare --json` wrote (`python -m interop.bench.report` puts them into README and docs).
+
+How this works: everything here reads the JSON document, so that no number reaches a page by hand. In a page a table
+stands between two comments, and is replaced whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from interop.bench.run import CLIENT_SHARE_MAX, Result
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).parent / "results"
+LEVERET, RABBITMQ = "leveret", "rabbitmq"
+HEAD = (
+    "mode", "broker", "best", "worst", "unit", "ratio", "CPU us", "p50 us", "p99 us", "MiB", "client CPU", "other CPU",
+)  # fmt: skip
+
+Document = dict[str, Any]
+
+
+def line(name: str, unit: str, result: Result) -> str:
+    """One run in one line, for whoever watches."""
+    parts = [f"{name:18} {number(result.amount):>9} {unit}"]
+    if result.cpu_us is not None:
+        parts.append(f"broker {result.cpu_us:.2f} us CPU each, {result.peak_mib:.0f} MiB")
+    if result.p50_us is not None:
+        parts.append(f"p50 {number(result.p50_us)} us, p99 {number(result.p99_us)} us")
+    parts += [f"{name} {number(value)}" for name, value in result.extra.items()]
+    parts.append(f"CPU: client {result.client_share:.2f}, others {result.other_share:.2f}")
+    return "; ".join(parts) + ("; CLIENT-BOUND" if result.is_client_bound else "")
+
+
+def number(value: float | None) -> str:
+    """At least three digits that count."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def ratio(mode: Document, broker: str) -> float | None:
+    """How many times better than RabbitMQ a broker's best run is; None where one of them was not measured."""
+    bests = [mode["brokers"].get(name, {}).get("best") for name in (broker, RABBITMQ)]
+    if not all(bests) or not all(best["amount"] for best in bests):
+        return None
+    ours, theirs = (best["amount"] for best in bests)
+    return float(theirs / ours if mode["is_less_better"] else ours / theirs)
+
+
+def about(document: Document) -> str:
+    """Where, when and with what it was measured, in one sentence."""
+    machine = document["machine"]
+    return "; ".join(
+        (
+            ", ".join(document["brokers"].values()),
+            f"commit {document['commit']}, {document['date'][:10]}",
+            f"{machine['cores']} cores of {machine['cpu']}, {machine['system']}, {machine['python']}",
+            f"load {machine['load_average']} before",
+            f"best of {document['rounds']} alternating runs of {document['seconds']:g} s",
+        )
+    )
+
+
+def text(document: Document) -> str:
+    """Everything that is worth a look, for a terminal."""
+    rows = [row for name, mode in document["modes"].items() for row in _rows(name, mode)]
+    notes = [
+        about(document),
+        "ratio: how many times better than RabbitMQ; CPU us: of the broker, for each; client and other CPU in cores",
+        "!: the client was the limit. Where others used much CPU trust CPU us more than messages/s.",
+    ]
+    return "\n".join([*notes, "", columns(HEAD, rows)])
+
+
+def _rows(name: str, mode: Document) -> list[tuple[str, ...]]:
+    rows = []
+    for broker, outcome in mode["brokers"].items():
+        best = outcome["best"]
+        if not best:
+            rows.append((name, broker, "failed", *[""] * (len(HEAD) - 3)))
+            continue
+        amounts = [run["amount"] for run in outcome["runs"]]
+        bound = "!" if any(run["client_share"] > CLIENT_SHARE_MAX for run in outcome["runs"]) else ""
+        rows.append(
+            (
+                name,
+                broker,
+                number(best["amount"]),
+                number((max if mode["is_less_better"] else min)(amounts)),
+                mode["unit"],
+                number(ratio(mode, broker)),
+                number(best["cpu_us"]),
+                number(best["p50_us"]),
+                number(best["p99_us"]),
+                number(best["peak_mib"]),
+                f"{best['client_share']:.2f}{bound}",
+                f"{best['other_share']:.2f}",
+            )
+        )
+    return rows
+
+
+def columns(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they must be; the first two to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
+    lines = []
+    for row in (head, *body):
+        cells = [
+            cell.ljust(width) if n < 2 else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
