@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from leveret_protocol import constants, methods
 from leveret_protocol.content import Properties, content_frames, encode_header
 from leveret_protocol.fields import table
-from leveret_protocol.methods import Basic, Channel, Frame, decode_method, encode_method, make
+from leveret_protocol.methods import Basic, Channel, Frame, Queue, decode_method, encode_method, make
 
 Reply = TypeVar("Reply", bound=Frame)
 
@@ -154,6 +154,31 @@ class Peer:
             if len(body) == body_size:
                 yield Received(channel, method, body)
         self._data = data[at:]
+
+
+def has_queue(peer: Peer, name: str) -> bool:
+    peer.send(make(Queue.Declare, queue=name, passive=True))
+    answer = peer.next().method
+    if isinstance(answer, Channel.Close):
+        peer.send(make(Channel.CloseOk))
+        peer.call(make(Channel.Open), Channel.OpenOk)
+    return isinstance(answer, Queue.DeclareOk)
+
+
+def message_count(peer: Peer, queue: str) -> int:
+    return peer.call(make(Queue.Declare, queue=queue, passive=True), Queue.DeclareOk).message_count or 0
+
+
+def drained(peer: Peer, queue: str) -> list[tuple[int, bool]]:
+    """All messages of a queue, in order: (id, redelivered)."""
+    messages = []
+    for _ in range(message_count(peer, queue)):
+        peer.send(make(Basic.Get, queue=queue, no_ack=True))
+        received = peer.next()
+        assert isinstance(received.method, Basic.GetOk)
+        messages.append((int(received.body.split(b";")[0]), bool(received.method.redelivered)))
+    assert message_count(peer, queue) == 0
+    return messages
 
 
 def _properties(values: dict[str, Any]) -> Properties:

@@ -22,14 +22,19 @@ class ServerProcess:
     """A broker on a free port with a data directory.
 
     port: once it is ready. file_bytes_max: no file of it can be larger (RLIMIT_FSIZE). joined: stderr is in stdout.
+    failing_commit: the store fails then, counted from 1.
     """
 
-    def __init__(self, data_dir: Path, *options: str, file_bytes_max: int | None = None, joined: bool = False) -> None:
+    def __init__(
+        self, data_dir: Path, *options: str, file_bytes_max: int | None = None, joined: bool = False,
+        failing_commit: int = 0,
+    ) -> None:  # fmt: skip
         self.port = 0
         self._stderr = tempfile.TemporaryFile()  # a pipe that nobody reads would stop the broker
-        places = [os.fspath(ROOT / "broker"), os.fspath(ROOT / "protocol")]
+        places = [os.fspath(ROOT / folder) for folder in ("broker", "protocol", ".")]
+        program = ["tests.crash.broken_server", str(failing_commit)] if failing_commit else ["leveret"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "leveret", "server", "--port", "0", "--data-dir", os.fspath(data_dir), *options],
+            [sys.executable, "-m", *program, "server", "--port", "0", "--data-dir", os.fspath(data_dir), *options],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -7,11 +7,10 @@ import random
 
 import pytest
 
-from leveret_protocol.methods import Basic, Channel, Queue, make
 from tests.crash.conftest import StartServer
 from tests.crash.ledger import Ledger
 from tests.crash.load import COPIES, PASSING, QUEUES, Load
-from tests.crash.peer import Peer
+from tests.crash.peer import Peer, drained, has_queue, message_count
 from tests.crash.server import ServerProcess
 
 SEEDS = range(int(os.environ.get("LEVERET_CRASH_SEEDS", "20")))
@@ -49,31 +48,6 @@ def check_definitions(peer: Peer, ledger: Ledger) -> None:
         promised = ledger.definitions.get(name)
         if promised is not None:
             assert has_queue(peer, name) == promised, name
-
-
-def has_queue(peer: Peer, name: str) -> bool:
-    peer.send(make(Queue.Declare, queue=name, passive=True))
-    answer = peer.next().method
-    if isinstance(answer, Channel.Close):
-        peer.send(make(Channel.CloseOk))
-        peer.call(make(Channel.Open), Channel.OpenOk)
-    return isinstance(answer, Queue.DeclareOk)
-
-
-def message_count(peer: Peer, queue: str) -> int:
-    return peer.call(make(Queue.Declare, queue=queue, passive=True), Queue.DeclareOk).message_count or 0
-
-
-def drained(peer: Peer, queue: str) -> list[tuple[int, bool]]:
-    """All messages of a queue, in order: (id, redelivered)."""
-    messages = []
-    for _ in range(message_count(peer, queue)):
-        peer.send(make(Basic.Get, queue=queue, no_ack=True))
-        received = peer.next()
-        assert isinstance(received.method, Basic.GetOk)
-        messages.append((int(received.body.split(b";")[0]), bool(received.method.redelivered)))
-    assert message_count(peer, queue) == 0
-    return messages
 
 
 def check_bindings(peer: Peer, ledger: Ledger) -> None:

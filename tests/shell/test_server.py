@@ -7,7 +7,7 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.shell.server import CLOSING_SECONDS, Server
-from tests.shell.memory import MemoryListener, SlicedWork, ToldConnection
+from tests.shell.memory import MemoryListener, MemoryTransport, SlicedWork, ToldConnection
 
 SHUTDOWN = ("force_close", "broker forced connection closure with reason 'shutdown'")
 
@@ -141,3 +141,16 @@ async def test_a_failure_in_long_work_ends_the_broker():
     work.add(lambda: 1 / 0)
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
         await Server(ToldConnection, work).serve([MemoryListener()])
+
+
+async def test_a_connection_that_comes_while_the_broker_fails_is_reset():
+    listener, transport, work = MemoryListener(), MemoryTransport(), SlicedWork()
+
+    def fail():
+        listener.arrive(transport)
+        raise ZeroDivisionError
+
+    work.add(fail)
+    with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+        await Server(ToldConnection, work).serve([listener])
+    assert transport.is_reset or not listener.accepted_at  # trio runs tasks in any order

@@ -92,6 +92,7 @@ class Commits:
             self._writer.submit(batch)
             return
         if error is not None:
+            self._writing = None  # never again
             raise error
         self._writing, self._is_full = None, False
         self._tell_safe(self._store.end_commit(batch))

@@ -133,6 +133,9 @@ class Server:
                 await trio.sleep(_CAPACITY_PAUSE_SECONDS)
                 continue
             is_full = False
+            if self._has_failed():
+                transport.reset()
+                return
             driver = ConnectionDriver(transport, self._make_connection, self)
             self._drivers[driver] = None
             self.start_soon(driver.run)
@@ -145,6 +148,10 @@ class Server:
                 await self._all_gone.wait()
         for driver in list(self._drivers):
             driver.end("the broker was stopped, and the peer did not answer in time")
+
+    def _has_failed(self) -> bool:
+        """Something that all connections need, such as the store."""
+        return self._nursery is not None and self._nursery.cancel_scope.cancel_called
 
     # -- long work
 
@@ -176,10 +183,11 @@ class Server:
             self._commits.begin()
 
     def start_soon(self, task: Callable[[], Awaitable[Any]]) -> None:
-        """Run a task that belongs to a connection."""
+        """Run a task that belongs to a connection; not when all of them are about to end, because something failed."""
         if self._nursery is None:
             raise RuntimeError("the server is not serving")
-        self._nursery.start_soon(task)
+        if not self._has_failed():
+            self._nursery.start_soon(task)
 
     def forget(self, driver: ConnectionDriver) -> None:
         """A connection has ended."""
