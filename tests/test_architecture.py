@@ -40,7 +40,7 @@ DOORS = {
 }
 
 # Room -> packages from the registry.
-PACKAGES = {"shell": {"trio"}, "broker": {"trio"}, "cli": {"platformdirs"}}
+PACKAGES = {"shell": {"trio"}, "broker": {"trio"}, "cli": {"platformdirs", "trustme"}}
 
 # Packages that one module hides from all others.
 HIDDEN_PACKAGES = {

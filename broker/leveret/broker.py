@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import trio
 
@@ -34,6 +34,9 @@ from leveret.shell.listener import Listener, listen_on
 from leveret.shell.server import Server
 from leveret.storage.base import StoreError
 
+if TYPE_CHECKING:
+    from leveret.shell.tls import Certificates
+
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
@@ -49,6 +52,7 @@ class _Running:
     node: Node
     users: Users
     server: Server
+    certificates: "Certificates | None"
     token: trio.lowlevel.TrioToken
 
     def turn(self, function: Callable[[Node, Users], Answer]) -> Answer:
@@ -67,13 +71,14 @@ class Broker:
 
     host: a name or an address; a name is listened on at all its addresses.
     port: 0 takes a free one, which is here once the broker is entered.
+    tls_port: that of the first TLS listener, if there is one; `port` too, where there are no others.
     settings: all else; its `listeners_tcp`, if it has one, is listened on instead of host and port.
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
 
-    Entering raises OSError where it cannot listen, StoreError if the data directory cannot be used. Leaving closes all
-    connections with CONNECTION_FORCED (320), and takes no more than a second. A failure of the broker itself cancels
-    the block, and is raised out of it.
+    Entering raises OSError where it cannot listen, which may be for its certificates; StoreError if the data directory
+    cannot be used. Leaving closes all connections with CONNECTION_FORCED (320), and takes no more than a second. A
+    failure of the broker itself cancels the block, and is raised out of it.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Broker:
         self.port = port
         self.data_dir = data_dir
         self.durability = durability
+        self.tls_port: int | None = None
         self._settings = settings
         self._addresses = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
         self._running: _Running | None = None
@@ -91,8 +97,22 @@ class Broker:
     @property
     def url(self) -> str:
         """An address for clients on this machine, such as `amqp://127.0.0.1:5672`; user guest, password guest."""
-        host = _LOOPBACK.get(self.host, self.host)
-        return f"amqp://[{host}]:{self.port}" if ":" in host else f"amqp://{host}:{self.port}"
+        return _url("amqps" if self.port == self.tls_port else "amqp", self.host, self.port)
+
+    @property
+    def tls_url(self) -> str | None:
+        """The same for TLS, such as `amqps://127.0.0.1:5671`; None: there is no such listener, or not yet."""
+        return None if self.tls_port is None else _url("amqps", self._settings.listeners_ssl[0].host, self.tls_port)
+
+    def read_certificates_again(self) -> None:
+        """For connections from now on; where the new ones cannot be used, the log says so and the old ones stay.
+
+        RuntimeError if the broker is not running.
+        """
+        if self._running is None:
+            raise RuntimeError("the broker is not running")
+        if self._running.certificates is not None:
+            self._running.certificates.read_again()
 
     def call(self, function: Callable[[Node, Users], Answer]) -> Answer:
         """Do to the running broker what an operator does: `function(node, users)` is run between two of its turns.
@@ -127,20 +147,23 @@ class Broker:
 
     @contextlib.asynccontextmanager
     async def _serve(self) -> AsyncIterator[None]:
-        listeners = await listen_on([(address.host, address.port) for address in self._addresses])
-        self.host, self.port = self._addresses[0].host, listeners[0].port
+        certificates = self._read_certificates()
+        listeners = await self._listen(certificates)
         with _closed(listeners), self._stored() as keeper:
             node = self._make_node(keeper)
             users = Users(node)
             make_first_definitions(node, users, FirstDefinitions())
             control = AccessControl(node, users)
             make_connection = functools.partial(Connection, node, control, tuning=_tuning(self._settings))
-            handshake_seconds = self._settings.handshake_timeout / 1000
-            server = Server(make_connection, node, self._make_commits(node), handshake_seconds=handshake_seconds)
+            server = Server(
+                make_connection, node, self._make_commits(node),
+                handshake_seconds=self._settings.handshake_timeout / 1000,
+                tls_handshake_seconds=self._settings.ssl_handshake_timeout / 1000,
+            )  # fmt: skip
             try:
                 async with trio.open_nursery() as nursery:
                     await nursery.start(server.serve, listeners)
-                    self._running = _Running(node, users, server, trio.lowlevel.current_trio_token())
+                    self._running = _Running(node, users, server, certificates, trio.lowlevel.current_trio_token())
                     yield
                     nursery.cancel_scope.cancel()
             finally:
@@ -148,6 +171,40 @@ class Broker:
             if keeper is not None:
                 node.note_redelivered()
                 commit_rest(keeper.store)
+
+    def _read_certificates(self) -> "Certificates | None":
+        settings = self._settings
+        if not settings.listeners_ssl:
+            return None
+        from leveret.shell.tls import Certificates, TLSOptions  # only those who use TLS wait for it
+
+        return Certificates(
+            TLSOptions(
+                settings.ssl_options_certfile, settings.ssl_options_keyfile, settings.ssl_options_cacertfile,
+                settings.ssl_options_password, settings.ssl_options_verify == "verify_peer",
+                settings.ssl_options_fail_if_no_peer_cert, settings.ssl_options_versions,
+            )
+        )  # fmt: skip
+
+    async def _listen(self, certificates: "Certificates | None") -> list[Listener]:
+        """All listeners; what `url` says is then known."""
+        plain = await listen_on([(address.host, address.port) for address in self._addresses])
+        if plain:
+            self.host, self.port = self._addresses[0].host, plain[0].port
+        if certificates is None:
+            return [*plain]
+        from leveret.shell.tls import TLSListener
+
+        try:
+            below = await listen_on([(address.host, address.port) for address in self._settings.listeners_ssl])
+        except OSError:
+            for listener in plain:
+                listener.close()
+            raise
+        self.tls_port = below[0].port
+        if not plain:
+            self.host, self.port = self._settings.listeners_ssl[0].host, below[0].port
+        return [*plain, *(TLSListener(listener, certificates) for listener in below)]
 
     def _make_node(self, keeper: Keeper | None) -> Node:
         node = Node(
@@ -188,6 +245,11 @@ def _closed(listeners: Iterable[Listener]) -> Iterator[None]:
             listener.close()
 
 
+def _url(scheme: str, host: str, port: int) -> str:
+    host = _LOOPBACK.get(host, host)
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
 def _tuning(settings: Settings) -> Tuning:
     return Tuning(settings.heartbeat, settings.frame_max, settings.channel_max, settings.max_message_size)
 
@@ -197,7 +259,12 @@ def _free_bytes(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def run_in_thread(host: str = "127.0.0.1", port: int = 0) -> Iterator[Broker]:
+def run_in_thread(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    settings: Settings = Settings(),  # noqa: B008  (it is frozen)
+) -> Iterator[Broker]:
     """A broker in a thread of its own, for as long as the block runs.
 
         with leveret.run_in_thread() as broker:
@@ -207,7 +274,7 @@ def run_in_thread(host: str = "127.0.0.1", port: int = 0) -> Iterator[Broker]:
     """
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-    broker = Broker(host, port)
+    broker = Broker(host, port, settings=settings)
     started: Future[Callable[[], None]] = Future()
 
     async def serve() -> None:
@@ -233,17 +300,20 @@ def run_in_thread(host: str = "127.0.0.1", port: int = 0) -> Iterator[Broker]:
 
 
 def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
-    """Run until SIGTERM or SIGINT; `on_ready` is called once clients can connect.
+    """Run until SIGTERM or SIGINT; `on_ready` is called once clients can connect. SIGHUP: certificates are read again.
 
     Raises OSError where it cannot listen, StoreError if the data directory cannot be used or fails later, and what
     `on_ready` raises.
     """
 
     async def serve() -> None:
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with broker:
                 on_ready()
                 async for number in signals:
+                    if number == signal.SIGHUP:
+                        broker.read_certificates_again()
+                        continue
                     log.info("stopping: %s", signal.Signals(number).name)
                     break
 

@@ -55,6 +55,9 @@ class MemoryTransport:
 
     # the broker
 
+    async def start(self):
+        """It is a TCP transport."""
+
     async def receive_some(self, size):
         self.read_sizes.append(size)
         await trio.lowlevel.checkpoint()
@@ -132,6 +135,7 @@ class ToldConnection:
         self.peer = peer
         self.output = []
         self.handshake_done = True
+        self.tls = None
         self.heartbeat_seconds = 0
         self.drop_after_seconds = None
         self.publishes_into_backlog = False

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from leveret.cli import config, server
+from leveret.cli import config, dev_cert, server
 from leveret.version import __version__
 
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     server.add_to(commands)
     config.add_to(commands)
+    dev_cert.add_to(commands)
     arguments = parser.parse_args(argv)
     run = arguments.run
     return int(run(arguments))

@@ -117,7 +117,8 @@ def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
         except OSError as error:
             raise CannotStart(f"cannot write the port to {port_file}: {error.strerror}") from error
     where = "in memory" if broker.data_dir is None else f"{broker.durability}, data in {broker.data_dir}"
-    print(f"leveret ready on {broker.url} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
+    urls = " and ".join(dict.fromkeys(filter(None, (broker.url, broker.tls_url))))
+    print(f"leveret ready on {urls} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
 
 
 def _raise_limit_of_open_files() -> None:

@@ -12,8 +12,12 @@ CONFIG: Final = "LEVERET_CONFIG"
 # RabbitMQ's that change something there, and nothing here. Others may be anybody's: RABBITMQ_URL, RABBITMQ_HOST.
 _NOT_SUPPORTED: Final = (
     "RABBITMQ_ADVANCED_CONFIG_FILE", "RABBITMQ_CONF_ENV_FILE", "RABBITMQ_ENABLED_PLUGINS",
-    "RABBITMQ_ENABLED_PLUGINS_FILE", "RABBITMQ_NODENAME", "RABBITMQ_PID_FILE",
+    "RABBITMQ_ENABLED_PLUGINS_FILE", "RABBITMQ_NODENAME", "RABBITMQ_PID_FILE", "RABBITMQ_SSL_DEPTH",
 )  # fmt: skip
+
+# RabbitMQ's image ends with an error where it finds these, since 3.9. People have them all the same.
+_DEPRECATED: Final = ("RABBITMQ_SSL_", "RABBITMQ_VM_MEMORY_HIGH_WATERMARK", "RABBITMQ_DEFAULT_USER_FILE",
+                      "RABBITMQ_DEFAULT_PASS_FILE")  # fmt: skip
 
 # An Erlang option, `-rabbit heartbeat 5`: compose files have them.
 _ERLANG_OPTION: Final = re.compile(r"-(rabbit\w*)\s+(\w+)\s+(\{[^}]*\}|\[.*?\]|\"[^\"]*\"|\S+)")
@@ -28,6 +32,8 @@ def read(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
         for variable in (*reversed(setting.variables), setting.variable):
             if value := variables.get(variable):
                 layer[setting.name] = Found(value, variable)
+                if variable.startswith(_DEPRECATED):
+                    report.warn(f"{variable} is no longer taken by RabbitMQ; write {setting.keys[0]} in rabbitmq.conf")
     for variable in _NOT_SUPPORTED:
         if variables.get(variable):
             report.warn(f"{variable} is not supported yet, and has no effect")

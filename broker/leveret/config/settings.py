@@ -12,6 +12,7 @@ from typing import Any, Final
 from leveret.config.values import (
     ADDRESSES,
     BOOLEAN,
+    NAMES,
     PATH,
     PORT_MAX,
     TEXT,
@@ -97,9 +98,44 @@ class Settings:
         "All addresses to listen on for AMQP, instead of host and port. A port alone is on every address.",
         name="listeners.tcp", numbered=True,
     )  # fmt: skip
+    listeners_ssl: tuple[Address, ...] = _setting(
+        (), ADDRESSES, "Addresses to listen on for AMQP over TLS, usually `5671`.",
+        name="listeners.ssl", numbered=True,
+    )  # fmt: skip
     handshake_timeout: int = _setting(
         10_000, _MILLISECONDS, "The AMQP handshake, from accept to `connection.open-ok`, takes no longer."
     )
+    ssl_handshake_timeout: int = _setting(5000, _MILLISECONDS, "The TLS handshake before it takes no longer.")
+
+    # -- TLS
+
+    ssl_options_certfile: Path | None = _setting(
+        None, PATH, "The certificate, PEM, with those between it and the authority behind it.",
+        name="ssl_options.certfile", variables=("RABBITMQ_SSL_CERTFILE",),
+    )  # fmt: skip
+    ssl_options_keyfile: Path | None = _setting(
+        None, PATH, "Its key, PEM; where it is not in the file of the certificate.",
+        name="ssl_options.keyfile", variables=("RABBITMQ_SSL_KEYFILE",),
+    )  # fmt: skip
+    ssl_options_password: str | None = _setting(
+        None, TEXT, "That of the key.", name="ssl_options.password", is_secret=True
+    )
+    ssl_options_cacertfile: Path | None = _setting(
+        None, PATH, "The authorities that certificates of clients come from, PEM.",
+        name="ssl_options.cacertfile", variables=("RABBITMQ_SSL_CACERTFILE",),
+    )  # fmt: skip
+    ssl_options_verify: str = _setting(
+        "verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?",
+        name="ssl_options.verify", variables=("RABBITMQ_SSL_VERIFY",),
+    )  # fmt: skip
+    ssl_options_fail_if_no_peer_cert: bool = _setting(
+        False, BOOLEAN, "Must they have one?",
+        name="ssl_options.fail_if_no_peer_cert", variables=("RABBITMQ_SSL_FAIL_IF_NO_PEER_CERT",),
+    )  # fmt: skip
+    ssl_options_versions: tuple[str, ...] = _setting(
+        ("tlsv1.2", "tlsv1.3"), NAMES, "Those offered, of `tlsv1.2` and `tlsv1.3`.",
+        name="ssl_options.versions", numbered=True,
+    )  # fmt: skip
 
     # -- connections
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from leveret.core.timers import Timer
+from leveret.handlers.tls_session import TLSSession
 from leveret.shell.heartbeat import Heartbeats
 from leveret.shell.transport import Transport
 from leveret_protocol.constants import HEARTBEAT_FRAME
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 # RabbitMQ's `handshake_timeout`: from accept to the end of connection.open (CON-3).
 HANDSHAKE_SECONDS = 10.0
+
+# RabbitMQ's `ssl_handshake_timeout`.
+TLS_HANDSHAKE_SECONDS = 5.0
 
 # What is carried out in one turn; RabbitMQ reads with a buffer of 128 KiB. Publishes into a backlog come in smaller
 # turns: consumers beside a flood got seven times the messages with 16 KiB (measured).
@@ -44,6 +48,7 @@ class DrivenConnection(Protocol):
     str() names it in the log.
     output: frames to be sent. Whoever appends to an empty list has called `wake` first; the shell empties it.
     handshake_done: connection.open is through.
+    tls: set before the first `receive`, where there is TLS.
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
     publishes_into_backlog: read in smaller turns.
@@ -53,6 +58,7 @@ class DrivenConnection(Protocol):
 
     output: list[bytes]
     handshake_done: bool
+    tls: TLSSession | None
     heartbeat_seconds: int
     drop_after_seconds: float | None
     publishes_into_backlog: bool
@@ -83,6 +89,11 @@ class DrivenConnection(Protocol):
 
     def resume_deliveries(self) -> None:
         """It has taken all of it."""
+
+
+def _failure(error: OSError) -> str:
+    """What the system says of TCP; a text without a number is not the system's."""
+    return str(error) if error.errno is None else f"TCP failed: {error.strerror or error}"
 
 
 Wake = Callable[[DrivenConnection], None]
@@ -120,13 +131,14 @@ class ConnectionDriver:
         self._drop_seconds: float | None = None
         self._heartbeats = Heartbeats(server.timers, self._send_heartbeat, self._give_up)
         self.connection = make_connection(transport.peer, transport.local, self._wake)
-        self._deadline: Timer | None = server.timers.call_after(server.handshake_seconds, self._handshake_is_late)
+        self._deadline: Timer | None = None
 
     # -- reading
 
     async def run(self) -> None:
         """Read and carry out until the connection ends."""
         try:
+            await self._start()
             while not self._has_ended:
                 if self._is_held_up:
                     was_blocked = self.connection.is_blocked
@@ -144,12 +156,27 @@ class ConnectionDriver:
                 self._server.flush()
                 self._look_at_drop()
         except OSError as error:
-            self._peer_is_gone(f"TCP failed: {error.strerror or error}")
+            self._peer_is_gone(_failure(error))
         except trio.ClosedResourceError:
             pass  # ended elsewhere
         finally:
             self.end("the broker was stopped")
             self._server.flush()
+
+    async def _start(self) -> None:
+        """RabbitMQ: the time for the AMQP handshake begins when TLS is there, which has a time of its own."""
+        seconds = self._server.tls_handshake_seconds
+        with trio.move_on_after(seconds) as scope:
+            try:
+                self.connection.tls = await self._transport.start()
+            except OSError as error:
+                if error.errno is not None:  # TCP's
+                    raise
+                self.end(str(error), logging.WARNING)
+        if scope.cancelled_caught:
+            self.end(f"the TLS handshake took more than {seconds:g} s", logging.WARNING)
+        elif not self._has_ended:
+            self._set_deadline(self._server.handshake_seconds, self._handshake_is_late)
 
     def _carry_out(self, data: bytes) -> None:
         connection = self.connection
@@ -199,7 +226,7 @@ class ConnectionDriver:
         try:
             taken = self._transport.try_send(data)
         except OSError as error:
-            self._peer_is_gone(f"TCP failed: {error.strerror or error}")
+            self._peer_is_gone(_failure(error))
             return
         if taken < len(data):
             self._unsent.append(memoryview(data)[taken:])
@@ -214,7 +241,7 @@ class ConnectionDriver:
                 await self._transport.wait_writable()
                 self._send_what_fits()
         except OSError as error:
-            self._peer_is_gone(f"TCP failed: {error.strerror or error}")
+            self._peer_is_gone(_failure(error))
         except trio.ClosedResourceError:
             pass  # ended elsewhere
         if not self._has_ended:

@@ -10,7 +10,7 @@ import trio
 
 from leveret.core.timers import Timers
 from leveret.shell.commits import Commits
-from leveret.shell.connection import HANDSHAKE_SECONDS, ConnectionDriver, MakeConnection
+from leveret.shell.connection import HANDSHAKE_SECONDS, TLS_HANDSHAKE_SECONDS, ConnectionDriver, MakeConnection
 from leveret.shell.listener import Listener
 from leveret.shell.timers import keep_awake
 
@@ -53,7 +53,8 @@ class Server:
         work: the long work.
         make_commits: for a broker with a store, given what is to be called at the end of a turn. When `serve` returns
             nothing is being written, but what was noted since is the caller's to commit.
-        handshake_seconds: what a client has from accept to the end of connection.open.
+        tls_handshake_seconds: what a client has from accept to the end of the TLS handshake.
+        handshake_seconds: what it has from there, without TLS from accept, to the end of connection.open.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Server:
         make_commits: Callable[[Callable[[], None]], Commits] | None = None,
         *,
         handshake_seconds: float = HANDSHAKE_SECONDS,
+        tls_handshake_seconds: float = TLS_HANDSHAKE_SECONDS,
     ) -> None:
         self.handshake_seconds = handshake_seconds
+        self.tls_handshake_seconds = tls_handshake_seconds
         self._commits = None if make_commits is None else make_commits(self.flush)
         self._make_connection = make_connection
         self._work = work

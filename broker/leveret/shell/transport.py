@@ -9,6 +9,8 @@ from typing import Protocol
 
 import trio
 
+from leveret.handlers.tls_session import TLSSession
+
 # RabbitMQ's listeners: every close by the broker is a reset, also where bytes of the peer were left unread (CON-1).
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
@@ -21,6 +23,9 @@ class Transport(Protocol):
 
     peer: str
     local: str
+
+    async def start(self) -> TLSSession | None:
+        """Make it ready for what follows: the TLS handshake, if there is one. Raises as receive_some."""
 
     async def receive_some(self, size: int) -> bytes:
         """Wait for bytes and return at most `size` of them; b"" where the peer has ended its side.
@@ -49,6 +54,9 @@ class SocketTransport:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+
+    async def start(self) -> None:
+        """TCP needs nothing more."""
 
     async def receive_some(self, size: int) -> bytes:
         while True:
