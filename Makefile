@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly check format interop-rabbitmq bench bench-rabbitmq clean
+.PHONY: help run test nightly check format interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,8 @@ help:
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
 	@echo "make bench              speed, CPU time and memory through the port, in two minutes"
 	@echo "make bench-rabbitmq     the same beside a real RabbitMQ, thoroughly (ARGS=--help tells more)"
+	@echo "make bench-growth       both with up to 10,000 idle queues, connections and bindings"
+	@echo "make bench-fairness     both beside a flood: latency, heartbeats, expiry"
 
 run: $(VENV)/.installed
 	@exec $(BIN)/leveret server $(ARGS)
@@ -43,6 +45,12 @@ bench: $(VENV)/.installed-dev
 
 bench-rabbitmq: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.bench.compare $(ARGS)
+
+bench-growth: $(VENV)/.installed-dev
+	$(BIN)/python -m interop.bench.compare --suite growth --rounds 1 --seconds 2 $(ARGS)
+
+bench-fairness: $(VENV)/.installed-dev
+	$(BIN)/python -m interop.bench.compare --suite fairness $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

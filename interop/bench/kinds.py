@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from interop.bench import machine, roles, wire
+from interop.bench import machine, paced, roles, wire
+from interop.bench.paced import Pace
 from interop.bench.run import LoadFailed, Result, Run
 from interop.bench.stream import Stream
 
 BACKLOG_PER_SECOND = 200_000  # messages to drain, for each second of a run: a million in five
 DECLARES_PER_SECOND = 200
 FDATASYNCS = 100  # before a run, and again after it
+SETTLE_SECONDS = 2.0  # RabbitMQ gives memory back some time after
+LONG_SECONDS = 120  # for what a broker may take its time for
+FLOOD = Stream(window=50_000)
 
 
 # -- streams
@@ -78,6 +83,119 @@ def lone_publisher(stream: Stream, run: Run) -> Result:
     return dataclasses.replace(timed, amount=timed.p50_us, extra=extra)
 
 
+def megabytes(stream: Stream, run: Run) -> Result:
+    """As `through`, in megabytes a second."""
+    result = through(stream, run)
+    return dataclasses.replace(result, amount=result.amount * stream.body_size / 1e6)
+
+
+# -- times
+
+
+def request_reply(stream: Stream, run: Run) -> Result:
+    """Round trips over direct reply-to, one at a time."""
+    run.spawn(roles.respond, stream, is_consumer=True)
+    requester = run.spawn(roles.request, stream)
+    result = run.steady(lambda: run.gauges.completed)
+    run.gauges.stop_publishing = 1
+    run.finish(requester)
+    _end_consumers(run)
+    return _with_times(result, run)
+
+
+def latency(pace: Pace, run: Run) -> Result:
+    """Microseconds from publish to delivery at a fixed pace; with a TTL, from expiry to delivery of the dead letter."""
+    run.spawn(paced.consume_expired if pace.ttl_ms else paced.consume_timed, pace, is_consumer=True)
+    publisher = run.spawn(paced.publish_at_pace, pace)
+    gauges = run.gauges
+    result = run.steady(lambda: gauges.completed)
+    gauges.stop_publishing = 1
+    run.finish(publisher)
+    run.wait(lambda: gauges.completed >= gauges.published, lambda: gauges.completed)
+    _end_consumers(run)
+    if gauges.completed != gauges.published:
+        raise LoadFailed(f"published {gauges.published}, came through {gauges.completed}")
+    extra = {"messages_per_second": result.amount}
+    return dataclasses.replace(_with_times(result, run), amount=gauges.p50_ns / 1000, extra=extra)
+
+
+def heartbeats(timeout_seconds: int, run: Run) -> Result:
+    """Microseconds that heartbeats come late: RabbitMQ sends two in each timeout."""
+    run.spawn(paced.hear_heartbeats, timeout_seconds, is_consumer=True)
+    result = run.until(lambda: run.gauges.completed, 3 + int(run.seconds))
+    _end_consumers(run)
+    return dataclasses.replace(_with_times(result, run), amount=run.gauges.p50_ns / 1000)
+
+
+def beside_flood(measure: Callable[[Run], Result], run: Run) -> Result:
+    """Something else, while one publisher publishes to one consumer as fast as it can."""
+    with Run(run.url, run.pids, run.seconds) as flood:
+        flood.spawn(roles.consume, FLOOD, is_consumer=True)
+        publisher = flood.spawn(roles.publish, FLOOD)
+        flood.wait(lambda: flood.gauges.completed)
+        before, since = flood.gauges.completed, time.perf_counter()
+        result = measure(run)
+        rate = (flood.gauges.completed - before) / (time.perf_counter() - since)
+        flood.gauges.stop_publishing = 1
+        flood.finish(publisher)
+        _end_consumers(flood)
+    return dataclasses.replace(result, cpu_us=None, extra={**result.extra, "flood_per_second": rate})
+
+
+def beside_idle(idle: Callable[[int, Run, contextlib.ExitStack], int], count: int, run: Run) -> Result:
+    """Mode 1 while so many others are there and do nothing."""
+    with contextlib.ExitStack() as held:
+        idle(count, run, held)
+        return through(Stream(window=20_000), run)
+
+
+# -- memory
+
+
+def weigh(make: Callable[[int, Run, contextlib.ExitStack], int], count: int, run: Run) -> Result:
+    """Octets of private resident memory that each of many costs; `make` returns how many it made."""
+    if not run.pids:
+        raise LoadFailed("the memory of a broker whose process is not known")
+    settle_seconds = min(SETTLE_SECONDS, run.seconds)
+    with contextlib.ExitStack() as held:
+        wire.Client(run.url).close()  # what the first connection loads is not counted
+        time.sleep(settle_seconds)
+        before_mib = machine.private_memory_mib(run.pids)
+        result = run.whole(lambda: make(max(1, int(count * run.seconds)), run, held))
+        time.sleep(settle_seconds)
+        after_mib = machine.private_memory_mib(run.pids)
+    return dataclasses.replace(result, amount=(after_mib - before_mib) * 1024 * 1024 / result.done)
+
+
+def idle_connections(count: int, run: Run, held: contextlib.ExitStack) -> int:
+    """Connections with a channel each."""
+    for _ in range(count):
+        held.callback(wire.Client(run.url).close)
+    return count
+
+
+def idle_queues(count: int, run: Run, held: contextlib.ExitStack) -> int:
+    """Transient queues of one connection."""
+    client = wire.Client(run.url)
+    held.callback(client.close)
+    client.sock.settimeout(LONG_SECONDS)
+    client.declare_many([f"{run.name}-idle-{number}" for number in range(count)])
+    return count
+
+
+def queued_messages(stream: Stream, count: int, run: Run, held: contextlib.ExitStack) -> int:
+    """Messages in one queue."""
+    client = held.enter_context(_durable_queue(stream, run))
+    if stream.is_durable:
+        return _fill(stream, run, count)
+    stream.set_up(client, run.name)
+    publisher = run.spawn(roles.publish, stream)
+    run.wait(lambda: client.declare(stream.queue(run.name)) >= count, lambda: run.gauges.published)
+    run.gauges.stop_publishing = 1
+    run.finish(publisher)
+    return client.declare(stream.queue(run.name))
+
+
 # -- connections and declarations
 
 
@@ -119,7 +237,7 @@ def _durable_queue(stream: Stream, run: Run) -> Iterator[wire.Client]:
     try:
         yield client
     finally:
-        client.sock.settimeout(wire.ANSWER_SECONDS * 3)  # a broker may be busy with what is in it
+        client.sock.settimeout(LONG_SECONDS)  # a broker may be busy with what is in it
         if stream.is_durable:
             client.delete(stream.queue(run.name))
         client.close()

@@ -64,7 +64,7 @@ def publish(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
     client = Client(url)
     client.sock.settimeout(None)
     size = len(stream.publish(name, 0))
-    count = max(1, min(SEND_SIZE // size, stream.window or SEND_SIZE))
+    count = max(1, min(SEND_SIZE // size, (stream.window or SEND_SIZE) // 4))
     block = stream.publishes(name, count)
     published = 0
     while not gauges.stop_publishing:
@@ -124,7 +124,7 @@ def _count_deliveries(clients: list[Client], name: str, stream: Stream, gauges: 
         client.sock: DeliveryCounter(CONSUMER_TAG, lambda number: stream.delivery(name, number)) for client in clients
     }
     buffer = bytearray(RECEIVE_SIZE)
-    for sock in _readable(list(counters), gauges):
+    for sock in readable(list(counters), gauges):
         size = _receive(sock, buffer)
         before = counters[sock].messages
         counters[sock].feed(buffer, size)
@@ -188,7 +188,7 @@ def respond(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
     client = Client(url)
     client.consume(stream.set_up(client, name), CONSUMER_TAG)
     gauges.ready = 1
-    for sock in _readable([client.sock], gauges):
+    for sock in readable([client.sock], gauges):
         reply_to, body = wire.read_delivery(sock)
         sock.sendall(wire.publish(reply_to, body))
     client.close()
@@ -201,7 +201,7 @@ def open_and_close(url: str, name: str, parameters: None, gauges: Gauges) -> Non
         gauges.completed += 1
 
 
-def _readable(socks: list[socket.socket], gauges: Gauges) -> Iterator[socket.socket]:
+def readable(socks: list[socket.socket], gauges: Gauges) -> Iterator[socket.socket]:
     """Sockets that have something to read, until consuming must stop."""
     with selectors.DefaultSelector() as selector:
         for sock in socks:

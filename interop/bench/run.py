@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import multiprocessing
 import secrets
 import time
@@ -73,7 +74,8 @@ def difference(before: Sample, after: Sample, peak_mib: float | None) -> Result:
     if done <= 0:
         raise LoadFailed(f"nothing came through in {seconds:.1f} s")
     broker = after.broker_cpu - before.broker_cpu
-    clients = [now - then for now, then in zip(after.client_cpus, before.client_cpus, strict=True)]
+    both = itertools.zip_longest(after.client_cpus, before.client_cpus, fillvalue=0.0)  # some may have started between
+    clients = [now - then for now, then in both]
     others = after.machine_cpu - before.machine_cpu - broker - sum(clients)
     return Result(
         amount=done / seconds,

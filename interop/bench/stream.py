@@ -29,7 +29,7 @@ class Stream:
     ack_every: int = 0
     queues: int = 1
     exchange_type: str = ""  # "": the default exchange
-    bindings: int = 0  # topic, headers
+    bindings: int = 1  # of each queue; a topic's and headers' messages match one of them, a direct's the first
 
     def queue(self, name: str, index: int = 0) -> str:
         """The name of one of the queues."""
@@ -41,7 +41,7 @@ class Stream:
             return f"sensor.{index:04}.*.reading", {}
         if self.exchange_type == "headers":
             return "", {"x-match": "all", HEADER_NAME: f"{index:04}", "kind": "reading"}
-        return "", {}
+        return f"key-{index:05}", {}
 
     def publish(self, name: str, number: int) -> bytes:
         """The n-th publish, counted from 0, whole."""
@@ -56,7 +56,7 @@ class Stream:
 
     def publishes(self, name: str, run_max: int) -> wire.PublishBlock:
         """All publishes, for runs of at most `run_max`."""
-        cycle = wire.SEQUENCE_CYCLE if self.exchange_type in ("", "fanout") else TOPIC_KEYS
+        cycle = wire.SEQUENCE_CYCLE if self.exchange_type not in ("topic", "headers") else TOPIC_KEYS
         return wire.PublishBlock([self.publish(name, number) for number in range(cycle)], run_max)
 
     def set_up(self, client: wire.Client, name: str, index: int = 0) -> str:
@@ -65,7 +65,7 @@ class Stream:
         client.declare(queue, wire.DURABLE if self.is_durable else wire.EXCLUSIVE)
         if self.exchange_type:
             client.declare_exchange(name, self.exchange_type)
-            for binding in range(max(1, self.bindings)):
+            for binding in range(self.bindings):
                 client.bind(queue, name, *self.binding(binding))
         return queue
 
@@ -77,7 +77,7 @@ class Stream:
         if self.exchange_type == "headers":
             value = f"{number % TOPIC_KEYS * 7919 % self.bindings:04}"
             return name, "", wire.with_headers({HEADER_NAME: value, "kind": "reading"})
-        return (name, "", properties) if self.exchange_type else ("", self.queue(name), properties)
+        return (name, self.binding(0)[0], properties) if self.exchange_type else ("", self.queue(name), properties)
 
 
 @functools.cache

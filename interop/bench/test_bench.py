@@ -272,13 +272,15 @@ def leveret() -> Iterator[StartedLeveret]:
         yield started
 
 
-QUICK = [one for one in SUITES["modes"] if not one.name.endswith("1k")]
+QUICK = [
+    one for suite in SUITES.values() for one in suite if not one.name.endswith(("1k", "00-connections", "heartbeats"))
+]
 
 
 @pytest.mark.parametrize("one", QUICK, ids=lambda one: one.name)
 def test_each_mode_measures_leveret(one: Mode, leveret: StartedLeveret) -> None:
     with Run(leveret.url, frozenset([leveret.pid]), QUICK_SECONDS, 0.0) as one_of:
         result = one.measure(one_of)
-    assert result.amount > 0
-    assert result.cpu_us is not None
+    assert result.amount > 0 or one.family == "memory"  # a broker in use has room for a few more
+    assert (result.cpu_us is None) == (one.family == "flood")
     assert (result.p50_us is not None) == (result.p99_us is not None)

@@ -38,6 +38,7 @@ CONFIRM_SELECT, CONFIRM_SELECT_OK = (85, 10), (85, 11)
 
 # Bits of queue.declare and exchange.declare.
 PASSIVE, DURABLE = 0x01, 0x02
+NO_WAIT = 0x10
 EXCLUSIVE = 0x04  # gone with its connection: an aborted run leaves nothing behind
 AUTO_DELETE = 0x04  # of an exchange: gone with its last binding
 CONSUME_NO_ACK = 0x02
@@ -197,33 +198,44 @@ def read_frame(sock: socket.socket) -> tuple[int, int, bytes]:
 
 def read_delivery(sock: socket.socket) -> tuple[str, bytes]:
     """(reply-to, body) of the one delivery that is under way, with as few reads as it can be."""
+    ((header, body),) = _read_deliveries(sock)
+    return header[15 : 15 + header[14]].decode() if header[12:14] == b"\x02\x00" else "", body
+
+
+def read_bodies(sock: socket.socket) -> list[bytes]:
+    """Bodies of the deliveries that are under way, at least one."""
+    return [body for _, body in _read_deliveries(sock)]
+
+
+def _read_deliveries(sock: socket.socket) -> list[tuple[bytes, bytes]]:
+    """(content header, body) of deliveries whose bodies are one frame each; reads until the last one is whole."""
     data = b""
     while True:
         more = sock.recv(FRAME_MAX)
         if not more:
             raise PeerFailed("the broker closed the TCP connection")
         data += more
-        if found := _delivery(data):
-            return found
+        payloads = _payloads(data)
+        if payloads and len(payloads) % 3 == 0:
+            return list(zip(payloads[1::3], payloads[2::3], strict=True))
 
 
-def _delivery(data: bytes) -> tuple[str, bytes] | None:
-    """A delivery whose body is one frame; None while there is not all of it. Raises: PeerFailed"""
-    frames: list[tuple[int, bytes]] = []
+def _payloads(data: bytes) -> list[bytes]:
+    """Payloads of the frames of deliveries; none if the last frame is not whole. Raises: PeerFailed"""
+    payloads: list[bytes] = []
     position = 0
-    while len(frames) < 3:
+    while position < len(data):
         if position + FRAME_OVERHEAD > len(data):
-            return None
+            return []
         frame_type, _, size = struct.unpack_from(">BHI", data, position)
-        frames.append((frame_type, data[position + 7 : position + 7 + size]))
+        payloads.append(data[position + 7 : position + 7 + size])
         position += size + FRAME_OVERHEAD
         if position > len(data):
-            return None
-        if len(frames) == 1 and (frame_type, frames[0][1][:4]) != (METHOD, struct.pack(">HH", *BASIC_DELIVER)):
-            raise PeerFailed(f"expected a delivery, got {describe(*frames[0])}")
-    header = frames[1][1]
-    reply_to = header[15 : 15 + header[14]].decode() if header[12:14] == b"\x02\x00" else ""
-    return reply_to, frames[2][1]
+            return []
+        is_method = len(payloads) % 3 == 1
+        if is_method and (frame_type, payloads[-1][:4]) != (METHOD, struct.pack(">HH", *BASIC_DELIVER)):
+            raise PeerFailed(f"expected a delivery, got {describe(frame_type, payloads[-1])}")
+    return payloads
 
 
 def _read_exactly(sock: socket.socket, size: int) -> bytes:
@@ -293,6 +305,13 @@ class Client:
         declared = struct.pack(">H", 0) + short(queue) + bytes([flags]) + table(arguments or {})
         answer = self.call(QUEUE_DECLARE, declared, QUEUE_DECLARE_OK)
         return int.from_bytes(answer[-8:-4], "big")
+
+    def declare_many(self, queues: Sequence[str]) -> None:
+        """Declare exclusive queues without waiting for each."""
+        for queue in queues[:-1]:
+            declared = struct.pack(">H", 0) + short(queue) + bytes([EXCLUSIVE | NO_WAIT]) + table({})
+            self.sock.sendall(method_frame(CHANNEL_NUMBER, QUEUE_DECLARE, declared))
+        self.declare(queues[-1])
 
     def delete(self, queue: str) -> None:
         """Delete a queue, and what is in it."""
