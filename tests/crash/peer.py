@@ -18,7 +18,7 @@ Reply = TypeVar("Reply", bound=Frame)
 
 ANSWER_SECONDS = 30.0
 RECEIVE_BYTES = 1 << 18
-CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "consumer_cancel_notify": True}
+CAPABILITIES = {"publisher_confirms": True, "basic.nack": True, "connection.blocked": True}
 
 _FRAME_START = struct.Struct(">BHI")
 _WITH_CONTENT = (Basic.Deliver, Basic.GetOk, Basic.Return)
@@ -33,6 +33,69 @@ class Received:
     body: bytes = b""
 
 
+class Frames:
+    """What a client receives, taken apart: whole methods with their contents."""
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._unfinished: tuple[int, Frame, int, bytes] | None = None  # channel, method, size of the body, what is here
+
+    def feed(self, data: bytes) -> Iterator[Received]:
+        data, at = self._data + data, 0
+        while len(data) - at >= _FRAME_START.size:
+            kind, channel, size = _FRAME_START.unpack_from(data, at)
+            end = at + _FRAME_START.size + size
+            if len(data) <= end:
+                break
+            assert data[end] == constants.FRAME_END
+            payload = data[at + _FRAME_START.size : end]
+            at = end + 1
+            if kind == constants.FRAME_METHOD:
+                method = decode_method(payload, channel)
+                if isinstance(method, _WITH_CONTENT):
+                    self._unfinished = (channel, method, -1, b"")
+                else:
+                    yield Received(channel, method)
+                continue
+            if kind == constants.FRAME_HEARTBEAT:
+                continue
+            assert self._unfinished is not None
+            channel, method, body_size, body = self._unfinished
+            if kind == constants.FRAME_HEADER:
+                body_size = int.from_bytes(payload[4:12], "big")
+            else:
+                body += payload
+            self._unfinished = (channel, method, body_size, body)
+            if len(body) == body_size:
+                yield Received(channel, method, body)
+        self._data = data[at:]
+
+
+def greeting(channels: int, capabilities: dict[str, Any]) -> bytes:
+    """All that a client sends until it has the channels 1 to `channels` open. It need not wait for the answers."""
+    properties = table({"capabilities": capabilities})
+    start_ok = make(
+        methods.Connection.StartOk, client_properties=properties, mechanism="PLAIN", response="\0guest\0guest",
+        locale="en_US",
+    )  # fmt: skip
+    tune_ok = make(methods.Connection.TuneOk, channel_max=64, frame_max=constants.FRAME_MAX, heartbeat=0)
+    opening = (start_ok, tune_ok, make(methods.Connection.Open, virtual_host="/"))
+    return b"".join(
+        [
+            constants.PROTOCOL_HEADER,
+            *[encode_method(0, method) for method in opening],
+            *[encode_method(channel, make(Channel.Open)) for channel in range(1, channels + 1)],
+        ]
+    )
+
+
+def published(exchange: str, routing_key: str, body: bytes, *, channel: int = 1, **properties: Any) -> bytes:
+    """The publish of a persistent message."""
+    header = encode_header(_properties({"delivery_mode": 2} | properties), len(body))
+    method = make(Basic.Publish, exchange=exchange, routing_key=routing_key)
+    return encode_method(channel, method) + content_frames(channel, header, body, constants.FRAME_MAX)
+
+
 class Peer:
     """A connection with the channels 1 to `channels` open.
 
@@ -41,25 +104,15 @@ class Peer:
 
     def __init__(self, port: int, channels: int = 1, *, capabilities: dict[str, Any] = CAPABILITIES) -> None:
         self.is_gone = False
-        self._frame_max = constants.FRAME_MAX
-        self._data = b""
-        self._unfinished: tuple[int, Frame, int, bytes] | None = None  # channel, method, size of the body, what is here
+        self._frames = Frames()
         self._received: list[Received] = []
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.send_bytes(constants.PROTOCOL_HEADER)
-        self.expect(methods.Connection.Start, 0)
-        properties = table({"capabilities": capabilities})
-        start_ok = make(
-            methods.Connection.StartOk, client_properties=properties, mechanism="PLAIN", response="\0guest\0guest",
-            locale="en_US",
-        )  # fmt: skip
-        self.send(start_ok, channel=0)
-        self.expect(methods.Connection.Tune, 0)
-        self.send(make(methods.Connection.TuneOk, channel_max=64, frame_max=self._frame_max, heartbeat=0), channel=0)
-        self.call(make(methods.Connection.Open, virtual_host="/"), methods.Connection.OpenOk, 0)
+        self.send_bytes(greeting(channels, capabilities))
+        for answer in (methods.Connection.Start, methods.Connection.Tune, methods.Connection.OpenOk):
+            self.expect(answer, 0)
         for channel in range(1, channels + 1):
-            self.call(make(Channel.Open), Channel.OpenOk, channel)
+            self.expect(Channel.OpenOk, channel)
 
     # -- out
 
@@ -71,14 +124,8 @@ class Peer:
     def send(self, *sent: Frame, channel: int = 1) -> None:
         self.send_bytes(b"".join(encode_method(channel, method) for method in sent))
 
-    def publish(
-        self, exchange: str, routing_key: str, body: bytes, *, channel: int = 1, mandatory: bool = False,
-        **properties: Any,
-    ) -> None:  # fmt: skip
-        """A persistent message."""
-        header = encode_header(_properties({"delivery_mode": 2} | properties), len(body))
-        method = make(Basic.Publish, exchange=exchange, routing_key=routing_key, mandatory=mandatory)
-        self.send_bytes(encode_method(channel, method) + content_frames(channel, header, body, self._frame_max))
+    def publish(self, exchange: str, routing_key: str, body: bytes, *, channel: int = 1, **properties: Any) -> None:
+        self.send_bytes(published(exchange, routing_key, body, channel=channel, **properties))
 
     # -- in
 
@@ -92,8 +139,7 @@ class Peer:
         except ConnectionError:
             data = b""
         self.is_gone = not data
-        self._data += data
-        return list(self._take())
+        return list(self._frames.feed(data))
 
     def next(self) -> Received:
         """The next thing that comes. Raises EOFError when the broker has gone instead."""
@@ -123,37 +169,6 @@ class Peer:
 
     def close(self) -> None:
         self.socket.close()
-
-    def _take(self) -> Iterator[Received]:
-        """Whole methods with their contents."""
-        data, at = self._data, 0
-        while len(data) - at >= _FRAME_START.size:
-            kind, channel, size = _FRAME_START.unpack_from(data, at)
-            end = at + _FRAME_START.size + size
-            if len(data) <= end:
-                break
-            assert data[end] == constants.FRAME_END
-            payload = data[at + _FRAME_START.size : end]
-            at = end + 1
-            if kind == constants.FRAME_METHOD:
-                method = decode_method(payload, channel)
-                if isinstance(method, _WITH_CONTENT):
-                    self._unfinished = (channel, method, -1, b"")
-                else:
-                    yield Received(channel, method)
-                continue
-            if kind == constants.FRAME_HEARTBEAT:
-                continue
-            assert self._unfinished is not None
-            channel, method, body_size, body = self._unfinished
-            if kind == constants.FRAME_HEADER:
-                body_size = int.from_bytes(payload[4:12], "big")
-            else:
-                body += payload
-            self._unfinished = (channel, method, body_size, body)
-            if len(body) == body_size:
-                yield Received(channel, method, body)
-        self._data = data[at:]
 
 
 def has_queue(peer: Peer, name: str) -> bool:
