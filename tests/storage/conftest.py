@@ -2,9 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from leveret.storage import lmdb_store
 from tests.storage.disks import Disk, LmdbDisk, MemoryDisk
 
 
-@pytest.fixture(params=["memory", "lmdb"])
-def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Disk:
-    return MemoryDisk() if request.param == "memory" else LmdbDisk(tmp_path)
+@pytest.fixture(params=["memory", "journal", "environment"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    """On a real one batches stay in the journal, or each is written to the environment with the next."""
+    if request.param == "memory":
+        return MemoryDisk()
+    if request.param == "environment":
+        monkeypatch.setattr(lmdb_store, "KEPT_BACK_MAX", -1)
+    return LmdbDisk(tmp_path)

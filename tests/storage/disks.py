@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from leveret.storage.base import Line, Store, StoredMessage
-from leveret.storage.directory import DATA_NAME, Directory
+from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
 from leveret.storage.environment import Environment
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.memory import Contents, MemoryStore
@@ -60,7 +60,8 @@ class LmdbDisk:
         old = self.path
         self._generation += 1
         self.path.mkdir(parents=True)
-        shutil.copyfile(old / DATA_NAME, self.path / DATA_NAME)
+        for name in (DATA_NAME, JOURNAL_NAME):
+            shutil.copyfile(old / name, self.path / name)
         store.close()
         shutil.rmtree(old)
         self._was_clean = False
@@ -73,6 +74,12 @@ def commit(store: Store) -> list[object]:
         store.commit(batch)
         waiters += store.end_commit(batch)
     return waiters
+
+
+def reopened(disk: Disk, store: Store) -> Store:
+    """The store after a clean stop."""
+    store.close()
+    return disk.open()
 
 
 def add_some(line: Line, positions: range) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,16 +41,16 @@ class FailingStore(MemoryStore):
 
 
 class Steps:
-    """Counts what is done in transactions, and lets one step fail. nth: counted from 1; 0: none fails."""
+    """Counts what is done, and lets some steps in a row fail. nth: the first, counted from 1; 0: none fails."""
 
-    def __init__(self, nth: int, make_error: Callable[[], Exception]) -> None:
+    def __init__(self, nth: int, make_error: Callable[[], Exception], times: int = 1) -> None:
         self.count = 0
-        self._nth = nth
+        self._failing = range(nth, nth + times) if nth else range(0)
         self._make_error = make_error
 
     def take(self) -> None:
         self.count += 1
-        if self.count == self._nth:
+        if self.count in self._failing:
             raise self._make_error()
 
 
@@ -93,4 +94,24 @@ def failing_step(nth: int, code: int) -> Iterator[Steps]:
         write(environment, lambda transaction: work(FailingHandle(transaction, steps)))
 
     with patch.object(Environment, "write", failing_write):
+        yield steps
+
+
+@contextmanager
+def failing_write(nth: int, code: int, *, is_half_written: bool = False, times: int = 1) -> Iterator[Steps]:
+    """Within the block the n-th write of os.pwrite, which is how the journal writes, fails with an error number; if so
+    with a half of it done."""
+    steps = Steps(nth, lambda: OSError(code, os.strerror(code)), times)
+    pwrite = os.pwrite
+
+    def failing_pwrite(fd: int, octets: memoryview, at: int) -> int:
+        try:
+            steps.take()
+        except OSError:
+            if is_half_written:
+                pwrite(fd, octets[: len(octets) // 2], at)
+            raise
+        return pwrite(fd, octets, at)
+
+    with patch("leveret.storage.journal.os.pwrite", failing_pwrite):
         yield steps

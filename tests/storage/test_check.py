@@ -10,7 +10,7 @@ import pytest
 
 from leveret.storage import check, environment, records
 from leveret.storage.base import Definition, Store, StoreDamaged, StoredMessage, StoreError
-from leveret.storage.directory import DATA_NAME, Directory
+from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
 from leveret.storage.environment import Environment
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.opening import mend, open_store
@@ -46,6 +46,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[int, li
     octets = (path / DATA_NAME).read_bytes()
     # The space ahead is zeros: nothing of it is part of the store.
     return octets.rstrip(b"\0").ljust(-(-len(octets.rstrip(b"\0")) // 4096) * 4096, b"\0"), messages, definitions
+
+
+def put(path: Path, octets: bytes) -> None:
+    """An environment, and a journal with nothing in it."""
+    (path / DATA_NAME).write_bytes(octets)
+    (path / JOURNAL_NAME).write_bytes(b"\0")
 
 
 def open_mended(path: Path) -> tuple[Store, list[str]]:
@@ -96,7 +102,7 @@ def test_a_flipped_bit_is_named_or_refused_or_meaningless(tmp_path: Path, sound,
         at, bit = chooser.randrange(len(octets)), chooser.randrange(8)
         damaged = bytearray(octets)
         damaged[at] ^= 1 << bit
-        (tmp_path / DATA_NAME).write_bytes(damaged)
+        put(tmp_path, damaged)
         try:
             store, lost = open_mended(tmp_path)
         except StoreDamaged:
@@ -120,7 +126,7 @@ def test_a_flipped_bit_is_named_or_refused_or_meaningless(tmp_path: Path, sound,
 def test_a_truncated_file_is_refused_or_whole(tmp_path: Path, sound, seed: int) -> None:
     octets, messages, definitions = sound
     size = random.Random(seed).randrange(len(octets))
-    (tmp_path / DATA_NAME).write_bytes(octets[:size])
+    put(tmp_path, octets[:size])
     try:
         store, lost = open_mended(tmp_path)
     except StoreDamaged:
@@ -135,7 +141,7 @@ def test_several_damages_are_reported_at_opening(tmp_path: Path, sound, seed: in
     octets, messages, definitions = sound
     for number in random.Random(seed).sample(range(150), 5):
         octets = octets.replace(b"3/%d 3/%d " % (number, number), b"3/%d X/%d " % (number, number))
-    (tmp_path / DATA_NAME).write_bytes(octets)
+    put(tmp_path, octets)
     store, report = open_store(tmp_path, "fsync")
     assert len([text for text in report.lost if text.startswith("the message at position")]) == 5
     compare(store, report.lost, messages, definitions)
@@ -147,7 +153,7 @@ def test_several_damages_are_reported_at_opening(tmp_path: Path, sound, seed: in
 
 def test_zeros_and_noise_are_refused(tmp_path: Path) -> None:
     for octets in (bytes(100_000), random.Random(1).randbytes(100_000), b"x"):
-        (tmp_path / DATA_NAME).write_bytes(octets)
+        put(tmp_path, octets)
         with pytest.raises(StoreError):
             open_store(tmp_path, "fsync")
 
@@ -158,7 +164,7 @@ def damage(path: Path, kind: bytes) -> int:
     values = [bytes(value) for key, value in environment.walk(path / DATA_NAME) if key[:1] == kind]
     for value in values:
         octets = octets.replace(value, bytes([value[0] ^ 1]) + value[1:])
-    (path / DATA_NAME).write_bytes(octets)
+    put(path, octets)
     directory = Directory(path)
     directory.mark_clean()
     directory.release()
@@ -171,9 +177,7 @@ def test_meta_pages_that_are_not_one_commit_apart_are_refused(tmp_path: Path, so
     commits = [int.from_bytes(octets[at : at + 8], sys.byteorder) for at in (144, 4096 + 144)]
     assert abs(commits[0] - commits[1]) == 1
     at = 144 if commits[0] < commits[1] else 4096 + 144
-    (tmp_path / DATA_NAME).write_bytes(
-        octets[:at] + (min(commits) + 4096).to_bytes(8, sys.byteorder) + octets[at + 8 :]
-    )
+    put(tmp_path, octets[:at] + (min(commits) + 4096).to_bytes(8, sys.byteorder) + octets[at + 8 :])
     with pytest.raises(StoreDamaged, match="meta pages are of commits"):
         open_store(tmp_path, "fsync")
 
@@ -192,7 +196,7 @@ def test_what_shares_a_damaged_record_s_payload_is_counted_anew(tmp_path: Path, 
         key = records.ENTRY_KEY.pack(records.ENTRY, lines[0].id, 0)
     octets = (tmp_path / DATA_NAME).read_bytes()
     value = next(bytes(value) for at, value in environment.walk(tmp_path / DATA_NAME) if at == key)
-    (tmp_path / DATA_NAME).write_bytes(octets.replace(key + value, key + value[:-1] + bytes([value[-1] ^ 1])))
+    put(tmp_path, octets.replace(key + value, key + value[:-1] + bytes([value[-1] ^ 1])))
 
     store, report = open_store(tmp_path, "os")
     assert report.damaged_path is not None
@@ -210,7 +214,7 @@ def test_what_shares_a_damaged_record_s_payload_is_counted_anew(tmp_path: Path, 
 @pytest.mark.parametrize("kind", [records.DEFINITION, records.LINE])
 def test_damage_since_a_clean_stop_is_found_where_opening_needs_the_record(tmp_path: Path, sound, kind: bytes) -> None:
     octets, messages, definitions = sound
-    (tmp_path / DATA_NAME).write_bytes(octets)
+    put(tmp_path, octets)
     count = damage(tmp_path, kind)
     store, report = open_store(tmp_path, "fsync")
     assert not report.was_clean
@@ -223,7 +227,7 @@ def test_damage_since_a_clean_stop_is_logged_when_the_message_is_read(
     tmp_path: Path, sound, caplog: pytest.LogCaptureFixture
 ) -> None:
     octets, messages, _ = sound
-    (tmp_path / DATA_NAME).write_bytes(octets.replace(b"3/7 3/7 ", b"3/7 X/7 "))
+    put(tmp_path, octets.replace(b"3/7 3/7 ", b"3/7 X/7 "))
     directory = Directory(tmp_path)
     directory.mark_clean()
     directory.release()
@@ -235,5 +239,7 @@ def test_damage_since_a_clean_stop_is_logged_when_the_message_is_read(
         "the message at position 7 of line 4 is damaged and was dropped"
     ]
     commit(store)
-    assert line.totals.message_count == len(messages[4]) - 1
+    store.close()
+    store, _ = open_store(tmp_path, "fsync")
+    assert store.lines[4].totals.message_count == len(messages[4]) - 1
     store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import itertools
 import os
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from leveret.storage import lmdb_store
 from leveret.storage.base import Store, StoreFailed, StoreFull
+from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.memory import MemoryStore
-from tests.storage.disks import Disk, LmdbDisk, MemoryDisk, add_some, commit, everything, positions
-from tests.storage.failing import FULL, KEPT, LOST, FailingStore, failing_step
+from tests.storage.disks import Disk, LmdbDisk, MemoryDisk, add_some, commit, everything, positions, reopened
+from tests.storage.failing import FULL, KEPT, LOST, FailingStore, failing_step, failing_write
 
 
 def scenario(store: Store) -> Iterator[None]:
@@ -41,7 +44,7 @@ def scenario(store: Store) -> Iterator[None]:
 
 
 def state(store: Store) -> object:
-    """Everything there is, apart from what an unclean stop makes of the flags."""
+    """Everything there is in one that was just opened, apart from what an unclean stop makes of the flags."""
     messages = {
         line_id: [message._replace(redelivered=False) for message in found]
         for line_id, found in everything(store).items()
@@ -56,7 +59,7 @@ def states_after_each_commit() -> list[object]:
     states = [state(store)]
     for _ in scenario(store):
         commit(store)
-        states.append(state(store))
+        states.append(state(MemoryStore(copy.deepcopy(disk.contents))))
     return states
 
 
@@ -104,7 +107,7 @@ def test_a_batch_without_space_is_committed_later_with_all_that_is_in_it(nth: in
                 waiters = store.end_commit(batch)
         assert waiters == [step]
     assert refusals == 3
-    assert state(store) == STATES[-1]
+    assert state(reopened(disk, store)) == STATES[-1]
 
 
 def steps_of_scenario(folder: Path) -> int:
@@ -125,6 +128,13 @@ def run(store: Store) -> int:
     return done
 
 
+@pytest.fixture
+def nothing_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each commit writes to the environment what the one before it brought to the journal."""
+    monkeypatch.setattr(lmdb_store, "KEPT_BACK_MAX", -1)
+
+
+@pytest.mark.usefixtures("nothing_kept_back")
 def test_whatever_step_of_lmdb_fails_all_of_a_batch_is_there_or_nothing(tmp_path: Path) -> None:
     step_count = steps_of_scenario(tmp_path / "whole")
     assert step_count > 30
@@ -141,21 +151,72 @@ def test_whatever_step_of_lmdb_fails_all_of_a_batch_is_there_or_nothing(tmp_path
         shutil.rmtree(tmp_path / f"at{nth}")
 
 
+@pytest.mark.usefixtures("nothing_kept_back")
+@pytest.mark.parametrize("is_half_written", [False, True])
+def test_whatever_write_of_the_journal_fails_all_of_a_batch_is_there_or_nothing(
+    tmp_path: Path, is_half_written: bool
+) -> None:
+    store = LmdbDisk(tmp_path / "whole").open()
+    with failing_write(0, errno.EIO) as steps:
+        run(store)
+    assert steps.count == len(STATES) - 1
+    for nth in range(1, steps.count + 1):
+        disk = LmdbDisk(tmp_path / f"at{nth}")
+        store = disk.open()
+        with failing_write(nth, errno.EIO, is_half_written=is_half_written):
+            done = run(store)
+        assert done == nth - 1
+        disk.crash(store)
+        store = disk.open()
+        assert state(store) in STATES[done : done + 1 + is_half_written], f"write {nth}"
+        assert isinstance(store, LmdbStore)
+        assert store.lost == []
+        store.close()
+
+
+@pytest.mark.parametrize("is_half_written", [False, True])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_for_the_journal_and_the_batch_can_be_committed_again(
+    tmp_path: Path, code: int, is_half_written: bool
+) -> None:
+    """First it makes room: what it has goes to the environment."""
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(5))
+    commit(store)
+    add_some(line, range(5, 9))
+    batch = store.begin_commit()
+    assert batch is not None
+    with failing_write(1, code, is_half_written=is_half_written, times=2), pytest.raises(StoreFull, match="no space"):
+        store.commit(batch)
+    assert positions(line) == list(range(9))
+    with failing_write(1, code, is_half_written=is_half_written), pytest.raises(StoreFull):
+        store.commit(batch)
+    store.commit(batch)
+    store.end_commit(batch)
+    disk.crash(store)
+    assert positions(disk.open().lines[line.id]) == list(range(9))
+
+
+@pytest.mark.usefixtures("nothing_kept_back")
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_no_space_is_told_from_a_failure_and_the_batch_can_be_committed_again(tmp_path: Path, code: int) -> None:
     disk = LmdbDisk(tmp_path)
     store = disk.open()
     line = store.new_line()
     add_some(line, range(5))
+    commit(store)
+    add_some(line, range(5, 9))
     batch = store.begin_commit()
     assert batch is not None
     with failing_step(3, code), pytest.raises(StoreFull, match=os.strerror(code)):
         store.commit(batch)
-    assert positions(line) == [0, 1, 2, 3, 4]
+    assert positions(line) == list(range(9))
     store.commit(batch)
     store.end_commit(batch)
     disk.crash(store)
-    assert positions(disk.open().lines[line.id]) == [0, 1, 2, 3, 4]
+    assert positions(disk.open().lines[line.id]) == list(range(9))
 
 
 @pytest.fixture
@@ -214,17 +275,22 @@ def test_on_a_full_disk_messages_can_be_settled_in_the_pages_that_are_free(small
     assert positions(line) == []
 
 
+@pytest.mark.usefixtures("nothing_kept_back")
 def test_what_lmdb_calls_an_io_error_is_no_space_where_there_is_none(small_disk: Path) -> None:
     """It says so when only a part of what it wrote found room."""
     store = LmdbDisk(small_disk).open()
     line = store.new_line()
-    add_some(line, range(5))
+    add_some(line, range(3))
+    commit(store)
+    add_some(line, range(3, 5))
     batch = store.begin_commit()
     assert batch is not None
-    (small_disk / "ballast").write_bytes(bytes(7 << 20) + bytes(900 << 10))
+    (small_disk / "ballast").write_bytes(bytes(6 << 20) + bytes(900 << 10))
     with failing_step(3, errno.EIO), pytest.raises(StoreFull):
         store.commit(batch)
     (small_disk / "ballast").unlink()
     store.commit(batch)
     assert positions(line) == [0, 1, 2, 3, 4]
-    assert sorted(path.name for path in (small_disk / "0").iterdir()) == ["lock", "store.mdb", "store.mdb-lock"]
+    assert sorted(path.name for path in (small_disk / "0").iterdir()) == [
+        "lock", "store.journal", "store.mdb", "store.mdb-lock",
+    ]  # fmt: skip

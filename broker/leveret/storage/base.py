@@ -1,4 +1,4 @@
-"""What a store is: lines of messages and definitions, noted at once and written in batches.
+"""What a store is: lines of messages and definitions, noted at once and committed in batches.
 
 How this works. The broker's thread only notes what happens; a note costs well under a microsecond. `begin_commit` takes
 what has gathered as a batch, `commit` writes the batch (the only call that is slow, and the only one for another
@@ -101,10 +101,13 @@ class Changes:
     """What one batch holds for one line. Nothing changes in it once its batch has been taken.
 
     added: position -> (payload, expires_at, waiter), rising.
+    settled: positions of messages that earlier batches have added.
     marks: position -> (redelivered, delivery_count), also of messages in `added`, and of some settled afterwards.
+    purge: older than all of `added`, but for the positions it keeps.
+    position_after: above all positions that the line has had; a purge would take what came below again.
     """
 
-    __slots__ = ("added", "is_drop", "is_listed", "line", "marks", "purge", "settled")
+    __slots__ = ("added", "is_drop", "is_listed", "line", "marks", "position_after", "purge", "settled")
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -112,24 +115,47 @@ class Changes:
         self.settled: list[int] = []
         self.marks: dict[int, tuple[bool, int]] = {}
         self.purge: Purge | None = None
+        self.position_after = 0
         self.is_drop = False
         self.is_listed = False
 
+    def __len__(self) -> int:
+        """How many records a store has to touch for it, about."""
+        return len(self.added) + len(self.settled) + len(self.marks)
+
+    def absorb(self, later: Changes) -> None:
+        """Add what happened afterwards. A message that came in one and was settled in the other leaves no trace."""
+        if later.is_drop:
+            self.is_drop = True
+            self.added, self.settled, self.marks, self.purge = {}, [], {}, None
+            return
+        self.position_after = later.position_after
+        added, marks = self.added, self.marks
+        if later.purge is not None:
+            self.purge = purge = later.purge
+            self.added = added = {position: new for position, new in added.items() if purge.spares(position)}
+            self.marks = marks = {position: mark for position, mark in marks.items() if purge.spares(position)}
+        for position in later.settled:
+            if added.pop(position, None) is None:
+                self.settled.append(position)
+            if marks:
+                marks.pop(position, None)
+        added.update(later.added)
+        marks.update(later.marks)
+
 
 class Batch:
-    """What is written in one go.
+    """What is committed in one go.
 
     definitions: (kind, name) -> value, or None for one that was deleted.
-    totals: line id -> what the line holds after it. Filled by the commit.
     """
 
-    __slots__ = ("changes", "definitions", "totals", "waiters")
+    __slots__ = ("changes", "definitions", "waiters")
 
     def __init__(self) -> None:
         self.changes: list[Changes] = []
         self.definitions: dict[tuple[str, str], bytes | None] = {}
         self.waiters: list[object] = []
-        self.totals: dict[int, Totals] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -140,11 +166,24 @@ class Line:
     """The messages of one queue, or of one priority of it.
 
     id: for a definition to name the line.
-    totals: as of the last commit that has ended.
+    totals: as the store was opened with them, or later.
     suspect_before: messages below this position count as redelivered, whatever their mark.
+    writing: in the batch that has been taken.
+    kept_back: safe already, but not where `Store._stored` finds it.
     """
 
-    __slots__ = ("_noted", "_store", "id", "purged", "suspect_before", "totals", "writing")
+    __slots__ = (
+        "_is_new",
+        "_noted",
+        "_position_after",
+        "_store",
+        "id",
+        "kept_back",
+        "purged",
+        "suspect_before",
+        "totals",
+        "writing",
+    )
 
     def __init__(
         self, store: Store, id: int, totals: Totals = NOTHING, suspect_before: int = 0, purged: Purge | None = None
@@ -153,9 +192,12 @@ class Line:
         self.totals = totals
         self.suspect_before = suspect_before
         self.purged = purged
-        self.writing: Changes | None = None  # in the batch that has been taken
+        self.kept_back: Changes | None = None
+        self.writing: Changes | None = None
         self._store = store
         self._noted = Changes(self)
+        self._is_new = False
+        self._position_after = totals.next_position  # all that were taken
 
     def add(
         self, position: int, payload: bytes | SharedPayload, expires_at: float | None = None,
@@ -192,10 +234,8 @@ class Line:
     @property
     def next_position(self) -> int:
         """Above all positions that are on the disk or on the way to it."""
-        for changes in (self._noted, self.writing):
-            if changes is not None and changes.added:
-                return next(reversed(changes.added)) + 1
-        return self.totals.next_position
+        added = self._noted.added
+        return next(reversed(added)) + 1 if added else self._position_after
 
     def purge(self, kept: Collection[int] = ()) -> list[object]:
         """All messages until now are done with, but for those at some positions. Answers waiters, as `settle` does.
@@ -209,6 +249,7 @@ class Line:
         gone = [position for position in noted.added if not purge.spares(position)]
         waiters = [noted.added.pop(position)[2] for position in gone]
         noted.purge = self.purged = purge
+        self._position_after = purge.before
         return [waiter for waiter in waiters if waiter is not None]
 
     def drop(self) -> list[object]:
@@ -230,7 +271,7 @@ class Line:
 
         All that was noted counts, written or not. Fewer than the limit: there are no more.
         """
-        pending = [changes for changes in (self.writing, self._noted) if changes is not None]
+        pending = [changes for changes in (self.kept_back, self.writing, self._noted) if changes is not None]
         gone = {position for changes in pending for position in changes.settled}
         marks = {position: mark for changes in pending for position, mark in changes.marks.items()}
         first_pending = next((position for changes in pending for position in changes.added), None)
@@ -247,10 +288,27 @@ class Line:
                     found.append(StoredMessage(position, octets, expires_at, redelivered, delivery_count))
         return found
 
-    def take_changes(self) -> Changes:
-        """For the store: what has gathered, which is now about to be written."""
-        self.writing, self._noted = self._noted, Changes(self)
-        return self.writing
+    def take_changes(self) -> Changes | None:
+        """For the store: what has gathered, which is now about to be written. None: all of it has come to nothing."""
+        noted = self._noted
+        if not (len(noted) or noted.is_drop or noted.purge or self._is_new):
+            noted.is_listed = False
+            return None
+        self._is_new = False
+        self._position_after = noted.position_after = self.next_position
+        self.writing, self._noted = noted, Changes(self)
+        return noted
+
+    def end_keeping_back(self, totals: Totals) -> None:
+        """For the store: `_stored` finds it all now."""
+        self.kept_back = None
+        self.totals = totals
+        self._position_after = max(self._position_after, totals.next_position)
+
+    def note_new(self) -> None:
+        """For the store: there is to be such a line."""
+        self._is_new = True
+        self._list()
 
     def _list(self) -> None:
         self._noted.is_listed = True
@@ -286,7 +344,7 @@ class Store(ABC):
         line = Line(self, self._next_line_id)
         self._next_line_id += 1
         self.lines[line.id] = line
-        line._list()
+        line.note_new()
         return line
 
     def share(self, payload: bytes) -> bytes | SharedPayload:
@@ -312,17 +370,16 @@ class Store(ABC):
         if self._writing is not None:
             raise RuntimeError("a batch is being written")
         batch = self._gathering
-        if self._changed:
-            batch.changes = [line.take_changes() for line in self._changed]
-            self._changed = []
-        elif batch.is_empty and not self._is_sweeping():
+        batch.changes = [changes for line in self._changed if (changes := line.take_changes()) is not None]
+        self._changed = []
+        if batch.is_empty and not self._is_sweeping():
             return None
         self._gathering = Batch()
         self._writing = batch
         return batch
 
     def commit(self, batch: Batch) -> None:
-        """Write the batch; in any thread.
+        """Make the batch safe; in any thread.
 
         Raises:
             StoreFull: there is no space; the same batch may be committed again later.
@@ -343,9 +400,7 @@ class Store(ABC):
         self._writing = None
         waiters: list[object] = []
         for changes in batch.changes:
-            line = changes.line
-            line.writing = None
-            line.totals = batch.totals.get(line.id, line.totals)
+            changes.line.writing = None
             waiters += [waiter for _, _, waiter in changes.added.values() if waiter is not None]
         waiters += batch.waiters
         return waiters
@@ -362,7 +417,7 @@ class Store(ABC):
 
     @abstractmethod
     def _write(self, batch: Batch) -> None:
-        """`commit`, which puts the totals of all lines of the batch into it. Also sweeps, if there is something to."""
+        """`commit`. Also sweeps, if there is something to."""
 
     @abstractmethod
     def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:

@@ -65,7 +65,7 @@ def _conclude(path: Path, faults: list[str], survey_of: Callable[[], Survey]) ->
     findings.format_number = survey.format_number
     if findings.format_number is None:
         findings.faults.append("it has no format number")
-    elif findings.format_number == records.FORMAT and not survey.is_sound:
+    elif findings.format_number in records.FORMATS_KNOWN and not survey.is_sound:
         _mend(path, survey, findings)
     return findings
 
@@ -122,7 +122,7 @@ class Survey:
                     self.counted[line_id] = Totals(message_count + 1, size_bytes, position + 1)
             elif key[0] == number:
                 self.format_number = records.decode_format(value)
-                if self.format_number != records.FORMAT:
+                if self.format_number not in records.FORMATS_KNOWN:
                     return
             elif key[0] == line:
                 self.recorded[records.LINE_KEY.unpack(key)[1]] = records.decode_line(record)

@@ -10,13 +10,15 @@ from pathlib import Path
 from leveret.storage.base import StoreInUse, StoreUnusable
 
 DATA_NAME = "store.mdb"
+JOURNAL_NAME = "store.journal"
 WHAT_ELSE = "or choose another with --data-dir, or none with --in-memory"
 
 
 class Directory:
     """A directory that this process has to itself until `release`.
 
-    data_path: the environment. mark_path: is there while the environment is as a clean stop left it.
+    data_path: the environment. journal_path: what it does not have yet.
+    mark_path: is there while the environment is as a clean stop left it.
     damaged_path: the last one that was damaged.
 
     Raises:
@@ -27,6 +29,7 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data_path = path / DATA_NAME
+        self.journal_path = path / JOURNAL_NAME
         self.mark_path = path / "clean"
         self.damaged_path = path / f"{DATA_NAME}.damaged"
         try:

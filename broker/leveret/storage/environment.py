@@ -50,7 +50,7 @@ class Environment:
     def __init__(self, path: Path, *, is_synced: bool, map_bytes: int = 0) -> None:
         size = path.stat().st_size
         self._path = path
-        self._is_synced = is_synced
+        self.is_synced = is_synced
         self._commits = 0
         self._map_bytes = map_bytes or max(MAP_BYTES_MIN, 2 * size)
         try:
@@ -92,7 +92,7 @@ class Environment:
     def close(self) -> None:
         """Everything written is on the disk afterwards, whatever commits wait for. Raises StoreFailed."""
         try:
-            if not self._is_synced:
+            if not self.is_synced:
                 self._lmdb.sync(True)
         except lmdb.Error as error:
             raise StoreFailed(f"{self._path} could not be written: {error}") from error

@@ -1,4 +1,11 @@
-"""The store on a disk."""
+"""The store on a disk: an environment of LMDB, and in front of it a journal.
+
+How this works. A commit appends its batch to the journal: then it is safe. What has gathered there is kept in memory
+too, one batch absorbed into the other, until it is much; then the next commit first writes all of it to the environment
+in one transaction, and the journal begins again. So most messages that do not stay long never get to the environment,
+and a commit flushes the disk once. What a commit works on changes only in `end_commit`: while it runs, the other thread
+may read it.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +17,90 @@ from typing import TYPE_CHECKING
 from leveret.storage import records
 from leveret.storage.base import (
     Batch,
+    Changes,
     Definition,
     Line,
     Purge,
+    SharedPayload,
     Store,
     StoredMessage,
     StoreFailed,
+    StoreFull,
 )
+from leveret.storage.batch_records import decode_batch, encode_batch
 from leveret.storage.directory import Directory
 from leveret.storage.environment import Environment
+from leveret.storage.journal import JOURNAL_BYTES_MAX, Journal
 from leveret.storage.reading import LineReader, last_payload_id, records_of_kind
 from leveret.storage.writing import Writing
 
 if TYPE_CHECKING:
-    from leveret.storage.environment import WriteTransaction
+    from leveret.storage.environment import ReadTransaction, WriteTransaction
 
 log = logging.getLogger(__name__)
+
+# So many messages that came, went or were marked are kept back from the environment. To write them takes about 20 ms.
+KEPT_BACK_MAX = 8192
 
 
 class LmdbStore(Store):
     """A store in an environment that has been found sound; `opening` makes these.
 
     was_clean: whether the one before it left everything in order. If not, every message may have been delivered.
+    lost: what of the journal is missing, in words.
     """
 
     def __init__(self, directory: Directory, environment: Environment, *, was_clean: bool) -> None:
         super().__init__()
+        self.lost: list[str] = []
         self._directory = directory
         self._environment = environment
         self._sweeps: dict[int, Purge] = {}
+        self._kept_back = Batch()
+        self._kept_back_count = 0
+        self._written: Writing | None = None  # in this commit, of what was kept back
         with environment.reading() as transaction:
-            for key, record in records_of_kind(transaction, records.SWEEP):
-                line_id = records.LINE_KEY.unpack(key)[1]
-                self._sweeps[line_id] = records.decode_sweep(record)
-            for key, record in records_of_kind(transaction, records.LINE):
-                line_id = records.LINE_KEY.unpack(key)[1]
-                totals, suspect_before = records.decode_line(record)
-                self.lines[line_id] = Line(self, line_id, totals, suspect_before, self._sweeps.get(line_id))
+            self._read(transaction)
+            self._mark, last = records.decode_journaled(transaction.get(records.FORMAT_KEY, memoryview(b"")))
             self._payload_ids = count(last_payload_id(transaction) + 1)
-        self._next_line_id = max([*self.lines, *self._sweeps], default=0) + 1
+        self._journal = Journal(directory.journal_path, self._mark, last, is_synced=environment.is_synced)
         if not was_clean:
+            self._replay()
             environment.write(self._suspect_all)
+        self._next_line_id = max([*self.lines, *self._sweeps], default=0) + 1
+
+    def _read(self, transaction: ReadTransaction) -> None:
+        for key, record in records_of_kind(transaction, records.SWEEP):
+            line_id = records.LINE_KEY.unpack(key)[1]
+            self._sweeps[line_id] = records.decode_sweep(record)
+        for key, record in records_of_kind(transaction, records.LINE):
+            line_id = records.LINE_KEY.unpack(key)[1]
+            totals, suspect_before = records.decode_line(record)
+            self.lines[line_id] = Line(self, line_id, totals, suspect_before, self._sweeps.get(line_id))
+
+    def _replay(self) -> None:
+        """Bring the environment up to date."""
+        if self._journal.is_new:
+            self.lost.append(f"{self._directory.journal_path.name} is missing, and with it what was committed last")
+        for octets in self._journal.read(self.lost):
+            batch = decode_batch(octets, self)
+            for changes in batch.changes:
+                self._note_replayed(changes)
+            self._keep_back(batch)
+        new_payloads = (payload for changes in self._kept_back.changes for payload, _, _ in changes.added.values())
+        ids = [payload.id for payload in new_payloads if isinstance(payload, SharedPayload)]
+        self._payload_ids = count(max([next(self._payload_ids) - 1, *ids]) + 1)
+        self._end_kept_back(self._write_kept_back())
+
+    def _note_replayed(self, changes: Changes) -> None:
+        """What `Line` and `Store` do when something is noted."""
+        line = changes.line
+        if changes.is_drop:
+            self.lines.pop(line.id, None)
+        else:
+            self.lines[line.id] = line
+        if changes.purge is not None:
+            line.purged = changes.purge
 
     def _suspect_all(self, transaction: WriteTransaction) -> None:
         for line in self.lines.values():
@@ -61,15 +111,24 @@ class LmdbStore(Store):
 
     def definitions(self) -> Iterator[Definition]:
         with self._environment.reading() as transaction:
-            found = [
+            written = [
                 records.decode_definition(record) for _, record in records_of_kind(transaction, records.DEFINITION)
             ]
-        yield from sorted(found)
+        found: dict[tuple[str, str], bytes | None] = {(kind, name): value for kind, name, value in written}
+        found |= self._kept_back.definitions
+        for (kind, name), value in sorted(found.items()):
+            if value is not None:
+                yield Definition(kind, name, value)
 
     def close(self) -> None:
-        """Raises StoreFailed."""
+        """Raises StoreFull or StoreFailed; then what was committed is in the journal."""
         try:
-            self._environment.close()
+            try:
+                if not self._has_failed:
+                    self._write_kept_back()
+            finally:
+                self._journal.close()
+                self._environment.close()
             if self._is_all_written:
                 self._directory.mark_clean()
         except OSError as error:
@@ -77,18 +136,69 @@ class LmdbStore(Store):
         finally:
             self._directory.release()
 
+    # -- commits ------------------------------------------------------------------------------------------------------
+
     def _write(self, batch: Batch) -> None:
+        is_much = self._kept_back_count > KEPT_BACK_MAX or self._journal.size_bytes > JOURNAL_BYTES_MAX
+        if self._written is None and (is_much or self._sweeps):
+            self._write_kept_back()
+        if not (batch.changes or batch.definitions):
+            return
+        octets = encode_batch(batch)
+        try:
+            self._journal.append(octets)
+        except StoreFull:
+            if self._written is not None:
+                raise
+            self._write_kept_back()  # there may be space in it, and then there is in the journal
+            self._journal.append(octets)
+
+    def end_commit(self, batch: Batch) -> list[object]:
+        if self._written is not None:
+            self._end_kept_back(self._written)
+        self._keep_back(batch)
+        return super().end_commit(batch)
+
+    def _keep_back(self, batch: Batch) -> None:
+        """It is in the journal."""
+        self._kept_back.definitions |= batch.definitions
+        for changes in batch.changes:
+            line = changes.line
+            if line.kept_back is None:
+                line.kept_back = changes
+                self._kept_back.changes.append(changes)
+                self._kept_back_count += len(changes)
+            else:
+                self._kept_back_count -= len(line.kept_back)
+                line.kept_back.absorb(changes)
+                self._kept_back_count += len(line.kept_back)
+
+    def _write_kept_back(self) -> Writing:
+        """To the environment. Raises StoreFull or StoreFailed."""
         writing: Writing | None = None
+        record = records.encode_format(self._mark, self._journal.last)
 
         def write(transaction: WriteTransaction) -> None:
             nonlocal writing
             writing = Writing(transaction, self._payload_ids, self._sweeps)
-            writing.write(batch)
+            writing.write(self._kept_back)
+            transaction.put(records.FORMAT_KEY, records.seal(records.FORMAT_KEY, record))
 
         self._environment.write(write)
         assert writing is not None
-        batch.totals = writing.totals
-        self._sweeps = writing.sweeps
+        self._journal.rewind()
+        self._written = writing
+        return writing
+
+    def _end_kept_back(self, written: Writing) -> None:
+        """It is all in the environment."""
+        for changes in self._kept_back.changes:
+            line = changes.line
+            line.end_keeping_back(written.totals.get(line.id, line.totals))
+        self._sweeps = written.sweeps
+        self._kept_back = Batch()
+        self._kept_back_count = 0
+        self._written = None
 
     def _is_sweeping(self) -> bool:
         return bool(self._sweeps)

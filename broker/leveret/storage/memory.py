@@ -63,6 +63,7 @@ class MemoryStore(Store):
                 self.contents.lines.pop(line_id, None)
                 continue
             stored = self.contents.lines.setdefault(line_id, StoredLine())
+            stored.next_position = max(stored.next_position, changes.position_after)
             messages = stored.messages
             for position in changes.settled:
                 messages.pop(position, None)
@@ -72,13 +73,11 @@ class MemoryStore(Store):
             for position, (payload, expires_at, _) in changes.added.items():
                 octets = payload.payload if isinstance(payload, SharedPayload) else payload
                 messages[position] = StoredMessage(position, octets, expires_at, False, 0)
-                stored.next_position = position + 1
             for position, (redelivered, delivery_count) in changes.marks.items():
                 if position in messages:
                     messages[position] = messages[position]._replace(
                         redelivered=redelivered, delivery_count=delivery_count
                     )
-            batch.totals[line_id] = stored.totals
 
     def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:
         found: list[StoredMessage] = []

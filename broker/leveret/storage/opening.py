@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leveret.storage import environment, reading, records
+from leveret.storage import environment, journal, reading, records
 from leveret.storage.base import Store, StoreDamaged, StoreUnusable
 from leveret.storage.check import Findings
 from leveret.storage.directory import WHAT_ELSE, Directory
@@ -85,6 +85,7 @@ def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]
             number = reading.format_number(transaction)
         if is_readable:
             _require_format(directory, number)
+            _migrate(opened, number)
             store = LmdbStore(directory, opened, was_clean=True)
             opening.pop_all()
             return store, StoreReport()
@@ -104,7 +105,9 @@ def _open_checked(directory: Directory, *, is_synced: bool) -> tuple[Store, Stor
     with contextlib.ExitStack() as opening:
         opened = Environment(directory.data_path, is_synced=is_synced)
         opening.callback(opened.close)
+        _migrate(opened, findings.format_number)
         store = LmdbStore(directory, opened, was_clean=False)
+        report.lost += store.lost
         opening.pop_all()
     return store, report
 
@@ -113,7 +116,8 @@ def _create(directory: Directory) -> Path:
     """A new environment, which is not yet that of the directory."""
     new_path = directory.data_path.with_suffix(".new")
     new_path.unlink(missing_ok=True)
-    environment.create(new_path, records.FORMAT_KEY, records.seal(records.FORMAT_KEY, records.encode_format()))
+    record = records.encode_format(os.urandom(journal.MARK_BYTES), 0)
+    environment.create(new_path, records.FORMAT_KEY, records.seal(records.FORMAT_KEY, record))
     return new_path
 
 
@@ -155,12 +159,18 @@ def _put_all(transaction: WriteTransaction, items: list[tuple[bytes, bytes]]) ->
 
 
 def _require_format(directory: Directory, number: int | None) -> None:
-    if number != records.FORMAT:
+    if number not in records.FORMATS_KNOWN:
         version = "a newer" if number is None or number > records.FORMAT else "an older"
         raise StoreUnusable(
             f"{directory.path} was written by {version} version (format {number}, this one has {records.FORMAT}):"
             f" use that version, {WHAT_ELSE}"
         )
+
+
+def _migrate(opened: Environment, number: int | None) -> None:
+    if number != records.FORMAT:
+        sealed = records.seal(records.FORMAT_KEY, records.encode_format(os.urandom(journal.MARK_BYTES), 0))
+        opened.write(functools.partial(_put_all, items=[(records.FORMAT_KEY, sealed)]))
 
 
 def _damaged(directory: Directory, faults: list[str]) -> StoreDamaged:

@@ -1,7 +1,8 @@
-"""The bytes of the environment: keys, and records with their checksums. Format 1.
+"""The bytes of the environment: keys, and records with their checksums. Format 2.
 
     key                                record
-    "F"                                number of the format: u32
+    "F"                                number of the format: u32, mark of this environment: 8 bytes,
+                                       number of the last record of the journal that it has: u64
     "D" digest of kind and name        length of kind: u8, of name: u32, kind, name, value
     "L" line: u32                      totals (message_count, size_bytes, next_position) and suspect_before: 4 u64
     "S" line: u32                      what is still to be swept: before: u64, then kept positions: u64 each
@@ -12,6 +13,8 @@
 
 Keys are big-endian, so that they stand in order; records are little-endian. Each record ends in a CRC-32 of its key
 and itself: LMDB has no checksums of its own.
+
+Format 1 had no journal, and of "F" only the number. It is made format 2 when it is opened.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from zlib import crc32
 
 from leveret.storage.base import Definition, Purge, Totals
 
-FORMAT = 1
+FORMAT = 2
+FORMATS_KNOWN = (1, FORMAT)
 
 FORMAT_KEY = b"F"
 DEFINITION, LINE, SWEEP, PAYLOAD, REFERENCES, ENTRY = b"D", b"L", b"S", b"B", b"R", b"m"
@@ -30,6 +34,7 @@ DEFINITION, LINE, SWEEP, PAYLOAD, REFERENCES, ENTRY = b"D", b"L", b"S", b"B", b"
 REDELIVERED, EXPIRES, APART = 1, 2, 4
 
 U32 = Struct("<I")
+_FORMAT = Struct("<I8sQ")
 LINE_KEY = Struct(">cI")
 PAYLOAD_KEY = Struct(">cQ")
 ENTRY_KEY = Struct(">cIQ")
@@ -63,14 +68,21 @@ def unseal(key: Octets, value: Octets) -> Octets:
     return record
 
 
-def encode_format() -> bytes:
-    return U32.pack(FORMAT)
+def encode_format(mark: bytes, journaled: int) -> bytes:
+    """journaled: the number of the last record of the journal that the environment has."""
+    return _FORMAT.pack(FORMAT, mark, journaled)
 
 
 def decode_format(value: Octets) -> int:
     """Raises DamagedRecord."""
-    number: int = U32.unpack(unseal(FORMAT_KEY, value))[0]
+    number: int = U32.unpack_from(unseal(FORMAT_KEY, value))[0]
     return number
+
+
+def decode_journaled(value: Octets) -> tuple[bytes, int]:
+    """What `encode_format` was given. Raises DamagedRecord."""
+    _, mark, journaled = _FORMAT.unpack(unseal(FORMAT_KEY, value))
+    return mark, journaled
 
 
 # -- definitions

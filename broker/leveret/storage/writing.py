@@ -64,6 +64,7 @@ class Writing:
     def _change(self, changes: Changes) -> None:
         line = changes.line
         message_count, size_bytes, next_position = line.totals
+        next_position = max(next_position, changes.position_after)
         for position in changes.settled:
             size = self._remove(records.ENTRY_KEY.pack(records.ENTRY, line.id, position))
             if size is not None:
@@ -77,7 +78,6 @@ class Writing:
                 len(payload) if isinstance(payload, bytes) else len(payload.payload)
                 for payload, _, _ in changes.added.values()
             )
-            next_position = next(reversed(changes.added)) + 1
             with self._transaction.cursor() as cursor:
                 cursor.putmulti(self._entries(changes))
         for position, (redelivered, delivery_count) in changes.marks.items():

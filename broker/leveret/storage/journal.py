@@ -1,0 +1,151 @@
+"""The journal: what was committed since the environment was last brought up to date, each batch as one record.
+
+    record     head, batch (see `batch_records`), zeros up to the next multiple of 512
+    head       "LVRT", CRC-32 of what follows it: u32, mark of the environment: 8 bytes, number: u64,
+               size of the batch: u32
+
+Why there is one. A commit of LMDB flushes the disk twice and costs a put or a delete for each message; a record is one
+write to blocks that are there already, and what was added and settled again while it lies here never gets further.
+The numbers of records rise by one. Once the environment has all of them the next one goes to the beginning of the
+file, over the old ones: their numbers tell them from new ones, and the mark from those of an environment that was here
+before.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from struct import Struct
+from zlib import crc32
+
+from leveret.storage.base import StoreFailed, StoreFull
+
+# Of the file, which keeps this size: about a second of a fast disk.
+JOURNAL_BYTES_MAX = 32 << 20
+
+_GROWTH_BYTES = 1 << 20  # written with zeros ahead of need: to sync a block that the file has costs less
+_BLOCK_BYTES = 512
+_MAGIC = b"LVRT"
+_HEAD = Struct("<4sI8sQI")
+_CHECKED_AT = 8
+MARK_BYTES = 8
+
+_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS, where other ways do not reach the disk
+
+
+class Journal:
+    """Of the environment with a mark of its own, which has all records up to a number.
+
+    is_synced: whether `append` waits for the disk.
+    is_new: there was none.
+    last: the number of the last record that is safe here or there.
+    size_bytes: what of the file is in use.
+
+    Raises OSError.
+    """
+
+    def __init__(self, path: Path, mark: bytes, last: int, *, is_synced: bool) -> None:
+        self.last = last
+        self.size_bytes = 0
+        self._path = path
+        self._mark = mark
+        self._is_synced = is_synced
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(path, flags | (os.O_DSYNC if is_synced and _FULL_SYNC is None else 0), 0o600)
+        self._file_bytes = os.fstat(self._fd).st_size
+        self.is_new = not self._file_bytes
+        if self.is_new:
+            self._grow(_GROWTH_BYTES)
+
+    def append(self, batch: bytes) -> None:
+        """Make one more batch safe.
+
+        Raises:
+            StoreFull: there is no space; `append` again.
+            StoreFailed: it may be there or not.
+        """
+        checked = _HEAD.pack(_MAGIC, 0, self._mark, self.last + 1, len(batch))[_CHECKED_AT:]
+        checksum = crc32(batch, crc32(checked))
+        record = b"".join([_MAGIC, checksum.to_bytes(4, "little"), checked, batch])
+        record += bytes(-len(record) % _BLOCK_BYTES)
+        end = self.size_bytes + len(record)
+        try:
+            if end > self._file_bytes:
+                self._grow(-(-end // _GROWTH_BYTES) * _GROWTH_BYTES)
+            self._write(record, self.size_bytes)
+            if _FULL_SYNC is not None and self._is_synced:
+                fcntl.fcntl(self._fd, _FULL_SYNC)
+        except OSError as error:
+            if error.errno in _FULL_ERRNOS:
+                raise StoreFull(f"there is no space for {self._path}: {error.strerror}") from error
+            raise StoreFailed(f"{self._path} could not be written: {error.strerror}") from error
+        self.last += 1
+        self.size_bytes = end
+
+    def rewind(self) -> None:
+        """The environment has it all. Raises StoreFailed."""
+        self.size_bytes = 0
+        if self._file_bytes > JOURNAL_BYTES_MAX:
+            try:
+                os.ftruncate(self._fd, JOURNAL_BYTES_MAX)
+            except OSError as error:
+                raise StoreFailed(f"{self._path} could not be cut: {error.strerror}") from error
+            self._file_bytes = JOURNAL_BYTES_MAX
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def read(self, lost: list[str]) -> Iterator[bytes]:
+        """The batches that the environment does not have. Once they have been read, the journal goes on after them.
+
+        lost: gets in words what is missing or may be missing.
+        """
+        octets = os.pread(self._fd, self._file_bytes, 0)
+        while True:
+            batch = self._record(octets, self.size_bytes)
+            if batch is None:
+                following = self._find(octets)
+                if following is None:
+                    return
+                at, number = following
+                lost.append(f"commits that were damaged in {self._path.name}: {number - self.last - 1}")
+                self.size_bytes, self.last = at, number - 1
+                continue
+            self.last += 1
+            self.size_bytes += -(-(_HEAD.size + len(batch)) // _BLOCK_BYTES) * _BLOCK_BYTES
+            yield batch
+
+    def _record(self, octets: bytes, at: int, number: int = 0) -> bytes | None:
+        """The batch in the record at a place, if it is sound and the next one, or the one with a number."""
+        if len(octets) - at < _HEAD.size:
+            return None
+        magic, checksum, mark, found, size = _HEAD.unpack_from(octets, at)
+        if magic != _MAGIC or mark != self._mark or found != (number or self.last + 1):
+            return None
+        end = at + _HEAD.size + size
+        if end > len(octets) or crc32(memoryview(octets)[at + _CHECKED_AT : end]) != checksum:
+            return None
+        return octets[at + _HEAD.size : end]
+
+    def _find(self, octets: bytes) -> tuple[int, int] | None:
+        """Place and number of a sound record behind one that is not: where that was not the last, it was damaged."""
+        for at in range(self.size_bytes + _BLOCK_BYTES, len(octets) - _HEAD.size, _BLOCK_BYTES):
+            number: int = _HEAD.unpack_from(octets, at)[3]
+            if number > self.last + 1 and self._record(octets, at, number) is not None:
+                return at, number
+        return None
+
+    def _grow(self, file_bytes: int) -> None:
+        self._write(bytes(file_bytes - self._file_bytes), self._file_bytes)
+        self._file_bytes = file_bytes
+
+    def _write(self, octets: bytes, at: int) -> None:
+        view = memoryview(octets)
+        while view:
+            written = os.pwrite(self._fd, view, at)
+            at += written
+            view = view[written:]

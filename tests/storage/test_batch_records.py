@@ -1,0 +1,67 @@
+"""A batch and its bytes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leveret.storage.base import Batch, Changes, Purge, SharedPayload
+from leveret.storage.batch_records import decode_batch, encode_batch
+from leveret.storage.memory import MemoryStore
+
+positions = st.integers(0, 2**64 - 1)
+times = st.none() | st.floats(0, 1e12)
+payloads = st.binary(max_size=50) | st.builds(SharedPayload, st.integers(1, 3), st.just(b"shared " * 20))
+texts = st.text(max_size=20).map(
+    lambda text: text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+)
+names = texts | st.just("\udcff not utf-8")
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    store = MemoryStore()
+    batch = Batch()
+    batch.definitions = draw(st.dictionaries(st.tuples(names, names), st.none() | st.binary(max_size=20), max_size=4))
+    for _ in range(draw(st.integers(0, 3))):
+        changes = Changes(store.new_line())
+        added = draw(st.lists(st.tuples(payloads, times), max_size=8))
+        changes.added = {position: (payload, when, object()) for position, (payload, when) in enumerate(added, 2**40)}
+        changes.settled = draw(st.lists(positions, max_size=5))
+        changes.marks = draw(
+            st.dictionaries(positions, st.tuples(st.booleans(), st.integers(0, 2**32 - 1)), max_size=4)
+        )
+        if draw(st.booleans()):
+            changes.purge = Purge(draw(positions), draw(st.frozensets(positions, max_size=4)))
+        changes.is_drop = draw(st.booleans())
+        changes.position_after = draw(positions)
+        batch.changes.append(changes)
+    return batch
+
+
+def content(changes: Changes) -> object:
+    added = [
+        (position, payload.payload if isinstance(payload, SharedPayload) else payload, when)
+        for position, (payload, when, _) in changes.added.items()
+    ]
+    ids = [payload.id for payload, _, _ in changes.added.values() if isinstance(payload, SharedPayload)]
+    marks = list(changes.marks.items())
+    return changes.line.id, added, ids, changes.settled, marks, changes.purge, changes.is_drop, changes.position_after
+
+
+@given(batches())
+def test_a_batch_comes_back_as_it_was(batch: Batch) -> None:
+    found = decode_batch(encode_batch(batch), MemoryStore())
+    assert list(map(content, found.changes)) == list(map(content, batch.changes))
+    assert found.definitions == batch.definitions
+
+
+def test_a_payload_of_several_lines_is_in_it_once() -> None:
+    store = MemoryStore()
+    lines = [store.new_line() for _ in range(100)]
+    shared = store.share(b"x" * 100_000)
+    for line in lines:
+        line.add(0, shared)
+    batch = store.begin_commit()
+    assert batch is not None
+    assert 100_000 < len(encode_batch(batch)) < 110_000

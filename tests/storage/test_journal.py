@@ -1,0 +1,133 @@
+"""The journal by itself: what is read back, and what is said about what cannot be."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leveret.storage import journal
+from leveret.storage.journal import Journal
+
+MARK = b"one mark"
+BLOCK_BYTES = 512
+
+
+def open_journal(path: Path, last: int = 0, mark: bytes = MARK) -> Journal:
+    return Journal(path / "journal", mark, last, is_synced=False)
+
+
+def write(path: Path, batches: list[bytes]) -> None:
+    opened = open_journal(path)
+    for batch in batches:
+        opened.append(batch)
+    opened.close()
+
+
+def read(path: Path, last: int = 0, mark: bytes = MARK) -> tuple[list[bytes], list[str]]:
+    opened, lost = open_journal(path, last, mark), []
+    found = list(opened.read(lost))
+    opened.close()
+    return found, lost
+
+
+def some_batches(seed: int, count: int) -> Iterator[bytes]:
+    chooser = random.Random(seed)
+    return (chooser.randbytes(chooser.choice([0, 1, 480, 481, 5000, 70_000])) for _ in range(count))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_appended_is_read_in_order(tmp_path: Path, seed: int) -> None:
+    batches = list(some_batches(seed, 40))
+    write(tmp_path, batches)
+    assert read(tmp_path) == (batches, [])
+
+
+def test_only_what_comes_after_what_the_environment_has_is_read(tmp_path: Path) -> None:
+    """Else the whole journal is old."""
+    write(tmp_path, [b"1", b"2", b"3"])
+    assert read(tmp_path, last=3) == ([], [])
+
+
+def test_records_of_another_environment_are_none(tmp_path: Path) -> None:
+    write(tmp_path, [b"1", b"2"])
+    assert read(tmp_path, mark=b"another!") == ([], [])
+
+
+def test_after_a_rewind_new_records_take_the_place_of_old_ones(tmp_path: Path) -> None:
+    opened = open_journal(tmp_path)
+    for number in range(10):
+        opened.append(b"%d" % number * 600)
+    opened.rewind()
+    opened.append(b"ten")
+    opened.append(b"eleven")
+    opened.close()
+    assert read(tmp_path, last=10) == ([b"ten", b"eleven"], [])
+
+
+def test_it_goes_on_after_what_was_read(tmp_path: Path) -> None:
+    write(tmp_path, [b"1", b"2"])
+    opened = open_journal(tmp_path)
+    assert list(opened.read([])) == [b"1", b"2"]
+    opened.append(b"3")
+    opened.close()
+    assert read(tmp_path) == ([b"1", b"2", b"3"], [])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_last_record_may_be_torn_anywhere(tmp_path: Path, seed: int) -> None:
+    """Whoever waited for it was not told."""
+    chooser = random.Random(seed)
+    write(tmp_path, [b"1" * 700, b"2"])
+    before = (tmp_path / "journal").read_bytes()
+    opened = open_journal(tmp_path)
+    list(opened.read([]))
+    opened.append(b"3" * 3000)
+    opened.close()
+    after = (tmp_path / "journal").read_bytes()
+    torn = bytearray(before)
+    blocks = [
+        at for at in range(0, len(after), BLOCK_BYTES) if before[at : at + BLOCK_BYTES] != after[at : at + BLOCK_BYTES]
+    ]
+    for at in chooser.sample(blocks, chooser.randrange(len(blocks))):
+        torn[at : at + BLOCK_BYTES] = after[at : at + BLOCK_BYTES]
+    (tmp_path / "journal").write_bytes(torn)
+    assert read(tmp_path) == ([b"1" * 700, b"2"], [])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_record_is_named_and_those_behind_it_are_read(tmp_path: Path, seed: int) -> None:
+    chooser = random.Random(seed)
+    batches = [b"%d" % number * chooser.randrange(1, 1500) for number in range(6)]
+    write(tmp_path, batches)
+    octets = bytearray((tmp_path / "journal").read_bytes())
+    sizes = [-(-(28 + len(batch)) // BLOCK_BYTES) * BLOCK_BYTES for batch in batches]
+    damaged = chooser.randrange(5)
+    start = sum(sizes[:damaged])
+    octets[start + chooser.randrange(28 + len(batches[damaged]))] ^= 1 << chooser.randrange(8)
+    (tmp_path / "journal").write_bytes(octets)
+    found, lost = read(tmp_path)
+    assert found == batches[:damaged] + batches[damaged + 1 :]
+    assert lost == ["commits that were damaged in journal: 1"]
+
+
+@pytest.mark.parametrize("octets", [b"", b"x", bytes(5000), b"LVRT" + bytes(40), b"LVRT" * 1000])
+def test_noise_is_no_record(tmp_path: Path, octets: bytes) -> None:
+    (tmp_path / "journal").write_bytes(octets)
+    assert read(tmp_path) == ([], [])
+
+
+def test_a_file_that_has_grown_too_large_is_cut_when_it_is_rewound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "JOURNAL_BYTES_MAX", 3 << 20)
+    opened = open_journal(tmp_path)
+    opened.append(bytes(5 << 20))
+    assert (tmp_path / "journal").stat().st_size == 6 << 20
+    opened.rewind()
+    assert (tmp_path / "journal").stat().st_size == 3 << 20
+    opened.append(b"next")
+    opened.close()
+    assert read(tmp_path, last=1) == ([b"next"], [])
