@@ -5,7 +5,7 @@ How a server uses it:
     header = ProtocolHeader()           # the first eight bytes of a connection
     reader = FrameReader()              # everything after them
     for channel_number, method, frames, header_size in reader.feed(data):
-        ...                             # method: Publish, a class of `methods`, or Oversize
+        ...                             # method: Publish, a class of `methods`, Oversize, or Acks
     reply = encode_method(channel_number, make(Queue.DeclareOk, queue="q"))
 
 What a peer gets wrong is raised as AMQPError, with the code, the text and the ids that RabbitMQ would answer with.
@@ -55,12 +55,13 @@ from leveret_protocol.methods import (
 )
 from leveret_protocol.negotiation import Negotiation, ProtocolHeader
 from leveret_protocol.publish import Publish, confirm_frame, deliver_prefix, nack_frame
-from leveret_protocol.reader import Event, FrameReader, Oversize
+from leveret_protocol.reader import Acks, Event, FrameReader, Oversize
 from leveret_protocol.tables import MalformedTable, canonical, decode_table, encode_table
 
 __all__ = [
     "AMQPError",
     "Access",
+    "Acks",
     "Basic",
     "Channel",
     "Confirm",

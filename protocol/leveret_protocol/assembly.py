@@ -18,6 +18,7 @@ import struct
 from typing import Final, NamedTuple, TypeAlias
 
 from leveret_protocol import frame_errors
+from leveret_protocol.acks import Acks
 from leveret_protocol.constants import BODY_SIZE_CEILING, CLASS_BASIC
 from leveret_protocol.content import content_frames
 from leveret_protocol.errors import AMQPError
@@ -39,7 +40,7 @@ class Oversize(NamedTuple):
 
 
 # channel number, method, frames of its content (b"" for none), header_size (see content.py; 0 for none)
-Event: TypeAlias = tuple[int, Publish | Frame | Oversize, bytes, int]
+Event: TypeAlias = tuple[int, Publish | Frame | Oversize | Acks, bytes, int]
 
 
 class _Content:

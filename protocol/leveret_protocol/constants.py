@@ -15,6 +15,7 @@ HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
 CLASS_CONNECTION: Final = 10
 CLASS_BASIC: Final = 60
+METHOD_BASIC_ACK: Final = 80
 METHOD_BASIC_PUBLISH: Final = 40
 
 FRAME_MIN_SIZE: Final = 4096  # AMQP 0-9-1: a peer "MUST be able to" take this much; RabbitMQ up to 4.0 refuses less

@@ -10,7 +10,8 @@ knows what each channel is due. This way is complete and does for all input.
 *Quick.* Programs send the same publish over and over, with the same properties and size. Then everything up to the
 first byte of the body repeats, and is recognised by one comparison. Such a "run" begins with any publish whose method
 frame, header frame and beginning of the one body frame lie side by side in the data (`_run_at`); header and body frame
-are cut out in one piece, as they are kept. A basic.ack is recognised as a whole. At any doubt (another size, another
+are cut out in one piece, as they are kept. A basic.ack is recognised as a whole, and several in a row come as one
+event. At any doubt (another size, another
 channel, a bit that should be 0, the wrong frame end) nothing is decided here, and the frame goes the other way.
 
 The quick way is open only while nothing special is on. `_quick_size_max`, the most bytes a publish may have there, is
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from leveret_protocol import frame_errors
+from leveret_protocol.acks import ACK_FRAME_SIZE, ACK_PAYLOAD_SIZE, Acks, tags_of_acks
 from leveret_protocol.assembly import HEADER_SIZE_MIN, ContentAssembler, Event, Oversize
 from leveret_protocol.constants import (
     CLASS_BASIC,
@@ -55,8 +57,8 @@ _BODY_MARK: Final = FRAME_END << 24 | FRAME_BODY << 16
 _CLASS_AND_WEIGHT: Final = CLASS_BASIC << 16
 _ACK_INDEX: Final = Basic.Ack.index
 _new_ack: Final = Basic.Ack.__new__
-_ACK_SIZE: Final = 13
-_ACK_FRAME_SIZE: Final = _ACK_SIZE + FRAME_OVERHEAD
+_ACK_SIZE: Final = ACK_PAYLOAD_SIZE
+_ACK_FRAME_SIZE: Final = ACK_FRAME_SIZE
 _CLOSING_METHODS: Final = (Connection.Close.index.to_bytes(4, "big"), Connection.CloseOk.index.to_bytes(4, "big"))
 
 
@@ -145,7 +147,7 @@ class FrameReader:
 
         A method without content has frames b"" and header_size 0; with content it comes when that is complete, in the
         form that `content.py` describes. A publish is a `Publish`. Instead of a method whose body is too large comes
-        an `Oversize`. Heartbeats are no events.
+        an `Oversize`, instead of several basic.ack in a row an `Acks`. Heartbeats are no events.
 
         The iterator has to be exhausted or closed before the next `feed`. When it raised, the rest of the data is kept:
         `feed(b"")` goes on after the frame that was wrong, except after FramingLost, which ends all.
@@ -206,6 +208,11 @@ class FrameReader:
                     elif (
                         index == _ACK_INDEX and size == _ACK_SIZE and data[position + _ACK_FRAME_SIZE - 1] == FRAME_END
                     ):
+                        tags = tags_of_acks(data, position, end)
+                        if len(tags) > 1:
+                            position += _ACK_FRAME_SIZE * len(tags)
+                            yield number, Acks(tags), b"", 0
+                            continue
                         ack = _new_ack(Basic.Ack)
                         ack.delivery_tag, bits = _unpack_ack_rest(data, position + _ACK_TAG_AT)
                         ack.multiple = bits & 1 == 1
@@ -317,4 +324,4 @@ class FrameReader:
         self._carried_size = len(rest)
 
 
-__all__ = ["Event", "FrameReader", "Oversize"]
+__all__ = ["Acks", "Event", "FrameReader", "Oversize"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from leveret_protocol.methods import Basic, Frame, Queue, make
+from leveret_protocol.methods import Basic, Frame, Queue, Tx, make
 from tests.harness import Client
 
 Settling = Callable[[int, bool], Frame]
@@ -249,3 +249,40 @@ class TestRecover:
         """RabbitMQ: B-42, 60/110 and 60/100."""
         client.send(make(cls))
         client.expect_connection_close("NOT_IMPLEMENTED - requeue=false", cls)
+
+
+class TestAcksInARow:
+    """Many single acks in one read are taken together; what comes of them is the same."""
+
+    @staticmethod
+    def acks(*tags: int) -> list[Frame]:
+        return [ack(tag, False) for tag in tags]
+
+    def test_each_settles_its_own(self, client: Client) -> None:
+        take(client, 6)
+        client.send(*self.acks(5, 1, 3))
+        assert outstanding(client) == "135"
+
+    def test_those_before_an_unknown_one_count_and_those_after_it_do_not(self, client: Client) -> None:
+        take(client, 6)
+        client.send(*self.acks(1, 2, 77, 3))
+        client.expect_channel_close(unknown(77), Basic.Ack)
+        assert ready(client) == "23456789"
+
+    def test_consumers_get_their_room_back(self, client: Client) -> None:
+        client.qos(3)
+        client.consume("q")
+        assert client.bodies() == [b"0", b"1", b"2"]
+        client.send(*self.acks(1, 2))
+        assert client.bodies() == [b"3", b"4"]
+        client.send(*self.acks(4, 3, 5))
+        assert client.bodies() == [b"5", b"6", b"7"]
+
+    def test_in_a_transaction_they_wait_for_the_commit(self, client: Client) -> None:
+        client.call(make(Tx.Select), Tx.SelectOk)
+        take(client, 4)
+        client.send(*self.acks(1, 2))
+        client.call(make(Tx.Rollback), Tx.RollbackOk)
+        client.send(*self.acks(1, 3))
+        client.call(make(Tx.Commit), Tx.CommitOk)
+        assert outstanding(client) == "13"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from leveret_protocol import AMQPError, Field, FrameReader, FramingLost, Oversize, Publish, method_name
+from leveret_protocol import Acks, AMQPError, Field, FrameReader, FramingLost, Oversize, Publish, method_name
+from leveret_protocol.methods import Basic
 
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 
@@ -85,6 +86,11 @@ def running_reader(frame_max=131072, message_size_max=16 * 1024 * 1024):
     return reader
 
 
+def singly(method):
+    """An event's method, or the methods that an `Acks` stands for."""
+    return [Basic.Ack(tag, False) for tag in method.delivery_tags] if isinstance(method, Acks) else [method]
+
+
 def told(method):
     """A method as a value that can be compared."""
     if isinstance(method, Publish):
@@ -121,7 +127,7 @@ def outcome(pieces, reader=None):
         while True:
             try:
                 for channel_number, method, frames, header_size in reader.feed(piece):
-                    found.append((channel_number, told(method), frames, header_size))
+                    found += [(channel_number, told(one), frames, header_size) for one in singly(method)]
                 break
             except AMQPError as error:
                 found.append(refusal(error))

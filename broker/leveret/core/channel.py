@@ -166,6 +166,24 @@ class Channel:
         else:
             self.settle_deliveries(deliveries)
 
+    def ack_each(self, delivery_tags: list[int]) -> None:
+        """One basic.ack after the other, each of one tag; consumers get their room back once, after the last one.
+
+        Raises PRECONDITION_FAILED (406): unknown delivery tag. Those before it count.
+        """
+        pop = self.unacked.pop
+        deliveries: list[tuple[int, Delivery]] = []
+        try:
+            for tag in delivery_tags:
+                deliveries.append((tag, pop(tag)))
+        except KeyError:
+            raise _unknown(tag) from None
+        finally:
+            if self.mode is ChannelMode.TX:
+                self.transaction.hold(deliveries, None)
+            else:
+                self.settle_deliveries(deliveries)
+
     def reject(self, delivery_tag: int, *, multiple: bool, requeue: bool) -> None:
         """basic.reject and basic.nack. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
         deliveries = self._outstanding(delivery_tag, multiple=multiple)

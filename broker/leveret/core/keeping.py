@@ -104,7 +104,7 @@ class KeptFifo(Fifo):
         """The message is done with. Whoever waits for it to be safe waits no longer."""
         waiter = self.line.settle(position)
         if waiter is not None:
-            tell_safe([waiter])
+            waiter.safe()  # type: ignore[attr-defined]  # see `tell_safe`
 
     # -- the order ----------------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ from leveret_protocol.fields import Field, Table, plain
 from leveret_protocol.methods import Frame, encode_method, make, method_name
 from leveret_protocol.negotiation import Negotiation, ProtocolHeader
 from leveret_protocol.publish import Publish, confirm_frame, nack_frame
-from leveret_protocol.reader import Event, FrameReader, Oversize
+from leveret_protocol.reader import Acks, Event, FrameReader, Oversize
 
 logger = logging.getLogger("leveret.connection")
 
@@ -194,6 +194,8 @@ class Connection:
             try:
                 if type(method) is Publish and channel is not None and channel.state is ChannelState.OPEN:
                     take_publish(channel, method, frames, header_size)
+                elif type(method) is Acks and channel is not None and channel.state is ChannelState.OPEN:
+                    channel.core.ack_each(method.delivery_tags)
                 elif number == 0:
                     self._on_channel_0(cast(Frame, method))
                 elif channel is None:

@@ -16,7 +16,7 @@ from leveret_protocol import constants, methods
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.methods import Access, Basic, Confirm, Exchange, Frame, Queue, Tx, method_ids
 from leveret_protocol.publish import Publish
-from leveret_protocol.reader import Oversize
+from leveret_protocol.reader import Acks, Oversize
 
 Handler = Callable[[Channel, Any], Frame | None]
 
@@ -78,6 +78,8 @@ def ids_of(method: object) -> tuple[int, int]:
     match method:
         case Publish() | Oversize():
             return constants.CLASS_BASIC, constants.METHOD_BASIC_PUBLISH
+        case Acks():
+            return constants.CLASS_BASIC, constants.METHOD_BASIC_ACK
         case Frame():
             return method_ids(method)
     return 0, 0
