@@ -26,7 +26,7 @@ from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
-from leveret.handlers.stored import loaded, stored_form
+from leveret.handlers.stored import loaded
 from leveret.storage.base import Store
 from leveret.storage.memory import MemoryStore
 from leveret_protocol import constants, methods
@@ -324,7 +324,7 @@ class BrokerHarness:
     def __init__(self, store: Store | None = None, now_seconds: float = 1_700_000_000.0) -> None:
         self.now_seconds = now_seconds
         self.store = store
-        keeper = None if store is None else Keeper(store, stored_form, loaded)
+        keeper = None if store is None else Keeper(store, loaded)
         self.node = Node("leveret@test", now=lambda: self.now_seconds, make_message=make_message, keeper=keeper)
         self.users = Users(self.node)
         self.control = AccessControl(self.node, self.users)

@@ -27,7 +27,7 @@ from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
-from leveret.handlers.stored import loaded, stored_form
+from leveret.handlers.stored import loaded
 from leveret.handlers.tuning import Tuning
 from leveret.shell.commits import Commits, commit_rest
 from leveret.shell.listener import Listener, listen_on
@@ -233,7 +233,7 @@ class Broker:
         if report.damaged_path is not None:
             log.error("the damaged file is kept as %s", report.damaged_path)
         with contextlib.closing(store):
-            yield Keeper(store, stored_form, loaded)
+            yield Keeper(store, loaded)
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import cast
+from typing import SupportsBytes, cast
 
 from leveret.core.fifo import Fifo
 from leveret.core.message import Entry, Message, Waiter
-from leveret.storage.base import Line, SharedPayload, Store, StoredMessage
+from leveret.storage.base import SHARED_BYTES_MIN, Line, Store, StoredMessage
 
 PAGE_MESSAGES = 1024
 # So many messages at the head of a queue are held in memory; RabbitMQ holds up to 2048 of a classic queue.
@@ -27,19 +27,16 @@ EntryOf = Callable[[StoredMessage, Message], Entry]
 class Keeper:
     """The store of a node, and how messages go into it and come out.
 
-    stored_form(message), loaded(octets): from a message to bytes, and back.
+    loaded(octets): the message of the bytes that it had.
     unsafe_definitions: how many changes of definitions are not on the disk yet.
     """
 
-    def __init__(
-        self, store: Store, stored_form: Callable[[Message], bytes], loaded: Callable[[bytes], Message]
-    ) -> None:
+    def __init__(self, store: Store, loaded: Callable[[bytes], Message]) -> None:
         self.store = store
         self.loaded = loaded
         self.unsafe_definitions = 0
-        self._stored_form = stored_form
         self._last_message: Message | None = None
-        self._last_payload: bytes | SharedPayload = b""
+        self._last_payload: SupportsBytes = b""
 
     def define(self, kind: str, name: str, value: bytes | None) -> None:
         """A definition is new, or is different now; None: it is gone."""
@@ -65,11 +62,17 @@ class Keeper:
             yield from page
             page = line.read(page[-1].position, PAGE_MESSAGES)
 
-    def payload(self, message: Message) -> bytes | SharedPayload:
-        """For a line. The queues of one message ask one after the other, and get the same object."""
-        if self._last_message is not message:
+    def payload(self, message: Message) -> SupportsBytes:
+        """For a line. The queues of one message ask one after the other, and get the same object from the second on."""
+        if message.size_bytes >= SHARED_BYTES_MIN or self._last_message is message:
+            return self._shared(message)
+        self._last_message = self._last_payload = message
+        return message
+
+    def _shared(self, message: Message) -> SupportsBytes:
+        if self._last_message is not message or self._last_payload is message:
             self._last_message = message
-            self._last_payload = self.store.share(self._stored_form(message))
+            self._last_payload = self.store.share(bytes(message))
         return self._last_payload
 
 

@@ -94,6 +94,10 @@ class Message(ABC):
     def is_persistent(self) -> bool:
         """Delivery mode 2 (RabbitMQ: CT-8)."""
 
+    @abstractmethod
+    def __bytes__(self) -> bytes:
+        """All there is to know of it, for a store; see Keeper. In any thread."""
+
     waiter: Waiter | None = None  # told by each queue that keeps the message
 
     @abstractmethod

@@ -9,6 +9,7 @@ from typing import Self
 
 from leveret.core import message as core_message
 from leveret.core.message import Message, Waiter
+from leveret.handlers import stored_form
 from leveret_protocol.constants import FRAME_MAX
 from leveret_protocol.content import (
     Properties,
@@ -113,6 +114,14 @@ class PublishedMessage(Message):
     def priority(self) -> int | None:
         return self.properties.priority if self.frames[_FLAGS] & _HAS_PRIORITY else None
 
+    def __bytes__(self) -> bytes:
+        return stored_form.pack_plain(self.header_size, self.channel_number, self._names, self.frames)
+
+    @property
+    def _names(self) -> bytes:
+        """Exchange and routing key as short strings: between the redelivered octet and the frame end."""
+        return self.publish.deliver_suffix[0][1:-1]
+
     def with_headers(self, headers: Table) -> PublishedMessage:
         properties = copy.copy(self.properties)
         properties.headers = dict(sorted(((properties.headers or {}) | headers).items()))  # sorted: RabbitMQ, CT-7
@@ -157,6 +166,11 @@ class BlindCopied(PublishedMessage):
     def routing_keys(self) -> list[str]:
         return [*super().routing_keys, *self.more_keys]
 
+    def __bytes__(self) -> bytes:
+        return stored_form.pack(
+            stored_form.BLIND_COPIED, 0, self.header_size, self.channel_number, self._names, self.more_keys, self.frames
+        )
+
     def with_properties(self, properties: Properties) -> BlindCopied:
         return BlindCopied.of(super().with_properties(properties), self.more_keys)
 
@@ -186,6 +200,12 @@ class DeadLetter(PublishedMessage):
     @property
     def routing_keys(self) -> list[str]:
         return [*self.more_keys]
+
+    def __bytes__(self) -> bytes:
+        return stored_form.pack(
+            stored_form.DEAD_LETTER, self.failed_count, self.header_size, self.channel_number, self._names,
+            self.more_keys, self.frames,
+        )  # fmt: skip
 
     def with_properties(self, properties: Properties) -> DeadLetter:
         return DeadLetter.of(super().with_properties(properties), self.more_keys, self.failed_count)

@@ -6,7 +6,9 @@ thread), `end_commit` says that it is safe. While one batch is written the next 
 not at all: notes made between two calls of `begin_commit` survive together or not at all.
 
 A line is the messages of one queue in order; a queue with priorities has one for each. A message has a position in
-its line, and positions only grow. What a payload means is not known here.
+its line, and positions only grow. What a payload means is not known here: it is anything that has bytes, and is asked
+for them when it is written, which most never are. Until then, and while they are asked for in the writer's thread, it
+must not change.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, SupportsBytes
 
 # A payload of this size in more than one line is stored once. Below it a reference saves nothing.
 SHARED_BYTES_MIN = 1024
@@ -96,6 +98,12 @@ class SharedPayload:
         self.id = id
         self.payload = payload
 
+    def __bytes__(self) -> bytes:
+        return self.payload
+
+
+Added = tuple[SupportsBytes, float | None, object | None]  # payload, expires_at, waiter
+
 
 class Changes:
     """What one batch holds for one line. Nothing changes in it once its batch has been taken.
@@ -111,7 +119,7 @@ class Changes:
 
     def __init__(self, line: Line) -> None:
         self.line = line
-        self.added: dict[int, tuple[bytes | SharedPayload, float | None, object | None]] = {}
+        self.added: dict[int, Added] = {}
         self.settled: list[int] = []
         self.marks: dict[int, tuple[bool, int]] = {}
         self.purge: Purge | None = None
@@ -200,7 +208,7 @@ class Line:
         self._position_after = totals.next_position  # all that were taken
 
     def add(
-        self, position: int, payload: bytes | SharedPayload, expires_at: float | None = None,
+        self, position: int, payload: SupportsBytes, expires_at: float | None = None,
         waiter: object | None = None,
     ) -> None:  # fmt: skip
         """A message came. `waiter` comes back once the message is safe, or needs to be no more."""
@@ -283,9 +291,8 @@ class Line:
                 if len(found) >= limit:
                     return found
                 if position > after and position not in gone and (not self.purged or self.purged.spares(position)):
-                    octets = payload.payload if isinstance(payload, SharedPayload) else payload
                     redelivered, delivery_count = marks.get(position, (False, 0))
-                    found.append(StoredMessage(position, octets, expires_at, redelivered, delivery_count))
+                    found.append(StoredMessage(position, bytes(payload), expires_at, redelivered, delivery_count))
         return found
 
     def take_changes(self) -> Changes | None:

@@ -19,14 +19,12 @@ from __future__ import annotations
 import math
 from struct import Struct, pack
 
-from leveret.storage.base import Batch, Changes, Line, Purge, SharedPayload, Store
+from leveret.storage.base import Added, Batch, Changes, Line, Purge, SharedPayload, Store
 
 _COUNTS = Struct("<3I")
 _LINE = Struct("<IBQ4I")
 _DEFINITION = Struct("<BBII")
 _DROPPED, _PURGED, _EXPIRES, _SHARED = 1, 2, 4, 8
-
-Added = dict[int, tuple[bytes | SharedPayload, float | None, object | None]]
 
 
 def encode_batch(batch: Batch) -> bytes:
@@ -70,7 +68,7 @@ def _encode_line(changes: Changes, shared: dict[int, bytes]) -> bytes:
     kept: frozenset[int] = frozenset()
     pieces = [b""]  # for the head
     if changes.added:
-        flags |= _encode_added(changes.added, shared, pieces)
+        flags |= _encode_added(changes, shared, pieces)
     if changes.settled:
         pieces.append(_u64s(changes.settled))
     if changes.marks:
@@ -92,19 +90,19 @@ def _encode_line(changes: Changes, shared: dict[int, bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _encode_added(added: Added, shared: dict[int, bytes], pieces: list[bytes]) -> int:
-    """Answers the flags."""
+def _encode_added(changes: Changes, shared: dict[int, bytes], pieces: list[bytes]) -> int:
+    """Answers the flags. Payloads become their bytes: they are not asked for these again."""
     flags = 0
-    payloads, expiries, _ = zip(*added.values(), strict=True)
-    octets: list[bytes] = list(payloads)
+    payloads, expiries, waiters = zip(*changes.added.values(), strict=True)
+    octets = list(map(bytes, payloads))
     ids: list[int] = []
     if SharedPayload in set(map(type, payloads)):
         flags |= _SHARED
-        for at, payload in enumerate(payloads):
-            if isinstance(payload, SharedPayload):
-                shared[payload.id] = octets[at] = payload.payload
-            ids.append(payload.id if isinstance(payload, SharedPayload) else 0)
-    pieces += [_u64s(list(added)), _u32s(list(map(len, octets)))]
+        ids = [payload.id if isinstance(payload, SharedPayload) else 0 for payload in payloads]
+        shared |= {id: payload for id, payload in zip(ids, octets, strict=True) if id}
+    else:
+        changes.added = dict(zip(changes.added, zip(octets, expiries, waiters, strict=True), strict=True))
+    pieces += [_u64s(list(changes.added)), _u32s(list(map(len, octets)))]
     if expiries.count(None) < len(expiries):
         flags |= _EXPIRES
         pieces.append(pack(f"<{len(expiries)}d", *(math.nan if when is None else when for when in expiries)))
@@ -133,7 +131,9 @@ def _decode_line(reader: _Reader, store: Store, shared: dict[int, SharedPayload]
     return changes
 
 
-def _decode_added(reader: _Reader, flags: int, count: int, shared: dict[int, SharedPayload], added: Added) -> None:
+def _decode_added(
+    reader: _Reader, flags: int, count: int, shared: dict[int, SharedPayload], added: dict[int, Added]
+) -> None:
     positions, sizes = reader.numbers("Q", count), reader.numbers("I", count)
     expiries = reader.numbers("d", count) if flags & _EXPIRES else [math.nan] * count
     ids = reader.numbers("Q", count) if flags & _SHARED else [0] * count

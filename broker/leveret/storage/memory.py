@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from leveret.storage.base import Batch, Definition, Line, SharedPayload, Store, StoredMessage, Totals
+from leveret.storage.base import Batch, Definition, Line, Store, StoredMessage, Totals
 
 
 @dataclass
@@ -71,8 +71,7 @@ class MemoryStore(Store):
                 for position in [position for position in messages if not changes.purge.spares(position)]:
                     del messages[position]
             for position, (payload, expires_at, _) in changes.added.items():
-                octets = payload.payload if isinstance(payload, SharedPayload) else payload
-                messages[position] = StoredMessage(position, octets, expires_at, False, 0)
+                messages[position] = StoredMessage(position, bytes(payload), expires_at, False, 0)
             for position, (redelivered, delivery_count) in changes.marks.items():
                 if position in messages:
                     messages[position] = messages[position]._replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsBytes
 from zlib import crc32
 
 from leveret.storage import records
@@ -74,12 +74,9 @@ class Writing:
             message_count, size_bytes = self._purge(line, changes.purge)
         if changes.added:
             message_count += len(changes.added)
-            size_bytes += sum(
-                len(payload) if isinstance(payload, bytes) else len(payload.payload)
-                for payload, _, _ in changes.added.values()
-            )
             with self._transaction.cursor() as cursor:
                 cursor.putmulti(self._entries(changes))
+            size_bytes += sum(len(bytes(payload)) for payload, _, _ in changes.added.values())
         for position, (redelivered, delivery_count) in changes.marks.items():
             if position not in changes.added:
                 self._mark(line.id, position, redelivered, delivery_count)
@@ -92,9 +89,8 @@ class Writing:
         pack_key, pack_checksum = records.ENTRY_KEY.pack, records.U32.pack
         for position, (payload, expires_at, _) in changes.added.items():
             key = pack_key(records.ENTRY, line_id, position)
-            if isinstance(payload, bytes) and len(payload) < APART_BYTES_MIN:
-                octets, flags = payload, 0
-            else:
+            octets, flags = bytes(payload), 0
+            if len(octets) >= APART_BYTES_MIN or isinstance(payload, SharedPayload):
                 octets, flags = self._put_apart(payload), records.APART
             if expires_at is None and not flags and not marks:
                 record = records.PLAIN_HEAD + octets
@@ -103,12 +99,10 @@ class Writing:
                 record = records.entry_head(expires_at, redelivered, delivery_count, flags) + octets
             yield key, record + pack_checksum(crc32(record, crc32(key)))
 
-    def _put_apart(self, payload: bytes | SharedPayload) -> bytes:
+    def _put_apart(self, payload: SupportsBytes) -> bytes:
         """Count one more entry with that payload. Answers what stands in the entry instead."""
-        if isinstance(payload, SharedPayload):
-            payload_id, octets = payload.id, payload.payload
-        else:
-            payload_id, octets = next(self._payload_ids), payload
+        octets = bytes(payload)
+        payload_id = payload.id if isinstance(payload, SharedPayload) else next(self._payload_ids)
         self._references[payload_id] += 1
         self._payloads[payload_id] = octets
         return records.APART_PAYLOAD.pack(payload_id, len(octets))

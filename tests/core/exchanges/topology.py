@@ -50,6 +50,9 @@ class HeadersMessage(Message):
     def properties(self):
         return self
 
+    def __bytes__(self) -> bytes:
+        raise AssertionError("routing keeps nothing")
+
     def with_headers(self, headers):
         return HeadersMessage((self.headers or {}) | headers)
 
