@@ -11,6 +11,7 @@ import pytest
 import trio
 
 import leveret
+from leveret.config.settings import Settings
 from leveret.auth.permissions import EVERYTHING
 from leveret.core.node import Node
 
@@ -208,3 +209,8 @@ CAPTURED = {"capture_output": True, "text": True, "check": True}
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'brocker'"):
         _ = leveret.brocker
+
+
+async def test_the_first_user_has_the_tags_of_the_settings():
+    async with leveret.Broker(settings=Settings(default_user="me", default_user_tags=("monitoring",))) as broker:
+        assert broker.call(lambda node, users: users["me"].tags) == ("monitoring",)

@@ -20,7 +20,9 @@ import trio
 
 from leveret.auth.access_control import AccessControl
 from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
+from leveret.auth.permissions import InvalidPermission
 from leveret.auth.users import Users
+from leveret.config.report import ConfigurationError
 from leveret.config.settings import Settings
 from leveret.config.values import Address
 from leveret.core.keeping import Keeper, tell_safe
@@ -152,8 +154,8 @@ class Broker:
         with _closed(listeners), self._stored() as keeper:
             node = self._make_node(keeper)
             users = Users(node)
-            make_first_definitions(node, users, FirstDefinitions())
-            control = AccessControl(node, users)
+            _make_first_definitions(node, users, self._settings)
+            control = _make_control(node, users, self._settings)
             make_connection = functools.partial(Connection, node, control, tuning=_tuning(self._settings))
             server = Server(
                 make_connection, node, self._make_commits(node),
@@ -209,7 +211,7 @@ class Broker:
     def _make_node(self, keeper: Keeper | None) -> Node:
         node = Node(
             f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message, keeper=keeper,
-            default_queue_type=self._settings.default_queue_type,
+            default_queue_type=self._settings.default_queue_type, default_vhost=self._settings.default_vhost,
         )  # fmt: skip
         node.consumer_timeout_ms = self._settings.consumer_timeout
         return node
@@ -248,6 +250,29 @@ def _closed(listeners: Iterable[Listener]) -> Iterator[None]:
 def _url(scheme: str, host: str, port: int) -> str:
     host = _LOOPBACK.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _make_first_definitions(node: Node, users: Users, settings: Settings) -> None:
+    """Raises ConfigurationError."""
+    try:
+        make_first_definitions(
+            node, users,
+            FirstDefinitions(
+                settings.default_user, settings.default_pass, settings.default_user_tags, settings.default_vhost,
+                settings.default_permissions_configure, settings.default_permissions_write,
+                settings.default_permissions_read,
+            ),
+        )  # fmt: skip
+    except InvalidPermission as error:
+        raise ConfigurationError([f"default_permissions: {error.pattern!r} is no valid pattern"]) from error
+
+
+def _make_control(node: Node, users: Users, settings: Settings) -> AccessControl:
+    return AccessControl(
+        node, users, loopback_users=settings.loopback_users, mechanisms=settings.auth_mechanisms,
+        certificate_name=settings.ssl_cert_login_from,
+        alternative_name=(settings.ssl_cert_login_san_type, settings.ssl_cert_login_san_index),
+    )  # fmt: skip
 
 
 def _tuning(settings: Settings) -> Tuning:

@@ -98,6 +98,56 @@ def test_the_time_for_the_handshake(served):
             connected.recv(1)
 
 
+def refusal(url):
+    """How a login is refused: the reply text."""
+    with pytest.raises(pika.exceptions.AMQPConnectionError) as raised:
+        pika.BlockingConnection(pika.URLParameters(url))
+    return repr(raised.value)
+
+
+def test_the_first_user_and_its_virtual_host(served):
+    url = served(
+        "default_user = 'me'", "default_pass = 'secret'", "default_user_tags = ['monitoring']",
+        "default_vhost = 'mine'", "default_permissions.configure = '^mine'", "default_permissions.write = '.*'",
+        "default_permissions.read = ''",
+    )  # fmt: skip
+    assert "ACCESS_REFUSED" in refusal(url)
+    with channel_to(url.replace("//", "//me:secret@") + "/mine") as channel:
+        channel.queue_declare("mine")
+        channel.basic_publish("", "mine", b"x")
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker) as raised:
+            channel.basic_get("mine")
+    assert "read access to queue 'mine' in vhost 'mine' refused for user 'me'" in raised.value.reply_text
+
+
+def test_a_pattern_that_is_none_is_told(ended):
+    status, _, stderr = ended("server", "--in-memory", "--port", "0", "--default-permissions-write", "(")
+    assert (status, stderr) == (1, "leveret server: default_permissions: '(' is no valid pattern\n")
+
+
+@pytest.mark.parametrize(("users", "is_let_in"), [("['guest']", False), ("[]", True), ("['other']", True)])
+def test_users_of_this_machine_only(served, users, is_let_in):
+    """The machine itself by an address that is not of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_route:
+        try:
+            any_route.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no other address")
+        address = any_route.getsockname()[0]
+    url = served(f"loopback_users = {users}", "host = '0.0.0.0'").replace("127.0.0.1", address)
+    if is_let_in:
+        with channel_to(url):
+            pass
+    else:
+        assert "ACCESS_REFUSED" in refusal(url)
+
+
+def test_mechanisms(served):
+    url = served("auth_mechanisms = ['AMQPLAIN']")
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        pika.BlockingConnection(pika.URLParameters(url))
+
+
 def test_several_listeners(served):
     url = served("listeners.tcp = ['127.0.0.2:0', '[::1]:0', '0.0.0.0:0']", port=None)
     assert url.startswith("amqp://127.0.0.2:")

@@ -63,6 +63,36 @@ def test_tls_beside_the_plain_port(ready, authority):
         assert channel.basic_get("q")[2] == b"x" * 1_000_000
 
 
+@pytest.mark.parametrize(
+    ("options", "user"),
+    [
+        ((), "CN=me,OU=here,O=us"),
+        (("--ssl-cert-login-from", "common_name"), "me"),
+        (
+            ("--ssl-cert-login-from", "subject_alternative_name", "--ssl-cert-login-san-type", "email",
+             "--ssl-cert-login-san-index", "1"), "me@two.example",
+        ),
+    ],
+)  # fmt: skip
+def test_a_certificate_logs_in(ready, authority, options, user):
+    """SASL EXTERNAL."""
+    certificate = authority.issue(
+        "me",
+        "me@one.example",
+        "me@two.example",
+        common_name="me",
+        organization_name="us",
+        organization_unit_name="here",
+    )
+    _, _, tls = ready(
+        "--port", "0", "--ssl-options-verify", "verify_peer", "--auth-mechanisms", "EXTERNAL", "--default-user", user,
+        *options,
+    )  # fmt: skip
+    using = parameters(tls, authority.file, certificate)
+    using.credentials = pika.credentials.ExternalCredentials()
+    pika.BlockingConnection(using).close()
+
+
 def test_tls_alone(ready, authority, tmp_path):
     _, tls = ready("--listeners-tcp", "none", "--port-file", "port", pattern=TLS_ALONE)
     assert (tmp_path / "port").read_text() == f"{tls}\n"

@@ -47,7 +47,21 @@ def test_every_setting_can_be_set_in_leveret_toml_by_variable_and_by_option(conf
 
 def other_text(setting):
     """A value that is not the default."""
-    texts = ("7777", "debug", "quorum", "os", "verify_peer", "false", "true", "5671", "0.25", "x")
+    texts = (
+        "777",
+        "debug",
+        "quorum",
+        "os",
+        "verify_peer",
+        "false",
+        "true",
+        "5671",
+        "0.25",
+        "EXTERNAL",
+        "common_name",
+        "ip",
+        "x",
+    )
     return next(text for text in texts if _is_other(setting, text))
 
 

@@ -247,6 +247,43 @@ def test_erlang_options_of_compose_files(configured):
     assert "-rabbitmq_management load_definitions" in note.text
 
 
+def test_the_password_may_be_in_a_file(configured, write, folder):
+    """Docker secrets."""
+    configuration = configured({"RABBITMQ_DEFAULT_PASS_FILE": str(write("secret", "dragon\n"))})
+    assert configuration.settings.default_pass == "dragon"
+    assert "RABBITMQ_DEFAULT_PASS_FILE is no longer taken by RabbitMQ" in configuration.notes[0].text
+    assert problems(configured, {"RABBITMQ_DEFAULT_PASS_FILE": "nowhere"}) == [
+        "RABBITMQ_DEFAULT_PASS_FILE: nowhere: No such file or directory"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "users"),
+    [
+        ("loopback_users = none", ()),
+        ("loopback_users.guest = false", ()),
+        ("loopback_users.guest = true\nloopback_users.other = true", ("guest", "other")),
+        ("loopback_users = none\nloopback_users.guest = true", ()),  # seen in RabbitMQ 3.10
+        ("", ("guest",)),
+    ],
+)
+def test_flagged_names(configured, write, lines, users):
+    write("rabbitmq.conf", lines)
+    assert configured().settings.loopback_users == users
+
+
+def test_a_flag_that_is_none_is_told(configured, write, folder):
+    write("rabbitmq.conf", "default_user_tags.administrator = yes\n")
+    assert problems(configured) == [
+        f"{folder}/rabbitmq.conf:1: default_user_tags.administrator: true or false, not 'yes'"
+    ]
+
+
+def test_a_wrong_secret_is_not_repeated(configured, write):
+    write("leveret.toml", "default_pass = 12345\n")
+    assert problems(configured) == ["leveret.toml:1: default_pass: a text"]
+
+
 def test_rabbitmqs_variables_that_do_nothing_here_are_told_and_those_of_others_are_not(configured):
     notes = configured(
         {"RABBITMQ_ENABLED_PLUGINS": "x", "RABBITMQ_URL": "amqp://x", "RABBITMQ_ERLANG_COOKIE": "x"}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from leveret.handlers.tls_session import PeerCertificate, TLSSession
 from leveret_protocol import methods
 from leveret_protocol.fields import Field
 from leveret_protocol.methods import Basic, Channel, Exchange, Queue, make
@@ -203,6 +204,22 @@ class TestConnections:
                 ("user_provided_name", "mine"),
             ],
         )  # fmt: skip
+
+    def test_one_that_opens_over_tls(self, harness: BrokerHarness) -> None:
+        """Seen on RabbitMQ 3.10.8."""
+        listener = Listener(harness, "connection.created")
+        client = harness.tcp()
+        certificate = PeerCertificate("CN=client,O=us", "CN=authority", "2000-01-01T00:00:00Z - 2030-01-01T00:00:00Z")
+        client.connection.tls = TLSSession("tlsv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384", certificate)
+        client.log_in()
+        client.tune_ok()
+        client.open_vhost()
+        details = dict(listener.only()[1])
+        assert {name: value for name, value in details.items() if name.startswith(("ssl", "peer_cert"))} == {
+            "ssl": True, "ssl_protocol": "tlsv1.2", "ssl_key_exchange": "ecdhe_ecdsa", "ssl_cipher": "aes_256_gcm",
+            "ssl_hash": "aead", "peer_cert_subject": "CN=client,O=us", "peer_cert_issuer": "CN=authority",
+            "peer_cert_validity": "2000-01-01T00:00:00Z - 2030-01-01T00:00:00Z",
+        }  # fmt: skip
 
     def test_all_numbers_are_64_bits_wide(self, harness: BrokerHarness) -> None:
         listener = Listener(harness, "connection.created")

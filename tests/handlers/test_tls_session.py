@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leveret.handlers.tls_session import PeerCertificate
+from leveret.handlers.tls_session import PeerCertificate, TLSSession
 
 # As ssl.SSLObject.getpeercert() answers it.
 CERTIFICATE = {
@@ -76,3 +76,20 @@ def test_characters_are_escaped_as_rabbitmq_escapes_them(value: str, printed: st
 def test_an_attribute_that_has_no_short_name_keeps_the_long_one() -> None:
     certificate = PeerCertificate.of(CERTIFICATE | {"subject": ((("1.2.3.4", "x"), ("userId", "me")),)})
     assert certificate.subject == "1.2.3.4=x+UID=me"
+
+
+@pytest.mark.parametrize(
+    ("suite", "parts"),
+    [
+        ("TLS_AES_256_GCM_SHA384", ("any", "aes_256_gcm", "aead")),  # this and the next but one: seen in RabbitMQ 3.10
+        ("TLS_CHACHA20_POLY1305_SHA256", ("any", "chacha20_poly1305", "aead")),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", ("ecdhe_ecdsa", "aes_256_gcm", "aead")),
+        ("ECDHE-RSA-CHACHA20-POLY1305", ("ecdhe_rsa", "chacha20_poly1305", "aead")),
+        ("DHE-RSA-AES128-CCM8", ("dhe_rsa", "aes_128_ccm8", "aead")),
+        ("ECDHE-RSA-AES128-SHA256", ("ecdhe_rsa", "aes_128_cbc", "sha256")),
+        ("AES256-SHA", ("rsa", "aes_256_cbc", "sha")),
+        ("AES128-GCM-SHA256", ("rsa", "aes_128_gcm", "aead")),
+    ],
+)
+def test_a_cipher_suite_has_erlangs_words(suite: str, parts: tuple[str, str, str]) -> None:
+    assert TLSSession("tlsv1.2", suite, None).suite_parts() == parts

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     except StoreFailed as error:
         _complain(f"stopped, because what it confirms would not be kept any more: {error}")
         return EXIT_STORE_FAILED
-    except (StoreError, CannotStart) as error:
+    except (StoreError, ConfigurationError, CannotStart) as error:
         _complain(str(error))
         return EXIT_CANNOT_START
     except OSError as error:

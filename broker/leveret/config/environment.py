@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from leveret.config.report import Found, Report
@@ -16,8 +17,7 @@ _NOT_SUPPORTED: Final = (
 )  # fmt: skip
 
 # RabbitMQ's image ends with an error where it finds these, since 3.9. People have them all the same.
-_DEPRECATED: Final = ("RABBITMQ_SSL_", "RABBITMQ_VM_MEMORY_HIGH_WATERMARK", "RABBITMQ_DEFAULT_USER_FILE",
-                      "RABBITMQ_DEFAULT_PASS_FILE")  # fmt: skip
+_DEPRECATED: Final = ("RABBITMQ_SSL_", "RABBITMQ_VM_MEMORY_HIGH_WATERMARK")
 
 # An Erlang option, `-rabbit heartbeat 5`: compose files have them.
 _ERLANG_OPTION: Final = re.compile(r"-(rabbit\w*)\s+(\w+)\s+(\{[^}]*\}|\[.*?\]|\"[^\"]*\"|\S+)")
@@ -28,6 +28,7 @@ def read(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
     """What they say of each setting. One of ours wins over RabbitMQ's for the same setting."""
     layer = _erlang_options(variables, report)
     _log_variables(variables, layer)
+    _read_files(variables, layer, report)
     for setting in TABLE:
         for variable in (*reversed(setting.variables), setting.variable):
             if value := variables.get(variable):
@@ -49,6 +50,20 @@ def _log_variables(variables: Mapping[str, str], layer: dict[str, Found]) -> Non
     for word in (variables.get("RABBITMQ_LOG") or "").split(","):
         if word and "." not in word and not word.startswith(("+", "-")):
             layer["log.level"] = Found(word, "RABBITMQ_LOG")
+
+
+def _read_files(variables: Mapping[str, str], layer: dict[str, Found], report: Report) -> None:
+    """Docker secrets: the variable names a file that has the value."""
+    for variable, name in (
+        ("RABBITMQ_DEFAULT_USER_FILE", "default_user"),
+        ("RABBITMQ_DEFAULT_PASS_FILE", "default_pass"),
+    ):
+        if path := variables.get(variable):
+            try:
+                layer[name] = Found(Path(path).read_text(encoding="utf-8").removesuffix("\n"), variable)
+            except (OSError, UnicodeDecodeError) as error:
+                report.problems.append(f"{variable}: {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
+            report.warn(f"{variable} is no longer taken by RabbitMQ; write {name} in rabbitmq.conf")
 
 
 def _erlang_options(variables: Mapping[str, str], report: Report) -> dict[str, Found]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from leveret.config.values import (
     ADDRESSES,
     BOOLEAN,
+    NAME,
     NAMES,
     PATH,
     PORT_MAX,
@@ -20,6 +21,7 @@ from leveret.config.values import (
     Kind,
     choice,
     optional,
+    several,
     size,
     whole,
 )
@@ -162,6 +164,44 @@ class Settings:
         choice("classic", "quorum"),
         "Of queues declared without `x-queue-type`, in virtual hosts without one of their own.",
     )
+
+    # -- users
+
+    default_user: str = _setting(
+        "guest", NAME, "Made when there are no definitions yet, instead of guest.", variables=("RABBITMQ_DEFAULT_USER",)
+    )
+    default_pass: str = _setting("guest", TEXT, "Its password.", variables=("RABBITMQ_DEFAULT_PASS",), is_secret=True)
+    default_vhost: str = _setting(
+        "/", NAME, "The virtual host that is made with it.", variables=("RABBITMQ_DEFAULT_VHOST",)
+    )
+    default_user_tags: tuple[str, ...] = _setting(("administrator",), NAMES, "The tags it has.", flagged=True)
+    default_permissions_configure: str = _setting(
+        ".*", TEXT, "What it may declare and delete there: a pattern of names.", name="default_permissions.configure"
+    )
+    default_permissions_write: str = _setting(
+        ".*", TEXT, "What it may publish to, and bind.", name="default_permissions.write"
+    )
+    default_permissions_read: str = _setting(
+        ".*", TEXT, "What it may consume, and bind to.", name="default_permissions.read"
+    )
+    loopback_users: tuple[str, ...] = _setting(
+        ("guest",), NAMES, "Users who may log in from this machine only.", flagged=True
+    )
+    auth_mechanisms: tuple[str, ...] = _setting(
+        ("PLAIN", "AMQPLAIN"), several("PLAIN", "AMQPLAIN", "EXTERNAL"),
+        "Of SASL, those offered; `EXTERNAL` with TLS only.",
+        numbered=True,
+    )  # fmt: skip
+    ssl_cert_login_from: str = _setting(
+        "distinguished_name",
+        choice("distinguished_name", "common_name", "subject_alternative_name",
+               also=[("subject_alt_name", "subject_alternative_name")]),
+        "What `EXTERNAL` takes for the name of the user.",
+    )  # fmt: skip
+    ssl_cert_login_san_type: str = _setting(
+        "dns", choice("dns", "ip", "email", "uri"), "The kind of alternative name it takes."
+    )
+    ssl_cert_login_san_index: int = _setting(0, whole("a number", 0, 1000), "Which of them; `0` is the first.")
 
     # -- where data is kept
 

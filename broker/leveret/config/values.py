@@ -92,6 +92,12 @@ def _text(written: object) -> str:
     return written
 
 
+def _name(written: object) -> str:
+    if not isinstance(written, str) or not written:
+        raise _wrong("a name", written)
+    return written
+
+
 def _path(written: object) -> Path:
     if not isinstance(written, str) or not written or "\0" in written:
         raise _wrong("a path", written)
@@ -156,6 +162,19 @@ def _names(written: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def several(*known: str) -> Kind:
+    """Some of these words."""
+
+    def parse(written: object) -> tuple[str, ...]:
+        names = _names(written)
+        if not names or not set(names) <= set(known):
+            raise _wrong(text, written)
+        return names
+
+    text = f"{', '.join(known)}: one or more, with commas between them"
+    return Kind(text, parse, ", ".join)
+
+
 def _addresses(written: object) -> tuple[Address, ...]:
     if written == "none":
         return ()
@@ -181,6 +200,7 @@ SIZE_WORDS: Final = "a number of bytes, or with a unit as in 50MB or 1GiB"
 ADDRESS_WORDS: Final = "a port, or an address and a port as in 127.0.0.1:5672 or [::1]:5672"
 
 TEXT: Final = Kind("a text", _text)
+NAME: Final = Kind("a name", _name)
 PATH: Final = Kind("a path", _path)
 BOOLEAN: Final = Kind("true or false", _boolean, lambda value: str(value).lower())
 FRACTION: Final = Kind(FRACTION_WORDS, _fraction)

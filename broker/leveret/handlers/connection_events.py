@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from leveret.core.event_details import USER, details, printed
+from leveret.handlers.tls_session import TLSSession
 from leveret_protocol.fields import Field, Table, plain
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ PROTOCOL = "{0,9,1}"
 def connection_created(
     connection: Connection, vhost_name: str, channel_max: int, frame_max: int, node_name: str
 ) -> Table:
-    """connection.open went through. There is no TLS, so RabbitMQ's details of it are as empty as they are there."""
+    """connection.open went through. Without TLS the details of it are empty, as they are in RabbitMQ."""
     host, port = _address(connection.local)
     peer_host, peer_port = _address(connection.peer)
     user_name = connection.user.name
@@ -26,9 +27,8 @@ def connection_created(
         **details(
             {
                 "type": "network", "pid": connection.pid, "name": connection.name, "port": port,
-                "peer_port": peer_port, "host": host, "peer_host": peer_host, "ssl": False, "peer_cert_subject": "",
-                "peer_cert_issuer": "", "peer_cert_validity": "", "auth_mechanism": connection.mechanism,
-                "ssl_protocol": "", "ssl_key_exchange": "", "ssl_cipher": "", "ssl_hash": "", "protocol": PROTOCOL,
+                "peer_port": peer_port, "host": host, "peer_host": peer_host, **_certificate(connection.tls),
+                "auth_mechanism": connection.mechanism, **_tls(connection.tls), "protocol": PROTOCOL,
                 "user": user_name, "vhost": vhost_name, "timeout": connection.heartbeat_seconds,
                 "frame_max": frame_max, "channel_max": channel_max,
                 "client_properties": printed(connection.client_properties), "connected_at": connection.connected_at_ms,
@@ -66,9 +66,28 @@ def login(connection: Connection, user_name: str | None, error: str | None = Non
         {
             "connection_type": "network", **named, "host": host, "connection_name": connection.name,
             "peer_host": peer_host, "peer_port": peer_port, "protocol": PROTOCOL,
-            "auth_mechanism": connection.mechanism, "ssl": False, **failed,
+            "auth_mechanism": connection.mechanism, "ssl": connection.tls is not None, **failed,
         }
     )  # fmt: skip
+
+
+def _certificate(tls: TLSSession | None) -> dict[str, object]:
+    certificate = None if tls is None else tls.certificate
+    subject, issuer, validity = ("", "", "") if certificate is None else (
+        certificate.subject, certificate.issuer, certificate.validity
+    )  # fmt: skip
+    return {
+        "ssl": tls is not None, "peer_cert_subject": subject, "peer_cert_issuer": issuer,
+        "peer_cert_validity": validity,
+    }  # fmt: skip
+
+
+def _tls(tls: TLSSession | None) -> dict[str, object]:
+    key_exchange, cipher, digest = ("", "", "") if tls is None else tls.suite_parts()
+    return {
+        "ssl_protocol": "" if tls is None else tls.protocol, "ssl_key_exchange": key_exchange, "ssl_cipher": cipher,
+        "ssl_hash": digest,
+    }  # fmt: skip
 
 
 def _name_of_its_own(connection: Connection) -> Table:

@@ -5,6 +5,7 @@ The shell makes one when the TLS handshake is through, from what the ssl module 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -32,6 +33,8 @@ _ATTRIBUTES: Final = {
 
 # The ssl module's kinds of alternative names -> RabbitMQ's `ssl_cert_login_san_type`.
 _ALTERNATIVES: Final = {"DNS": "dns", "IP Address": "ip", "email": "email", "URI": "uri"}
+
+_KEY_EXCHANGES: Final = frozenset({"ECDHE", "DHE", "ECDH", "DH", "RSA", "ECDSA", "DSS", "PSK", "SRP"})
 
 _SPECIAL: Final = '"+,;<>\\'
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -74,12 +77,29 @@ class PeerCertificate:
 
 @dataclass(frozen=True, slots=True)
 class TLSSession:
-    """protocol: as Erlang names it, `tlsv1.3`. cipher: OpenSSL's name of the suite. certificate: None: none was asked
-    for, or shown."""
+    """protocol: as Erlang names it, `tlsv1.3`. suite: OpenSSL's name of what was agreed on.
+
+    certificate: None: none was asked for, or shown.
+    """
 
     protocol: str
-    cipher: str
+    suite: str
     certificate: PeerCertificate | None
+
+    def suite_parts(self) -> tuple[str, str, str]:
+        """Key exchange, cipher and hash in Erlang's words: `any`, `aes_256_gcm`, `aead` (seen in RabbitMQ)."""
+        if self.suite.startswith("TLS_"):  # TLS 1.3: TLS_AES_256_GCM_SHA384
+            return "any", self.suite[4:].lower().rpartition("_")[0], "aead"
+        parts = self.suite.split("-")  # ECDHE-RSA-AES256-GCM-SHA384, AES256-SHA
+        exchange = list(itertools.takewhile(_KEY_EXCHANGES.__contains__, parts))
+        cipher = parts[len(exchange) :]
+        if cipher[0] == "CHACHA20":
+            words = "chacha20_poly1305"
+        else:
+            mode = cipher[1] if cipher[1] in ("GCM", "CCM", "CCM8") else "CBC"
+            words = f"{cipher[0][:-3]}_{cipher[0][-3:]}_{mode}".lower()
+        is_authenticated = not words.endswith("_cbc")
+        return "_".join(exchange).lower() or "rsa", words, "aead" if is_authenticated else cipher[-1].lower()
 
 
 def _printed(name: DistinguishedName) -> str:
