@@ -139,6 +139,7 @@ class ToldConnection:
         self.heartbeat_seconds = 0
         self.drop_after_seconds = None
         self.publishes_into_backlog = False
+        self.publishes_to_disk = False
         self.is_blocked = False
         self.is_held = False
         self.wake = wake

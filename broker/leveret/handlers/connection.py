@@ -60,7 +60,7 @@ class Connection:
     handshake_done: connection.open went through.
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
-    publishes_into_backlog: the last `receive` published to queues whose consumers are slower.
+    publishes_into_backlog, publishes_to_disk: the last `receive` published to slow consumers, and what is kept.
     is_blocked: not to be read from: it published while an alarm is on, or something waits for an answer from elsewhere.
     The shell is woken when that ends.
     tls: set by the shell before the first `receive`; None on a plain socket.
@@ -77,19 +77,18 @@ class Connection:
         self.name = f"{peer} -> {local}"
         self.peer, self.local = peer, local
         self.pid = node.new_pid()
-        self.mechanism = ""
+        self.mechanism = self.vhost_name = ""
         self.connected_at_ms = int(node.now() * 1000)
         self.output: list[bytes] = []
         self.handshake_done = False
         self.heartbeat_seconds = 0
         self.drop_after_seconds: float | None = None
-        self.publishes_into_backlog = False
+        self.publishes_into_backlog = self.publishes_to_disk = False
         self.tls: TLSSession | None = None
         self._holds = 0
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("")
-        self.vhost_name = ""
         self.node = node
         self.answers = Answers()
         self._control = control
@@ -138,7 +137,7 @@ class Connection:
 
         After it was blocked it is called with b"", and what was held goes on.
         """
-        self.publishes_into_backlog = False
+        self.publishes_into_backlog = self.publishes_to_disk = False
         if self._state is State.HEADER:
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):

@@ -101,6 +101,7 @@ def _confirm(channel: Channel, *, is_refused: bool) -> None:
 
 def _publish_and_keep(channel: Channel, message: PublishedMessage, routes: Routes) -> None:
     """To queues of which some keep the message; they answer for it once it is on the disk (RabbitMQ: CFM-4)."""
+    channel.connection.publishes_to_disk = True
     number = _owe(channel, message, len(routes))
     for take in routes:
         outcome = take(message)
@@ -128,6 +129,8 @@ def _account(channel: Channel, number: int, outcome: int) -> None:
     """One queue has answered. A refusal by any of them is a nack (RabbitMQ: CFM-5)."""
     if outcome & BACKLOG:
         channel.connection.publishes_into_backlog = True
+    if outcome & PENDING:
+        channel.connection.publishes_to_disk = True
     if number and not outcome & PENDING:
         confirms = channel.core.confirms
         if outcome == REFUSED:

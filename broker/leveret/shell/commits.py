@@ -14,6 +14,10 @@ from leveret.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
+# So much of what is read may wait for a commit; only a publisher without confirms can send it. RabbitMQ's credit flow
+# holds up a publisher whose queues' stores do not keep up after some hundred messages.
+GATHERED_BYTES_MAX = 32 << 20
+
 # How often a batch that found the disk full is tried again.
 FULL_PAUSE_SECONDS = 1.0
 
@@ -43,60 +47,82 @@ class Commits:
         self._flush = flush
         self._writer: Writer | None = None
         self._writing: Batch | None = None
-        self._done: list[tuple[Batch, StoreError | None]] = []
-        self._is_done = trio.Event()
+        self._gathered_bytes = 0
+        self._done: list[
+            tuple[Batch, StoreError | None]
+        ] = []  # in the writer's thread, and still in it once it stopped
+        self._trouble: Exception | None = None
+        self._has_trouble = trio.Event()
 
-    def begin(self) -> None:
-        """A turn is over: begin to commit what it noted, unless a commit runs already."""
-        if self._writer is not None and self._writing is None:
-            self._writing = self._store.begin_commit()
-            if self._writing is not None:
-                self._writer.submit(self._writing)
+    @property
+    def is_behind(self) -> bool:
+        """So much waits for the commit that runs that no more of it should be read."""
+        return self._gathered_bytes > GATHERED_BYTES_MAX
+
+    def gather(self, size_bytes: int) -> None:
+        """So much was read that holds something to commit."""
+        self._gathered_bytes += size_bytes
+
+    def begin(self) -> bool:
+        """A turn is over: begin to commit what it noted, unless a commit runs already. Was what had gathered taken?"""
+        if self._writer is None or self._writing is not None:
+            return False
+        self._writing = self._store.begin_commit()
+        self._gathered_bytes = 0
+        if self._writing is not None:
+            self._writer.submit(self._writing)
+        return True
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Raises StoreFailed: nothing can be kept any more, and nobody is told it was."""
         token = trio.lowlevel.current_trio_token()
 
         def on_done(batch: Batch, error: StoreError | None) -> None:
-            self._done.append((batch, error))  # in the writer's thread: it is there when the writer has been stopped
-            token.run_sync_soon(self._wake)
+            self._done.append((batch, error))
+            token.run_sync_soon(self._finish)
 
         self._writer = Writer(self._store.commit, on_done)
         task_status.started()
         try:
             self.begin()
             while True:
-                await self._is_done.wait()
-                self._is_done = trio.Event()
-                for batch, error in self._take_done():
-                    await self._finish(batch, error)
+                await self._has_trouble.wait()
+                self._has_trouble = trio.Event()
+                assert self._trouble is not None
+                if not isinstance(self._trouble, StoreFull):
+                    self._writing = None  # never again
+                    raise self._trouble
+                await self._wait_for_space(self._trouble)
         finally:
             self._writer.stop()
             self._writer = None
             self._end()
 
-    def _wake(self) -> None:
-        self._is_done.set()
+    def _finish(self) -> None:
+        """A commit is done. Not in the task: to wake that as well would take as long as a part of a commit."""
+        try:
+            for batch, error in self._take_done():
+                if error is not None:
+                    raise error
+                self._writing, self._is_full = None, False
+                self._tell_safe(self._store.end_commit(batch))
+                self._flush()
+        except Exception as error:
+            self._trouble = error
+            self._has_trouble.set()
 
     def _take_done(self) -> list[tuple[Batch, StoreError | None]]:
         done, self._done = self._done, []
         return done
 
-    async def _finish(self, batch: Batch, error: StoreError | None) -> None:
-        if isinstance(error, StoreFull):
-            log.error("%s", error)
-            self._is_full = True
-            self._look_at_disk()
-            await trio.sleep(FULL_PAUSE_SECONDS)
-            assert self._writer is not None
-            self._writer.submit(batch)
-            return
-        if error is not None:
-            self._writing = None  # never again
-            raise error
-        self._writing, self._is_full = None, False
-        self._tell_safe(self._store.end_commit(batch))
-        self._flush()
+    async def _wait_for_space(self, error: StoreFull) -> None:
+        log.error("%s", error)
+        self._is_full = True
+        self._look_at_disk()
+        await trio.sleep(FULL_PAUSE_SECONDS)
+        assert self._writer is not None
+        assert self._writing is not None
+        self._writer.submit(self._writing)
 
     async def watch_disk(self) -> None:
         """Hold publishers up before the disk is full, until cancelled."""

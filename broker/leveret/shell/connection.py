@@ -51,7 +51,7 @@ class DrivenConnection(Protocol):
     tls: set before the first `receive`, where there is TLS.
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
-    publishes_into_backlog: read in smaller turns.
+    publishes_into_backlog: read in smaller turns. publishes_to_disk: not to be read from while the disk is behind.
     is_blocked: not to be read from. `wake` is called when that ends; `receive` is called next, with b"".
     is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
     """
@@ -62,6 +62,7 @@ class DrivenConnection(Protocol):
     heartbeat_seconds: int
     drop_after_seconds: float | None
     publishes_into_backlog: bool
+    publishes_to_disk: bool
 
     @property
     def is_blocked(self) -> bool: ...
@@ -113,6 +114,7 @@ class ConnectionDriver:
         "_has_failed",
         "_has_room",
         "_heartbeats",
+        "_is_behind",
         "_server",
         "_transport",
         "_unsent",
@@ -128,6 +130,7 @@ class ConnectionDriver:
         self._has_room: trio.Event | None = None  # set once: reading has stopped until less is unsent
         self._has_ended = False
         self._has_failed = False
+        self._is_behind = False  # the disk is, with what it sends
         self._drop_seconds: float | None = None
         self._heartbeats = Heartbeats(server.timers, self._send_heartbeat, self._give_up)
         self.connection = make_connection(transport.peer, transport.local, self._wake)
@@ -182,6 +185,8 @@ class ConnectionDriver:
         connection = self.connection
         self._heartbeats.has_received = True
         self._guard(connection.receive, data)
+        if connection.publishes_to_disk:
+            self._is_behind = self._server.is_behind(self, len(data))
         if connection.heartbeat_seconds:
             self._heartbeats.start(connection.heartbeat_seconds)
         if connection.handshake_done and self._deadline is not None and self._drop_seconds is None:
@@ -190,7 +195,9 @@ class ConnectionDriver:
 
     @property
     def _is_held_up(self) -> bool:
-        return self._unsent_bytes > UNSENT_LIMIT_BYTES or self.connection.is_blocked or self.connection.is_held
+        connection = self.connection
+        is_full = self._unsent_bytes > UNSENT_LIMIT_BYTES
+        return is_full or self._is_behind or connection.is_blocked or connection.is_held
 
     async def _wait_for_room(self) -> None:
         self._heartbeats.is_deaf = True
@@ -207,7 +214,7 @@ class ConnectionDriver:
     def flush(self) -> None:
         """Send what the connection has put out, as far as the kernel takes it."""
         self.connection.tell_confirms()
-        self._look_at_room()
+        self.look_at_room()
         output = self.connection.output
         if not output or self.connection.is_held:
             return
@@ -257,9 +264,15 @@ class ConnectionDriver:
             if taken < len(data):
                 self._unsent.appendleft(memoryview(data)[taken:])
                 break
-        self._look_at_room()
+        self.look_at_room()
 
-    def _look_at_room(self) -> None:
+    def catch_up(self) -> None:
+        """The disk is not behind any more."""
+        self._is_behind = False
+        self.look_at_room()
+
+    def look_at_room(self) -> None:
+        """Go on reading, if what held that up is over."""
         if self._has_room is not None and not self._is_held_up:
             self._has_room.set()
 

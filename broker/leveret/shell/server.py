@@ -74,6 +74,7 @@ class Server:
         self._work_waits = trio.Event()
         work.on_work = self._wake_worker
         self._to_flush: list[ConnectionDriver] = []
+        self._behind: list[ConnectionDriver] = []
         self._drivers: dict[ConnectionDriver, None] = {}  # in the order they came
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -182,8 +183,20 @@ class Server:
         for driver in to_flush:  # grows on the way: one that ends gives its messages to others
             driver.flush()
         to_flush.clear()
-        if self._commits is not None:
-            self._commits.begin()
+        if self._commits is not None and self._commits.begin() and self._behind:
+            behind, self._behind = self._behind, []
+            for driver in behind:
+                driver.catch_up()
+
+    def is_behind(self, driver: ConnectionDriver, size_bytes: int) -> bool:
+        """A connection has sent so much that is to be committed. Should it wait before it is read from again? Then its
+        `catch_up` is called when it need not any more."""
+        if self._commits is None:
+            return False
+        self._commits.gather(size_bytes)
+        if self._commits.is_behind:
+            self._behind.append(driver)
+        return self._commits.is_behind
 
     def start_soon(self, task: Callable[[], Awaitable[Any]]) -> None:
         """Run a task that belongs to a connection; not when all of them are about to end, because something failed."""

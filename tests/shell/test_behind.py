@@ -1,0 +1,96 @@
+"""A publisher that sends faster than the disk takes it: it is not read from until what waits is being committed."""
+
+import pytest
+from trio.testing import wait_all_tasks_blocked
+
+from leveret.core.alarms import Alarms
+from leveret.shell import commits
+from leveret.shell.commits import Commits
+from tests.shell.conftest import ServerHarness
+from tests.shell.test_commits import GatedStore
+
+
+@pytest.fixture
+async def harness(nursery, monkeypatch):
+    """Its connections note each thing they are sent in a store whose commits wait for `harness.store.open_gate`; what
+    begins with a plus counts as something that is kept."""
+    monkeypatch.setattr(commits, "GATHERED_BYTES_MAX", 10)
+    store = GatedStore()
+
+    def make_commits(flush):
+        return Commits(store, lambda: 2 * commits.DISK_FREE_BYTES_MIN, Alarms(lambda reason: None), told.extend, flush)
+
+    told = []
+    harness = ServerHarness(make_commits)
+    harness.store, harness.told = store, told
+
+    def note(connection, data):
+        connection.publishes_to_disk = data.startswith(b"+")
+        if connection.publishes_to_disk:
+            store.define("queue", data.decode(), b"")
+            store.when_safe(data)
+
+    harness.prepare = lambda connection: setattr(connection, "on_receive", note)
+    await nursery.start(harness.serve)
+    yield harness
+    store.open_gate(100)
+    harness.stop_at_once()
+
+
+async def until(condition):
+    """The writer is a real thread."""
+    for _ in range(2000):
+        await wait_all_tasks_blocked(0.001)
+        if condition():
+            return
+    raise AssertionError("it did not come about")
+
+
+async def test_it_is_read_from_until_so_much_waits_and_again_once_that_is_taken(harness):
+    transport, connection = await harness.connect()
+    transport.peer_sends(b"+first", b"+5678", b"+bcdef", b"+last")
+    await wait_all_tasks_blocked()
+    assert connection.received == [b"+first", b"+5678", b"+bcdef"]
+    harness.store.open_gate()
+    await until(lambda: harness.told == [b"+first"])
+    assert [data for data in connection.received if data][3:] == [b"+last"]
+    harness.store.open_gate(2)
+    await until(lambda: harness.told == [b"+first", b"+5678", b"+bcdef", b"+last"])
+    assert harness.store.batches == [["+first"], ["+5678", "+bcdef"], ["+last"]]
+
+
+async def test_who_sends_nothing_to_keep_is_read_from(harness):
+    transport, connection = await harness.connect()
+    transport.peer_sends(b"+first", b"+5678", b"+bcdef")
+    await wait_all_tasks_blocked()
+    other_transport, other = await harness.connect()
+    other_transport.peer_sends(b"ack", b"ack", b"a long transient message")
+    await wait_all_tasks_blocked()
+    assert other.received == [b"ack", b"ack", b"a long transient message"]
+    assert len(connection.received) == 3
+
+
+async def test_several_are_held_up_and_go_on_together(harness):
+    both = [await harness.connect() for _ in range(2)]
+    for transport, _ in both:
+        transport.peer_sends(b"+one", b"+two and more than ten", b"+three")
+    await wait_all_tasks_blocked()
+    assert sum(len(connection.received) for _, connection in both) < 6
+    harness.store.open_gate(6)
+    await until(lambda: len(harness.told) == 6)
+    for _, connection in both:
+        assert connection.received[-1] == b"+three"
+
+
+async def test_one_that_ends_meanwhile_is_forgotten(harness):
+    transport, connection = await harness.connect()
+    transport.peer_sends(b"+first", b"+5678 9abcd", b"+last")
+    await wait_all_tasks_blocked()
+    connection.drop_after_seconds = 0
+    connection.send(b"bye")
+    harness.server.flush()
+    await wait_all_tasks_blocked()
+    harness.store.open_gate(2)
+    await until(lambda: harness.told == [b"+first", b"+5678 9abcd"])
+    assert b"+last" not in connection.received
+    assert harness.server.connection_count == 0
