@@ -25,7 +25,7 @@ DOORS = {
     "cli": {"broker", "config", "storage.base"},
     "config": set(),
     "broker": {"shell", "handlers", "core", "auth", "storage", "config"},
-    "shell": {"handlers", "core", "leveret_protocol", "storage.base", "storage.writer"},
+    "shell": {"handlers", "auth", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
     "auth": {"core", "leveret_protocol.errors", "leveret_protocol.fields"},
     "core": {
@@ -40,12 +40,13 @@ DOORS = {
 }
 
 # Room -> packages from the registry.
-PACKAGES = {"shell": {"trio"}, "broker": {"trio"}, "cli": {"platformdirs", "trustme"}}
+PACKAGES = {"shell": {"trio", "httpx"}, "broker": {"trio"}, "cli": {"platformdirs", "trustme"}}
 
 # Packages that one module hides from all others.
 HIDDEN_PACKAGES = {
     "pamqp": "protocol/leveret_protocol/methods.py",
     "lmdb": "broker/leveret/storage/environment.py",
+    "httpx": "broker/leveret/shell/http_backend.py",
 }
 
 ASYNC_ROOMS = {"shell", "broker"}

@@ -11,8 +11,8 @@ import pytest
 import trio
 
 import leveret
-from leveret.config.settings import Settings
 from leveret.auth.permissions import EVERYTHING
+from leveret.config.settings import Settings
 from leveret.core.node import Node
 
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import trio
 
-from leveret.auth.access_control import AccessControl
+from leveret.auth.access_control import AccessControl, Backend, InternalBackend
 from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
+from leveret.auth.http_backend import HttpBackend, HttpPaths
 from leveret.auth.permissions import InvalidPermission
 from leveret.auth.users import Users
 from leveret.config.report import ConfigurationError
@@ -37,6 +38,7 @@ from leveret.shell.server import Server
 from leveret.storage.base import StoreError
 
 if TYPE_CHECKING:
+    from leveret.shell.http_backend import HttpQuestions
     from leveret.shell.tls import Certificates
 
 log = logging.getLogger(__name__)
@@ -155,7 +157,8 @@ class Broker:
             node = self._make_node(keeper)
             users = Users(node)
             _make_first_definitions(node, users, self._settings)
-            control = _make_control(node, users, self._settings)
+            questions = _make_questions(self._settings)
+            control = _make_control(node, users, self._settings, questions)
             make_connection = functools.partial(Connection, node, control, tuning=_tuning(self._settings))
             server = Server(
                 make_connection, node, self._make_commits(node),
@@ -163,7 +166,9 @@ class Broker:
                 tls_handshake_seconds=self._settings.ssl_handshake_timeout / 1000,
             )  # fmt: skip
             try:
-                async with trio.open_nursery() as nursery:
+                async with questions or contextlib.nullcontext(), trio.open_nursery() as nursery:
+                    if questions is not None:
+                        questions.server = server
                     await nursery.start(server.serve, listeners)
                     self._running = _Running(node, users, server, certificates, trio.lowlevel.current_trio_token())
                     yield
@@ -267,11 +272,28 @@ def _make_first_definitions(node: Node, users: Users, settings: Settings) -> Non
         raise ConfigurationError([f"default_permissions: {error.pattern!r} is no valid pattern"]) from error
 
 
-def _make_control(node: Node, users: Users, settings: Settings) -> AccessControl:
+def _make_control(node: Node, users: Users, settings: Settings, questions: "HttpQuestions | None") -> AccessControl:
+    backends: dict[str, Backend] = {"internal": InternalBackend(users)}
+    if questions is not None:
+        backends["http"] = HttpBackend(questions.ask)
     return AccessControl(
-        node, users, loopback_users=settings.loopback_users, mechanisms=settings.auth_mechanisms,
+        node, users, backends=[backends[name] for name in settings.auth_backends],
+        loopback_users=settings.loopback_users, mechanisms=settings.auth_mechanisms,
         certificate_name=settings.ssl_cert_login_from,
         alternative_name=(settings.ssl_cert_login_san_type, settings.ssl_cert_login_san_index),
+    )  # fmt: skip
+
+
+def _make_questions(settings: Settings) -> "HttpQuestions | None":
+    if "http" not in settings.auth_backends:
+        return None
+    from leveret.shell.http_backend import HttpQuestions  # takes a while, and few need it
+
+    return HttpQuestions(
+        HttpPaths(
+            settings.auth_http_user_path, settings.auth_http_vhost_path, settings.auth_http_resource_path,
+            settings.auth_http_topic_path, settings.auth_http_method,
+        )
     )  # fmt: skip
 
 

@@ -94,10 +94,10 @@ class TestLogins:
             client.assert_silent()
         harness.advance(TURN_SECONDS)
         assert [client.connection.is_blocked for client in (wrong, right)] == [False, True]
-        wrong.send_bytes(b"")
+        wrong.connection.go_on()
         wrong.expect(Connection.Close, channel=0)
         harness.advance(TURN_SECONDS)
-        right.send_bytes(b"")
+        right.connection.go_on()
         right.expect(Connection.Tune, channel=0)
 
     def test_beyond_that_nothing_is_looked_at(self, harness: BrokerHarness) -> None:

@@ -60,6 +60,8 @@ def other_text(setting):
         "EXTERNAL",
         "common_name",
         "ip",
+        "http",
+        "post",
         "x",
     )
     return next(text for text in texts if _is_other(setting, text))

@@ -122,15 +122,16 @@ class AccessControl:
         raise Refused(f"user '{name}' - invalid credentials")
 
     def _wait_for_turn(self, host: str, answers: Answers) -> None:
-        turn = Question("turn")
-        if answers.has(turn):
+        if answers.had_turn:
             return
-        seconds = self._failures.wait_seconds(host)
-        if seconds is None:
-            raise Refused("too many logins from this address have failed, and more are waiting")
-        if seconds == 0:
-            answers.put(turn, "")
-        answers.answer(turn, partial(self._tell_later, seconds))
+        turn = Question("turn")
+        if not answers.has(turn):
+            seconds = self._failures.wait_seconds(host)
+            if seconds is None:
+                raise Refused("too many logins from this address have failed, and more are waiting")
+            if seconds:
+                answers.answer(turn, partial(self._tell_later, seconds))
+        answers.had_turn = True
 
     def _tell_later(self, seconds: float, tell: Tell) -> None:
         self._timers.call_after(seconds, partial(tell, ""))

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from leveret.core.timers import Timer, Timers
+
 ANSWERS_MAX = 256  # of a connection; RabbitMQ remembers 12 a channel (PERM-5)
+ANSWERS_SECONDS = 15.0  # they hold; the default of RabbitMQ's rabbitmq_auth_backend_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,18 @@ class Unanswered(Exception):
 
 
 class Answers:
-    """What a connection was told so far."""
+    """What a connection was told so far. All of it is forgotten ANSWERS_SECONDS after the first.
 
-    def __init__(self) -> None:
+    timers: of the message clock. had_turn: its login need not wait any more, see AccessControl.
+    on_forgotten: called then; whoever remembers what came of the answers forgets it, too.
+    """
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
         self._answers: dict[Question, str] = {}
+        self._timer: Timer | None = None
+        self.had_turn = False
+        self.on_forgotten: Callable[[], None] = _nobody_remembers
 
     def answer(self, question: Question, ask: Callable[[Tell], None]) -> str:
         """Raises Unanswered."""
@@ -53,6 +64,19 @@ class Answers:
         if len(self._answers) >= ANSWERS_MAX:
             self._answers.clear()
         self._answers[question] = answer
+        if self._timer is None:
+            self._timer = self._timers.call_after(ANSWERS_SECONDS, self._forget)
 
     def clear(self) -> None:
         self._answers.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _forget(self) -> None:
+        self.clear()
+        self.on_forgotten()
+
+
+def _nobody_remembers() -> None:
+    """Before a virtual host is open."""

@@ -236,6 +236,33 @@ class Settings:
         None, PATH, "Folder of a log file that is named without one.", name="log.dir", variables=("RABBITMQ_LOG_BASE",),
     )  # fmt: skip
 
+    # -- who is asked about users
+
+    auth_backends: tuple[str, ...] = _setting(
+        ("internal",),
+        several("internal", "http", also=[
+            ("rabbit_auth_backend_internal", "internal"), ("rabbit_auth_backend_http", "http"),
+        ]),
+        "Who knows the users, asked in this order: the broker itself, or a service over HTTP.", numbered=True,
+    )  # fmt: skip
+    auth_http_method: str = _setting(
+        "get", choice("get", "post"), "How the service is asked.", name="auth_http.http_method"
+    )
+    auth_http_user_path: str = _setting(
+        "http://localhost:8000/auth/user", TEXT, "The URL that is asked about a user.", name="auth_http.user_path"
+    )
+    auth_http_vhost_path: str = _setting(
+        "http://localhost:8000/auth/vhost", TEXT, "The URL that is asked about a virtual host.",
+        name="auth_http.vhost_path",
+    )  # fmt: skip
+    auth_http_resource_path: str = _setting(
+        "http://localhost:8000/auth/resource", TEXT, "The URL that is asked about a queue or an exchange.",
+        name="auth_http.resource_path",
+    )  # fmt: skip
+    auth_http_topic_path: str = _setting(
+        "http://localhost:8000/auth/topic", TEXT, "The URL that is asked about a topic.", name="auth_http.topic_path"
+    )
+
 
 def _row(attribute: "dataclasses.Field[Any]") -> Setting:
     name, kind, meaning, keys, variables, numbered, flagged, is_secret = attribute.metadata["row"]

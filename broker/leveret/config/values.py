@@ -162,11 +162,12 @@ def _names(written: object) -> tuple[str, ...]:
     return tuple(names)
 
 
-def several(*known: str) -> Kind:
-    """Some of these words."""
+def several(*known: str, also: Sequence[tuple[str, str]] = ()) -> Kind:
+    """Some of these words. also: others that mean one of them."""
+    meanings = dict(also)
 
     def parse(written: object) -> tuple[str, ...]:
-        names = _names(written)
+        names = tuple(meanings.get(name, name) for name in _names(written))
         if not names or not set(names) <= set(known):
             raise _wrong(text, written)
         return names

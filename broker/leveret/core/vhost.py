@@ -230,9 +230,10 @@ class VirtualHost:
 
     def declare_queue(
         self, name: str, *, durable: bool, exclusive: bool, auto_delete: bool, arguments: Table, owner: object,
-        user: str = INTERNAL_USER, access: Access = FULL_ACCESS,
+        user: str = INTERNAL_USER, access: Access = FULL_ACCESS, name_by_server: str = "",
     ) -> Queue:  # fmt: skip
-        """Create the queue, or check that the existing one is equivalent. An empty name gets a server-made one.
+        """Create the queue, or check that the existing one is equivalent. An empty name stands for
+        `name_by_server`, or if that is empty for a new one.
 
         Units: x-message-ttl and x-expires in milliseconds; x-max-length counts ready messages.
         Raises:
@@ -248,7 +249,7 @@ class VirtualHost:
             names.check_not_reserved("queue", name)
         else:
             args.check_server_may_name(arguments)
-            name = names.unique("amq.gen")
+            name = name_by_server or names.unique("amq.gen")
         access.require_queue("configure", name)
         existing = self.queues.get(name)
         durable = durable and not exclusive  # RabbitMQ: an exclusive queue is stored as not durable (QU-14)

@@ -25,10 +25,19 @@ class ChannelState(enum.Enum):
 class Channel:
     """number: the channel number; core: what it holds; last_queue: the name an empty queue name stands for (M-12).
 
-    access: what its user may do.
+    access: what its user may do. name_by_server: the name of a queue without one that is being declared, else "".
     """
 
-    __slots__ = ("access", "connection", "core", "has_confirms_to_tell", "last_queue", "number", "state")
+    __slots__ = (
+        "access",
+        "connection",
+        "core",
+        "has_confirms_to_tell",
+        "last_queue",
+        "name_by_server",
+        "number",
+        "state",
+    )
 
     def __init__(self, connection: Connection, number: int, vhost: VirtualHost, access: VirtualHostAccess) -> None:
         self.connection = connection
@@ -38,6 +47,7 @@ class Channel:
         self.core = CoreChannel(vhost, origin, self._timed_out)
         self.state = ChannelState.OPEN
         self.last_queue: str | None = None
+        self.name_by_server = ""
         self.has_confirms_to_tell = False
 
     @property

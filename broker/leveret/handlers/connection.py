@@ -61,8 +61,7 @@ class Connection:
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
     publishes_into_backlog, publishes_to_disk: the last `receive` published to slow consumers, and what is kept.
-    is_blocked: not to be read from: it published while an alarm is on, or something waits for an answer from elsewhere.
-    The shell is woken when that ends.
+    is_blocked: it published while an alarm is on, or an answer is awaited: not to be read from. Woken when that ends.
     tls: set by the shell before the first `receive`; None on a plain socket.
     is_held: `output` tells of what is not on the disk yet: it waits, and nothing is read. Woken likewise.
 
@@ -90,7 +89,7 @@ class Connection:
         self.client_properties: Table = {}
         self.user = User("")
         self.node = node
-        self.answers = Answers()
+        self.answers = Answers(node.timers)
         self._control = control
         self._authority: Authority = control.users.permissions
         self._deferred: _Deferred | None = None
@@ -133,15 +132,12 @@ class Connection:
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception.
-
-        After it was blocked it is called with b"", and what was held goes on.
-        """
+        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception."""
         self.publishes_into_backlog = self.publishes_to_disk = False
         if self._state is State.HEADER:
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):
-            self._carry_out(self._reader.feed(data) if self._deferred is None else self._take_deferred(*self._deferred))
+            self._carry_out(self._reader.feed(data))
 
     def _carry_out(self, events: Iterator[Event]) -> None:
         while self._state is not State.CLOSED:
@@ -158,20 +154,22 @@ class Connection:
                 self._drop(dropped)
 
     def _defer(self, unanswered: Unanswered, event: Event, others: Iterator[Event]) -> None:
-        """This event and all behind it wait for an answer; nothing is read meanwhile, and other connections go on."""
+        """This event and all behind it wait for an answer, and nothing is read. Other connections go on."""
         self._deferred, self._awaited = (event, others), unanswered.question
         unanswered.ask(functools.partial(self._answered, unanswered.question))
 
     def _answered(self, question: Question, answer: str) -> None:
-        """The shell calls `receive` next, with nothing, and what was held goes on."""
         if self._awaited is question:
             self._awaited = None
             self.answers.put(question, answer)
             self.wake()
 
-    def _take_deferred(self, event: Event, others: Iterator[Event]) -> Iterator[Event]:
-        self._deferred = None
-        return others if self._state is State.CLOSING else itertools.chain([event], others)
+    def go_on(self) -> None:
+        """Carry out what was deferred, if anything was: there is an answer."""
+        if self._deferred is not None:
+            event, others = self._deferred
+            self._deferred = None
+            self._carry_out(others if self._state is State.CLOSING else itertools.chain([event], others))
 
     def _take_header(self, data: bytes) -> bytes:
         rest = self._header.feed(data)
@@ -240,8 +238,7 @@ class Connection:
         if not self.has_capability("authentication_failure_close"):
             self._end(UNFOLLOWABLE_SECONDS)
             return
-        text = f"Login was refused using authentication mechanism {self.mechanism}. For details see the broker logfile."
-        self._close_connection(AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0), UNFOLLOWABLE_SECONDS)
+        self._close_connection(login.refusal(self.mechanism), UNFOLLOWABLE_SECONDS)
 
     def _tune_ok(self, method: methods.Connection.TuneOk) -> None:
         """Raises NOT_ALLOWED (530), see Tuning."""
@@ -256,6 +253,7 @@ class Connection:
         users = self._control.users
         self._vhost = vhost_to_open(method.virtual_host, self.user, self._authority, users, self.node)
         self.vhost_name = self._vhost.name
+        self.answers.on_forgotten = self._vhost.topology_changed
         self.node.connections.add(self)
         self.alarmed(self.node.alarms.reason)
         self._state = State.RUNNING
@@ -408,6 +406,7 @@ class Connection:
     def lost(self) -> None:
         """TCP has ended."""
         self._deferred = self._awaited = None
+        self.answers.clear()
         self._end_channels()
         self._state = State.CLOSED
         self.node.connections.remove(self)
@@ -422,8 +421,9 @@ class Connection:
 
     def deliverer(self, channel_number: int, consumer_tag: str) -> Send:
         """The door of one consumer."""
-        wake = functools.partial(self._wake, self)
-        return deliverer(self.output, wake, self._frame_max, channel_number, consumer_tag)
+        return deliverer(
+            self.output, functools.partial(self._wake, self), self._frame_max, channel_number, consumer_tag
+        )
 
     def framed(self, message: Message, channel_number: int) -> bytes:
         return framed(message, channel_number, self._frame_max)
@@ -472,7 +472,7 @@ class Connection:
         self._publish = self._alarmed.changed(reason)
 
     def wake(self) -> None:
-        """Have the shell look at what changed, though nothing may have been put out."""
+        """Have the shell look at this connection, though there may be no output."""
         if not self.output:
             self._wake(self)
 

@@ -9,7 +9,7 @@ from leveret.auth.access_control import AccessControl, Admitted, Credentials, Re
 from leveret.handlers import connection_events
 from leveret.handlers.tls_session import TLSSession
 from leveret_protocol.erlang_text import binary, decimals
-from leveret_protocol.errors import ConnectionDropped
+from leveret_protocol.errors import AMQPError, ConnectionDropped, ReplyCode
 from leveret_protocol.fields import TYPE_NAMES, Field, Table
 from leveret_protocol.methods import Connection as ConnectionMethods
 from leveret_protocol.tables import MalformedTable, decode_table
@@ -81,6 +81,12 @@ def log_in(connection: Connection, control: AccessControl, method: ConnectionMet
     connection.answers.clear()  # there may be a password among the questions
     tell("user.authentication.success", connection_events.login, connection, name)
     return admitted
+
+
+def refusal(mechanism: str) -> AMQPError:
+    """What the client is told, for whatever reason it is not let in (RabbitMQ: CON-8)."""
+    text = f"Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+    return AMQPError(ReplyCode.ACCESS_REFUSED, text, 0, 0)
 
 
 def _certified(control: AccessControl, tls: TLSSession | None) -> Credentials:

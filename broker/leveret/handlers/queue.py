@@ -23,10 +23,14 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
         queue = vhost.queue(name, channel.connection)
         queue.declared_again()
     else:
+        if not name and not channel.name_by_server:
+            channel.name_by_server = names.unique("amq.gen")  # the same one when it is declared again, see Unanswered
         queue = vhost.declare_queue(
             name, durable=method.durable, exclusive=method.exclusive, auto_delete=method.auto_delete,
             arguments=arguments_of(method), owner=channel.connection, user=channel.user, access=channel.access,
+            name_by_server=channel.name_by_server,
         )  # fmt: skip
+        channel.name_by_server = ""
     channel.last_queue = queue.name
     if method.nowait:
         return None

@@ -52,7 +52,7 @@ class DrivenConnection(Protocol):
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
     publishes_into_backlog: read in smaller turns. publishes_to_disk: not to be read from while the disk is behind.
-    is_blocked: not to be read from. `wake` is called when that ends; `receive` is called next, with b"".
+    is_blocked: not to be read from. `wake` is called when that ends; then `go_on` is called.
     is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
     """
 
@@ -71,7 +71,10 @@ class DrivenConnection(Protocol):
     def is_held(self) -> bool: ...
 
     def receive(self, data: bytes) -> None:
-        """Carry out all that `data` asks for; b"": all that was held while it was blocked."""
+        """Carry out all that `data` asks for."""
+
+    def go_on(self) -> None:
+        """It was blocked, and is not any more: carry out what was put off."""
 
     def tell_confirms(self) -> None:
         """Put out what publishers are to be told of; the turn is over."""
@@ -144,18 +147,20 @@ class ConnectionDriver:
             await self._start()
             while not self._has_ended:
                 if self._is_held_up:
-                    was_blocked = self.connection.is_blocked
                     await self._wait_for_room()
-                    if self._has_ended or not was_blocked:
-                        continue
-                    data = b""  # what the connection holds goes on
+                    if self._has_ended:
+                        break
+                    self._carry_out(self.connection.go_on)
                 else:
                     size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
                     data = await self._transport.receive_some(size)
                     if not data:
                         self._peer_is_gone("the peer ended TCP without connection.close")
                         break
-                self._carry_out(data)
+                    self._heartbeats.has_received = True
+                    self._carry_out(self.connection.receive, data)
+                    if self.connection.publishes_to_disk:
+                        self._is_behind = self._server.is_behind(self, len(data))
                 self._server.flush()
                 self._look_at_drop()
         except OSError as error:
@@ -181,12 +186,9 @@ class ConnectionDriver:
         elif not self._has_ended:
             self._set_deadline(self._server.handshake_seconds, self._handshake_is_late)
 
-    def _carry_out(self, data: bytes) -> None:
+    def _carry_out(self, call: Callable[..., None], *args: object) -> None:
         connection = self.connection
-        self._heartbeats.has_received = True
-        self._guard(connection.receive, data)
-        if connection.publishes_to_disk:
-            self._is_behind = self._server.is_behind(self, len(data))
+        self._guard(call, *args)
         if connection.heartbeat_seconds:
             self._heartbeats.start(connection.heartbeat_seconds)
         if connection.handshake_done and self._deadline is not None and self._drop_seconds is None:
