@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leveret.storage.base import Definition, SharedPayload, StoredMessage, Totals
+from leveret.storage.base import Definition, StoredMessage, Totals
 from tests.storage.disks import Disk, add_some, commit, everything, positions, reopened
 
 # -- messages
@@ -410,7 +410,6 @@ def test_a_shared_payload_lives_as_long_as_one_line_has_it(disk: Disk) -> None:
     store = disk.open()
     lines = [store.new_line() for _ in range(4)]
     shared = store.share(b"x" * 2000)
-    assert isinstance(shared, SharedPayload)
     for line in lines[:3]:
         line.add(0, shared)
     commit(store)
@@ -428,7 +427,3 @@ def test_a_shared_payload_lives_as_long_as_one_line_has_it(disk: Disk) -> None:
     commit(store)
     disk.crash(store)
     assert [message.payload for message in disk.open().lines[lines[0].id].read(-1, 10)] == [b"x" * 2000]
-
-
-def test_a_payload_that_is_not_worth_it_is_not_shared(disk: Disk) -> None:
-    assert disk.open().share(b"x" * 1023) == b"x" * 1023

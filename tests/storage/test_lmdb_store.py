@@ -55,14 +55,25 @@ def test_a_payload_shared_by_a_hundred_lines_is_on_the_disk_once(tmp_path: Path)
     assert kinds(disk.path) == {b"F": 1, b"L": 100}
 
 
-def test_references_of_a_shared_payload_are_counted_across_batches_and_crashes(tmp_path: Path) -> None:
+def test_a_payload_that_went_to_one_line_is_in_its_entry(tmp_path: Path) -> None:
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    line.add(0, store.share(b"x" * 2000))
+    commit(store)
+    store = crashed(disk, store)
+    assert kinds(disk.path)[records.PAYLOAD] == 0
+    assert store.lines[line.id].read(-1, 1)[0].payload == b"x" * 2000
+
+
+def test_references_of_a_shared_payload_are_counted_across_crashes(tmp_path: Path) -> None:
     disk = LmdbDisk(tmp_path)
     store = disk.open()
     lines = [store.new_line() for _ in range(5)]
     shared = store.share(b"x" * 2000)
     for line in lines:
         line.add(0, shared)
-        commit(store)
+    commit(store)
     for line in lines[:4]:
         store = crashed(disk, store)
         assert kinds(disk.path)[records.PAYLOAD] == 1

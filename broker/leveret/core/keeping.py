@@ -14,12 +14,15 @@ from typing import SupportsBytes, cast
 
 from leveret.core.fifo import Fifo
 from leveret.core.message import Entry, Message, Waiter
-from leveret.storage.base import SHARED_BYTES_MIN, Line, Store, StoredMessage
+from leveret.storage.base import Line, Store, StoredMessage
 
 PAGE_MESSAGES = 1024
 # So many messages at the head of a queue are held in memory; RabbitMQ holds up to 2048 of a classic queue.
 HEAD_MESSAGES_MAX = 4 * PAGE_MESSAGES
 
+
+# A message of this size that several queues keep is stored once. Below it a reference saves nothing.
+SHARED_BYTES_MIN = 1024
 
 EntryOf = Callable[[StoredMessage, Message], Entry]
 
@@ -63,16 +66,11 @@ class Keeper:
             page = line.read(page[-1].position, PAGE_MESSAGES)
 
     def payload(self, message: Message) -> SupportsBytes:
-        """For a line. The queues of one message ask one after the other, and get the same object from the second on."""
-        if message.size_bytes >= SHARED_BYTES_MIN or self._last_message is message:
-            return self._shared(message)
-        self._last_message = self._last_payload = message
-        return message
-
-    def _shared(self, message: Message) -> SupportsBytes:
-        if self._last_message is not message or self._last_payload is message:
-            self._last_message = message
-            self._last_payload = self.store.share(bytes(message))
+        """For a line. The queues of one message ask one after the other, and get the same object."""
+        if message.size_bytes < SHARED_BYTES_MIN:
+            return message
+        if self._last_message is not message:
+            self._last_message, self._last_payload = message, self.store.share(message)
         return self._last_payload
 
 

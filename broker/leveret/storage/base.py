@@ -18,9 +18,6 @@ from collections.abc import Collection, Iterator
 from itertools import count
 from typing import NamedTuple, SupportsBytes
 
-# A payload of this size in more than one line is stored once. Below it a reference saves nothing.
-SHARED_BYTES_MIN = 1024
-
 
 class StoreError(Exception):
     """What went wrong, in words for the user; the texts of those raised at opening say what to do."""
@@ -90,16 +87,24 @@ class Purge(NamedTuple):
 
 
 class SharedPayload:
-    """A payload that goes to several lines. Made by `Store.share`, and handed to each `Line.add`."""
+    """A payload that may go to several lines, and is stored once if it does. Made by `Store.share`.
 
-    __slots__ = ("id", "payload")
+    line_count: how many it went to.
+    """
 
-    def __init__(self, id: int, payload: bytes) -> None:
+    __slots__ = ("_payload", "id", "line_count")
+
+    def __init__(self, id: int, payload: SupportsBytes) -> None:
         self.id = id
-        self.payload = payload
+        self.line_count = 0
+        self._payload = payload
 
     def __bytes__(self) -> bytes:
-        return self.payload
+        return bytes(self._payload)
+
+    @property
+    def is_shared(self) -> bool:
+        return self.line_count > 1
 
 
 Added = tuple[SupportsBytes, float | None, object | None]  # payload, expires_at, waiter
@@ -215,6 +220,8 @@ class Line:
         noted = self._noted
         if not noted.is_listed:
             self._list()
+        if type(payload) is SharedPayload:
+            payload.line_count += 1
         noted.added[position] = (payload, expires_at, waiter)
 
     def settle(self, position: int) -> object | None:
@@ -354,9 +361,9 @@ class Store(ABC):
         line.note_new()
         return line
 
-    def share(self, payload: bytes) -> bytes | SharedPayload:
-        """A payload for several lines, in the form in which `Line.add` stores it once if that is worth it."""
-        return payload if len(payload) < SHARED_BYTES_MIN else SharedPayload(next(self._payload_ids), payload)
+    def share(self, payload: SupportsBytes) -> SharedPayload:
+        """A payload for several lines, in the form in which `Line.add` stores it once."""
+        return SharedPayload(next(self._payload_ids), payload)
 
     def define(self, kind: str, name: str, value: bytes) -> None:
         """A definition is new, or is different now."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from struct import Struct, pack
+from typing import SupportsBytes
 
 from leveret.storage.base import Added, Batch, Changes, Line, Purge, SharedPayload, Store
 
@@ -97,10 +98,12 @@ def _encode_added(changes: Changes, shared: dict[int, bytes], pieces: list[bytes
     octets = list(map(bytes, payloads))
     ids: list[int] = []
     if SharedPayload in set(map(type, payloads)):
-        flags |= _SHARED
-        ids = [payload.id if isinstance(payload, SharedPayload) else 0 for payload in payloads]
+        ids = [payload.id if isinstance(payload, SharedPayload) and payload.is_shared else 0 for payload in payloads]
         shared |= {id: payload for id, payload in zip(ids, octets, strict=True) if id}
+    if any(ids):
+        flags |= _SHARED
     else:
+        ids = []
         changes.added = dict(zip(changes.added, zip(octets, expiries, waiters, strict=True), strict=True))
     pieces += [_u64s(list(changes.added)), _u32s(list(map(len, octets)))]
     if expiries.count(None) < len(expiries):
@@ -138,7 +141,9 @@ def _decode_added(
     expiries = reader.numbers("d", count) if flags & _EXPIRES else [math.nan] * count
     ids = reader.numbers("Q", count) if flags & _SHARED else [0] * count
     for position, size, expires_at, id in zip(positions, sizes, expiries, ids, strict=True):
-        payload = shared[id] if id else reader.take(size)
+        payload: SupportsBytes = reader.take(size) if not id else shared[id]
+        if id:
+            shared[id].line_count += 1
         added[position] = (payload, None if math.isnan(expires_at) else expires_at, None)
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MAP_BYTES_MIN = 1 << 30  # address space, not memory
 _PROBE_BYTES = 1 << 20
 MAPPED_BYTES_MAX = 1 << 26
-_COMMITS_A_LOOK = 16
 _STATM = Path("/proc/self/statm")
 _SYSTEM_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENGINE = 0  # LMDB 0.9: the format of its file is older and known to more tools than that of 1.0
@@ -51,7 +50,6 @@ class Environment:
         size = path.stat().st_size
         self._path = path
         self.is_synced = is_synced
-        self._commits = 0
         self._map_bytes = map_bytes or max(MAP_BYTES_MIN, 2 * size)
         try:
             self._lmdb = lmdb.open(
@@ -77,9 +75,7 @@ class Environment:
             try:
                 with self._lmdb.begin(write=True) as transaction:
                     work(transaction)
-                self._commits += 1
-                if not self._commits % _COMMITS_A_LOOK:
-                    self._unload()
+                self._unload()
                 return
             except lmdb.MapFullError:
                 self._grow_map()

@@ -90,7 +90,7 @@ class Writing:
         for position, (payload, expires_at, _) in changes.added.items():
             key = pack_key(records.ENTRY, line_id, position)
             octets, flags = bytes(payload), 0
-            if len(octets) >= APART_BYTES_MIN or isinstance(payload, SharedPayload):
+            if len(octets) >= APART_BYTES_MIN or (isinstance(payload, SharedPayload) and payload.is_shared):
                 octets, flags = self._put_apart(payload), records.APART
             if expires_at is None and not flags and not marks:
                 record = records.PLAIN_HEAD + octets
@@ -102,7 +102,10 @@ class Writing:
     def _put_apart(self, payload: SupportsBytes) -> bytes:
         """Count one more entry with that payload. Answers what stands in the entry instead."""
         octets = bytes(payload)
-        payload_id = payload.id if isinstance(payload, SharedPayload) else next(self._payload_ids)
+        if isinstance(payload, SharedPayload) and payload.is_shared:
+            payload_id = payload.id
+        else:
+            payload_id = next(self._payload_ids)
         self._references[payload_id] += 1
         self._payloads[payload_id] = octets
         return records.APART_PAYLOAD.pack(payload_id, len(octets))
