@@ -229,6 +229,36 @@ def test_a_dead_letter_is_in_one_queue_or_the_other_whenever_the_broker_is_kille
     assert (before.counts("q")[0], before.counts("dead")[0]) == (1, 0)
 
 
+def test_what_the_limit_drops_at_a_restart_is_dead_lettered(broker: BrokerHarness) -> None:
+    """RabbitMQ: LEN-1. Unacked messages are ready again after it, and may be too many then; all queues are there."""
+    client = broker.connect()
+    arguments = {"x-max-length": 1, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "the other"}
+    client.declare("q", durable=True, arguments=arguments)
+    client.declare("the other", durable=True)
+    for body in (b"out", b"ready"):
+        persistent(client, body)
+        if body == b"out":
+            client.get("q", no_ack=False)
+    broker.commit()
+    client = broker.killed().connect()
+    assert (bodies(client), bodies(client, "the other")) == ([b"ready"], [b"out"])
+
+
+def test_deadlines_come_back_wherever_in_the_queue_they_are(
+    broker: BrokerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ: TTL-2. What has a deadline may be in none of the first messages."""
+    monkeypatch.setattr(keeping, "PAGE_MESSAGES", 2)
+    client = broker.connect()
+    client.declare("q", durable=True)
+    for number in range(4):
+        persistent(client, b"%d" % number, expiration=None if number < 2 else "1000")
+    broker.advance(5)
+    client = broker.stopped().connect()
+    assert client.get("q").body == b"0"
+    assert client.get("q").method.message_count == 0  # type: ignore[attr-defined]
+
+
 def test_many_messages_wait_in_the_store_and_come_in_order(
     broker: BrokerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +327,56 @@ def test_quorum_queues_remember_how_often_a_message_came_back(broker: BrokerHarn
     client.nack(message.delivery_tag)
     client.nack(client.get("q", no_ack=False).delivery_tag)
     assert client.counts("q") == (0, 0)
+
+
+def test_a_transient_message_that_goes_to_a_quorum_queue_too_is_kept_there_alone(broker: BrokerHarness) -> None:
+    """RabbitMQ: DUR-1, DUR-2."""
+    client = broker.connect()
+    client.declare_exchange("x", "fanout", durable=True)
+    for name, arguments in (("classic", {}), ("quorum", QUORUM)):
+        client.declare(name, durable=True, arguments=arguments)
+        client.bind(name, "x")
+    client.publish("x", "", b"transient")
+    client = broker.stopped().connect()
+    assert (client.counts("classic"), client.counts("quorum")) == ((0, 0), (1, 0))
+
+
+def test_quorum_queues_remember_how_many_deliveries_failed(broker: BrokerHarness) -> None:
+    """RabbitMQ: a dead letter brings that count into the next quorum queue."""
+    client = broker.connect()
+    client.declare("dead", durable=True, arguments=QUORUM)
+    arguments = QUORUM | {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    client.declare("q", durable=True, arguments=arguments)
+    persistent(client, b"one")
+    client.nack(client.get("q", no_ack=False).delivery_tag)
+    client.get("q", no_ack=False)  # and the stop takes it back
+    client = broker.stopped().connect()
+    client.reject(client.get("q", no_ack=False).delivery_tag, requeue=False)
+    after = client.get("dead")
+    assert (after.redelivered, after.headers["x-delivery-count"]) == (True, 2)
+
+
+def test_a_dead_letter_that_brings_failed_deliveries_stays_redelivered(broker: BrokerHarness) -> None:
+    client = broker.connect()
+    client.declare("dead", durable=True, arguments=QUORUM)
+    arguments = QUORUM | {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    client.declare("q", durable=True, arguments=arguments)
+    persistent(client, b"one")
+    client.reject(client.get("q", no_ack=False).delivery_tag, requeue=False)
+    (message,) = all_of(broker.stopped().connect(), "dead")
+    assert (message.redelivered, message.headers["x-delivery-count"]) == (True, 1)
+
+
+def test_a_message_that_lost_its_priority_in_a_quorum_queue_is_settled_after_a_restart(broker: BrokerHarness) -> None:
+    """RabbitMQ: B-43. It stands among those of normal priority, whatever its own says."""
+    client = broker.connect()
+    client.declare("q", durable=True, arguments=QUORUM | {"x-delivery-limit": -1})
+    persistent(client, b"one", priority=9)
+    client.nack(client.get("q", no_ack=False).delivery_tag)
+    after = broker.stopped()
+    assert bodies(after.connect()) == [b"one"]
+    after.commit()
+    assert bodies(after.killed().connect()) == []
 
 
 def test_a_message_that_goes_to_the_end_of_a_quorum_queue_is_there_after_a_kill(broker: BrokerHarness) -> None:

@@ -118,6 +118,11 @@ class KeptFifo(Fifo):
             self._bring_page()
         return super().__iter__()
 
+    @property
+    def is_partly_away(self) -> bool:
+        """Are there messages that were not looked at since they are in the line?"""
+        return self._away_count > 0
+
     def append(self, entry: Entry) -> None:
         if not self._away_count and not self._staying:
             if len(self.fresh) < HEAD_MESSAGES_MAX:

@@ -27,7 +27,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
-    from leveret.core.keeping import Keeper, KeptFifo
+    from leveret.core.keeping import EntryOf, Keeper, KeptFifo
     from leveret.core.timers import Timer
     from leveret.core.vhost import VirtualHost
 
@@ -92,13 +92,18 @@ class Queue(Served):
         self._is_timed = False  # has it had an entry with a deadline?
         self._head_timer: Timer | None = None
         self._idle_expiry: IdleExpiry | None = None
-        self.apply(settings)
+        self._hold_to(settings)
 
     def __str__(self) -> str:
         return f"queue '{self.name}' in vhost '{self.vhost.name}'"
 
     def apply(self, settings: QueueSettings) -> None:
         """Settings that hold from now on; limits of length at once for what is in the queue (RabbitMQ: POL-5)."""
+        self._hold_to(settings)
+        self._give_up()
+
+    def _hold_to(self, settings: QueueSettings) -> None:
+        """Settings for what will happen. What is in the queue already is left alone."""
         self.settings = settings
         has_length_limit = settings.max_length is not None or settings.max_length_bytes is not None
         self._drops_head = has_length_limit and settings.overflow == "drop-head"
@@ -110,12 +115,16 @@ class Queue(Served):
             self._idle_expiry = None
         if settings.expires_ms is not None:
             self._idle_expiry = IdleExpiry(self, settings.expires_ms / 1000)
-        self._give_up()
 
     def restored(self) -> None:
-        """All that was in the store is there again: what expired meanwhile can be given up."""
+        """All that was in the store is there again, so dead letters can go where they have to.
+
+        What expired meanwhile is given up; and what is too much, because unacked messages are ready now.
+        """
         if self.message_count:
             self._peek()  # it brings the first messages into memory, and finds out whether they have deadlines
+            if any(part.is_partly_away for part in self.kept_parts()):
+                self.expect_expiration()  # the others may have some
             self._give_up()
 
     def _choose_ways(self) -> None:
@@ -157,11 +166,11 @@ class Queue(Served):
     def _clear(self) -> None:
         """Forget all that is ready."""
 
-    def _fifo(self, lines: Sequence[Line], number: int) -> Fifo:
-        """A part of the queue; of a durable one, with the line of that number."""
+    def _fifo(self, lines: Sequence[Line], number: int, entry_of: EntryOf | None = None) -> Fifo:
+        """A part of the queue; of a durable one, with the line of that number. entry_of: see KeptFifo."""
         if self.keeper is None:
             return Fifo()
-        return self.keeper.fifo(lines[number] if lines else None, self._stored_entry)
+        return self.keeper.fifo(lines[number] if lines else None, entry_of or self._stored_entry)
 
     def _stored_entry(self, stored: StoredMessage, message: Message) -> Entry:
         """Of a message that comes back from the store."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
 
 NORMAL_PRIORITY_MAX: Final = 4  # RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
+COUNT_BITS: Final = 16  # of each of an entry's two counts, which are one number for the store
+COUNT_MAX: Final = 2**COUNT_BITS - 1
 ROUND: Final = 3  # messages: two high ones, if there are any, and one normal
 PREFETCH_COUNT_MAX: Final = 2000  # RabbitMQ: what a consumer without a prefetch count has (rabbit_fifo_client)
 
@@ -69,6 +71,15 @@ class QuorumEntry(TimedEntry):
         if self.redelivered:
             self.show(self.failed_count)
 
+    @property
+    def stored_counts(self) -> int:
+        """Both counts in one number."""
+        return min(self.failed_count, COUNT_MAX) << COUNT_BITS | min(self.return_count, COUNT_MAX)
+
+    def restore_counts(self, stored_counts: int) -> None:
+        self.failed_count, self.return_count = divmod(stored_counts, 2**COUNT_BITS)
+        self.show(self.return_count)
+
     def show(self, delivery_count: int) -> None:
         self.message = self.original.with_headers({"x-delivery-count": Field("l", delivery_count)})
 
@@ -88,20 +99,23 @@ class QuorumQueue(Queue):
 
     def _make_parts(self, lines: Sequence[Line]) -> None:
         self._high = self._fifo(lines, 0)
-        self._normal = self._fifo(lines, 1)
+        self._normal = self._fifo(lines, 1, self._stored_normal_entry)
         self._returned: deque[Entry] = deque()
         self._turn_in_round = 0
         self._is_fading = False  # is another consumer to be the active one, once this one has settled everything?
         self.dead_letters: AtLeastOnce | None = None
 
     def apply(self, settings: QueueSettings) -> None:
+        super().apply(settings)
+        if self.dead_letters is not None:
+            self.dead_letters.retry()
+
+    def _hold_to(self, settings: QueueSettings) -> None:
         if settings.dead_letter_strategy != "at-least-once" or settings.dead_letter_exchange is None:
             self._forget_dead_letters()
         elif self.dead_letters is None:
             self.dead_letters = AtLeastOnce(self, self._forget_moved)
-        super().apply(settings)
-        if self.dead_letters is not None:
-            self.dead_letters.retry()
+        super()._hold_to(settings)
 
     # -- the order in which messages wait -----------------------------------------------------------------------------
 
@@ -133,14 +147,19 @@ class QuorumQueue(Queue):
     def _entry(self, message: Message) -> Entry:
         return QuorumEntry(message, self._new_position(), self._deadline(message), is_kept=self.keeper is not None)
 
-    def _stored_entry(self, stored: StoredMessage, message: Message) -> Entry:
+    def _stored_normal_entry(self, stored: StoredMessage, message: Message) -> Entry:
+        """Whatever its priority says: it may have lost that (see `_put_at_the_end`)."""
+        entry = self._stored_entry(stored, message)
+        entry.is_high = False
+        return entry
+
+    def _stored_entry(self, stored: StoredMessage, message: Message) -> QuorumEntry:
         if stored.expires_at is not None:
             self.expect_expiration()
         entry = QuorumEntry(message, stored.position, stored.expires_at, is_kept=True)
-        entry.redelivered = stored.redelivered
-        entry.return_count = stored.delivery_count
+        entry.redelivered = entry.redelivered or stored.redelivered
         if stored.delivery_count:
-            entry.show(stored.delivery_count)
+            entry.restore_counts(stored.delivery_count)
         return entry
 
     def _fifo_of(self, entry: Entry) -> Fifo:
@@ -181,7 +200,7 @@ class QuorumQueue(Queue):
             kept.append(entry)
             put(entry)
             if entry.is_kept:
-                self._part(entry).line.mark(entry.position, redelivered=True, delivery_count=entry.return_count)
+                self._part(entry).line.mark(entry.position, redelivered=True, delivery_count=entry.stored_counts)
         self.unacked_count -= len(given_up)
         for entry in given_up:
             self._dead_letter(entry, DELIVERY_LIMIT)

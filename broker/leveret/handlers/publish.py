@@ -156,10 +156,12 @@ def _resolve(channel: Channel, method: Publish) -> None:
     queues = vhost.route_by_keys(exchange, (method.routing_key,)) if is_plain else None
     method.routes = method.kept_routes = None
     if queues is not None:
-        if any(queue.keeper is not None for queue in queues):
-            method.kept_routes = tuple(queue.publish_persistent for queue in queues)
         if not any(queue.keeps_transient for queue in queues):
             method.routes = tuple(queue.publish for queue in queues)
+        elif any(queue.publish != queue.publish_persistent for queue in queues):
+            queues = ()  # some keep a transient message and some do not: each is asked for
+        if any(queue.keeper is not None for queue in queues):
+            method.kept_routes = tuple(queue.publish_persistent for queue in queues)
     method.routes_generation = vhost.generation
 
 
