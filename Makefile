@@ -10,7 +10,7 @@ help:
 	@echo "make run [ARGS=...]     start the broker on 127.0.0.1:5672 (ARGS are those of 'leveret server')"
 	@echo "make test               lint, types, all tests, and stock clients against the broker"
 	@echo "make check              format, lint, types and architecture only: under a minute"
-	@echo "make nightly            the crash tests with ten times as many kills: some minutes"
+	@echo "make nightly            ten times as many kills and simulated histories: some minutes"
 	@echo "make format             let ruff lay out the code"
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
 	@echo "make bench              speed, CPU time and memory through the port, in two minutes"
@@ -26,6 +26,7 @@ test: check
 
 nightly: $(VENV)/.installed-dev
 	LEVERET_CRASH_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
+	LEVERET_SEEDS=0-5000 $(BIN)/python -m pytest -n 2 tests/simulation $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
