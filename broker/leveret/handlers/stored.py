@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 
 from leveret.handlers.content import BlindCopied, DeadLetter, PublishedMessage
-from leveret.handlers.stored_form import DEAD_LETTER, PLAIN, unpack
+from leveret.handlers.stored_form import DEAD_LETTER, PLAIN, START, short_strings
 from leveret_protocol.publish import Publish
 
 _PUBLISHES_REMEMBERED = 1024
 
 
 def loaded(octets: bytes) -> PublishedMessage:
-    """The message that had these bytes."""
-    kind, failed_count, header_size, channel_number, names, more_keys, frames = unpack(octets)
-    message = PublishedMessage(_publish(names), frames, header_size, channel_number)
+    """The message that had these bytes. The store has seen to it that they are the ones it was given."""
+    kind, failed_count, header_size, channel_number, keys_size = START.unpack_from(octets)
+    exchange_end = START.size + 1 + octets[START.size]
+    names_end = exchange_end + 1 + octets[exchange_end]
+    publish = _publish(octets[START.size : names_end])
+    message = PublishedMessage(publish, octets[names_end + keys_size :], header_size, channel_number)
     if kind == PLAIN:
         return message
+    more_keys = short_strings(octets[names_end : names_end + keys_size])
     return (
         DeadLetter.of(message, more_keys, failed_count) if kind == DEAD_LETTER else BlindCopied.of(message, more_keys)
     )

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # So much of what is read may wait for a commit; only a publisher without confirms can send it. RabbitMQ's credit flow
 # holds up a publisher whose queues' stores do not keep up after some hundred messages.
-GATHERED_BYTES_MAX = 32 << 20
+GATHERED_BYTES_MAX = 8 << 20
 
 # How often a batch that found the disk full is tried again.
 FULL_PAUSE_SECONDS = 1.0

@@ -18,6 +18,7 @@ from leveret.storage.base import StoreFailed, StoreFull, StoreUnusable
 
 if TYPE_CHECKING:
     WriteTransaction = lmdb.Transaction[bytes]
+    CopyingTransaction = lmdb.Transaction[bytes]
     ReadTransaction = lmdb.Transaction[memoryview]
 
 MAP_BYTES_MIN = 1 << 30  # address space, not memory
@@ -64,6 +65,12 @@ class Environment:
     def reading(self) -> Iterator[ReadTransaction]:
         """A snapshot. What is read from it is valid within it only."""
         with self._map_lock, self._lmdb.begin(buffers=True) as transaction:
+            yield transaction
+
+    @contextlib.contextmanager
+    def copying(self) -> Iterator[CopyingTransaction]:
+        """A snapshot, whose values are copies: for small ones that costs less than to look at them in their place."""
+        with self._map_lock, self._lmdb.begin() as transaction:
             yield transaction
 
     def write(self, work: Callable[[WriteTransaction], None]) -> None:

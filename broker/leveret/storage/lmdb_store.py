@@ -207,7 +207,7 @@ class LmdbStore(Store):
         found: list[StoredMessage] = []
         if before is None:
             before = records.POSITION_MAX
-        with self._environment.reading() as transaction:
+        with self._environment.copying() as transaction:
             reader = LineReader(line, transaction)
             if line.purged is not None:
                 for position in sorted(line.purged.kept - gone):

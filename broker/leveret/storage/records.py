@@ -44,6 +44,7 @@ _LINE_TOTALS = Struct("<4Q")
 _DEFINITION_HEAD = Struct("<BI")
 
 CHECKSUM_BYTES = 4
+SOUND = 0x2144DF1C  # the CRC-32 of anything with its own CRC-32 behind it
 PLAIN_HEAD = ENTRY_HEAD.pack(0, 0, 0.0)
 PAYLOAD_AT = ENTRY_HEAD.size
 POSITION_MAX = 2**64 - 1  # a line that is dropped is swept up to here
@@ -60,12 +61,16 @@ def seal(key: bytes, record: bytes) -> bytes:
     return record + U32.pack(crc32(record, crc32(key)))
 
 
+def is_sound(key: Octets, value: Octets) -> bool:
+    """Does a value end in the checksum of its key and record?"""
+    return crc32(value, crc32(key)) == SOUND
+
+
 def unseal(key: Octets, value: Octets) -> Octets:
     """The record in a value. Raises DamagedRecord."""
-    record = value[:-CHECKSUM_BYTES]
-    if len(value) < CHECKSUM_BYTES or crc32(record, crc32(key)) != U32.unpack(value[-CHECKSUM_BYTES:])[0]:
+    if len(value) < CHECKSUM_BYTES or not is_sound(key, value):
         raise DamagedRecord
-    return record
+    return value[:-CHECKSUM_BYTES]
 
 
 def encode_format(mark: bytes, journaled: int) -> bytes:
