@@ -1,10 +1,11 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly check format interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness clean
+.PHONY: help run test nightly check format interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
+RESULTS := interop/bench/results
 
 help:
 	@echo "make run [ARGS=...]     start the broker on 127.0.0.1:5672 (ARGS are those of 'leveret server')"
@@ -17,6 +18,7 @@ help:
 	@echo "make bench-rabbitmq     the same beside a real RabbitMQ, thoroughly (ARGS=--help tells more)"
 	@echo "make bench-growth       both with up to 10,000 idle queues, connections and bindings"
 	@echo "make bench-fairness     both beside a flood: latency, heartbeats, expiry"
+	@echo "make bench-results      all of it anew, and its tables into README and docs: half an hour"
 
 run: $(VENV)/.installed
 	@exec $(BIN)/leveret server $(ARGS)
@@ -52,6 +54,13 @@ bench-growth: $(VENV)/.installed-dev
 
 bench-fairness: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.bench.compare --suite fairness $(ARGS)
+
+# A failed run is in the tables, and must not keep them from being made.
+bench-results: $(VENV)/.installed-dev
+	-$(BIN)/python -m interop.bench.compare --json $(RESULTS)/modes.json
+	-$(BIN)/python -m interop.bench.compare --suite growth --rounds 1 --seconds 2 --json $(RESULTS)/growth.json
+	-$(BIN)/python -m interop.bench.compare --suite fairness --json $(RESULTS)/fairness.json
+	$(BIN)/python -m interop.bench.report
 
 clean:
 	rm -rf $(VENV) build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

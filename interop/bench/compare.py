@@ -49,9 +49,10 @@ class Outcomes:
 
     def document(self, mode: Mode) -> dict[str, object]:
         """For the JSON file."""
-        best = min if mode.is_less_better else max
+        ranked = sorted(self.results, key=lambda one: one.amount, reverse=not mode.is_less_better)
+        best = ranked[len(ranked) // 2 if mode.is_fresh else 0] if ranked else None
         return {
-            "best": dataclasses.asdict(best(self.results, key=lambda one: one.amount)) if self.results else None,
+            "best": dataclasses.asdict(best) if best else None,
             "runs": [dataclasses.asdict(result) for result in self.results],
             "failures": self.failures,
         }
@@ -113,14 +114,23 @@ def measure(
     """(all runs, the brokers' versions). A failed run is told on stderr, and kept by its text."""
     runs: Runs = {}
     versions: dict[str, str] = {}
-    for _, family in itertools.groupby(modes, key=lambda mode: mode.family):
+    for session, session_rounds in _sessions(modes, rounds):
         with brokers_of() as brokers:
             versions |= {broker.name: version(broker.url) for broker in brokers}
-            for mode in family:
-                runs[mode] = {broker.name: Outcomes() for broker in brokers}
-                for _, broker in itertools.product(range(rounds), brokers):
-                    _run(mode, broker, seconds, runs[mode][broker.name])
+            for mode, _, broker in itertools.product(session, range(session_rounds), brokers):
+                outcomes = runs.setdefault(mode, {}).setdefault(broker.name, Outcomes())
+                _run(mode, broker, seconds, outcomes)
     return runs, versions
+
+
+def _sessions(modes: Sequence[Mode], rounds: int) -> Iterator[tuple[list[Mode], int]]:
+    """(modes, rounds) of each start of the brokers."""
+    for _, members in itertools.groupby(modes, key=lambda mode: mode.family):
+        family = list(members)
+        if any(mode.is_fresh for mode in family):
+            yield from (([mode], 1) for mode in family for _ in range(rounds))
+        else:
+            yield family, rounds
 
 
 def _run(mode: Mode, broker: Broker, seconds: float, outcomes: Outcomes) -> None:
@@ -173,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pid", action="append", type=_pair, default=[], metavar="NAME=PID", help="a peer's process")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="(default %(default)s)")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="measured time of a run; counts scale with it")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to FILE as well")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all results (default build/bench-SUITE.json)")
     options = parser.parse_args(arguments)
     peers = dict(options.peer)
     names = [LEVERET, RABBITMQ, *peers]
@@ -193,8 +203,10 @@ def main(arguments: list[str] | None = None) -> int:
     runs, versions = measure(modes, lambda: started(names, peers, pids), options.rounds, options.seconds)
     measured = document(runs, versions, facts)
     print(report.text(measured))
-    if options.json:
-        options.json.write_text(json.dumps(measured, indent=1) + "\n")
+    file = options.json or CHECKOUT / "build" / f"bench-{options.suite}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(measured, indent=1) + "\n")
+    print(f"\nAll runs are in {file}")
     return 1 if any(outcomes.failures for by_broker in runs.values() for outcomes in by_broker.values()) else 0
 
 

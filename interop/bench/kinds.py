@@ -17,7 +17,7 @@ from interop.bench.stream import Stream
 BACKLOG_PER_SECOND = 200_000  # messages to drain, for each second of a run: a million in five
 DECLARES_PER_SECOND = 200
 FDATASYNCS = 100  # before a run, and again after it
-SETTLE_SECONDS = 2.0  # RabbitMQ gives memory back some time after
+SETTLE_SECONDS = 3.0  # a broker may give memory back some time after
 LONG_SECONDS = 120  # for what a broker may take its time for
 FLOOD = Stream(window=50_000)
 

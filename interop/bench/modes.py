@@ -22,6 +22,7 @@ class Mode:
     unit: str
     measure: Callable[[Run], Result]
     is_less_better: bool = False
+    is_fresh: bool = False  # each run on brokers just started, and the middle run counts
     promise: str = ""  # where the brokers do not promise the same
 
     @property
@@ -66,7 +67,7 @@ def _sized(
 def _weighed(name: str, title: str, make: Callable[..., int], count_per_second: int) -> Mode:
     """A mode that tells the memory of each of so many, for each second of a run."""
     measure = functools.partial(kinds.weigh, make, count_per_second)
-    return Mode(name, f"memory of {title}", "bytes", measure, is_less_better=True)
+    return Mode(name, f"memory of {title}", "bytes", measure, is_less_better=True, is_fresh=True)
 
 
 MODES = [

@@ -6,14 +6,19 @@ stands between two comments, and is replaced whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from interop.bench.run import CLIENT_SHARE_MAX, Result
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results"  # SUITE.json, as committed
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+MARKED = re.compile(r"(<!-- results: (\w+), (\w+) -->\n)(?:.*?\n)??(<!-- end of results -->\n)", re.DOTALL)
 LEVERET, RABBITMQ = "leveret", "rabbitmq"
 HEAD = (
     "mode", "broker", "best", "worst", "unit", "ratio", "CPU us", "p50 us", "p99 us", "MiB", "client CPU", "other CPU",
@@ -114,3 +119,87 @@ def columns(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
         ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+# -- pages
+
+
+def summary(document: Document) -> str:
+    """A table of all modes but those that differ from another one only in size: best runs, ratio, CPU time."""
+    modes = {name: mode for name, mode in document["modes"].items() if not name.endswith("-1k")}
+    brokers = list(document["brokers"])
+    head = ["load", *brokers, "times better", "CPU us each"]
+    rows = []
+    for mode in modes.values():
+        bests = _bests(mode, brokers)
+        cells = [_amount(mode, best) for best in bests]
+        rows.append([mode["title"], *cells, _times_better(mode), _both(bests, "cpu_us")])
+    return f"{_markdown(head, rows)}\n\n{about(document)}.\n"
+
+
+def details(document: Document) -> str:
+    """A table of all modes: best and worst runs, ratio, CPU time, latency, memory."""
+    brokers = list(document["brokers"])
+    head = ["mode", "", *brokers, "times better", "CPU us each", "p50 us", "p99 us", "MiB at most", "MiB private"]
+    rows = []
+    for name, mode in document["modes"].items():
+        bests = _bests(mode, brokers)
+        cells = [_amount(mode, best) + _worst(mode, broker) for broker, best in zip(brokers, bests, strict=True)]
+        numbers = [_both(bests, key) for key in ("cpu_us", "p50_us", "p99_us", "peak_mib", "private_mib")]
+        title = mode["title"] + (f" ({mode['promise']})" if mode["promise"] else "")
+        rows.append([f"`{name}`", title, *cells, _times_better(mode), *numbers])
+    return f"{_markdown(head, rows)}\n\n{about(document)}.\n"
+
+
+def _bests(mode: Document, brokers: Sequence[str]) -> list[Document | None]:
+    return [mode["brokers"].get(broker, {}).get("best") for broker in brokers]
+
+
+def _amount(mode: Document, best: Document | None) -> str:
+    return f"{number(best['amount'])} {mode['unit']}" if best else "failed"
+
+
+def _worst(mode: Document, broker: str) -> str:
+    """The other end of a broker's runs."""
+    amounts = [run["amount"] for run in mode["brokers"].get(broker, {}).get("runs", ())]
+    return f" ({number((max if mode['is_less_better'] else min)(amounts))})" if len(amounts) > 1 else ""
+
+
+def _times_better(mode: Document) -> str:
+    return number(ratio(mode, LEVERET))
+
+
+def _both(bests: Sequence[Document | None], key: str) -> str:
+    """A number of each broker."""
+    cells = [number(best[key]) if best else "-" for best in bests]
+    return " / ".join(cells) if any(cell != "-" for cell in cells) else ""
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+TABLES: dict[str, Callable[[Document], str]] = {"summary": summary, "details": details}
+
+
+def filled(page: str, results: Path = RESULTS) -> str:
+    """A page with each marked table made anew: `<!-- results: SUITE, TABLE -->` up to `<!-- end of results -->`."""
+
+    def table(found: re.Match[str]) -> str:
+        start, suite, name, end = found.groups()
+        document = json.loads((results / f"{suite}.json").read_text(encoding="utf-8"))
+        return f"{start}\n{TABLES[name](document)}\n{end}"
+
+    return MARKED.sub(table, page)
+
+
+def main() -> int:
+    """Command line: put the committed results into README and docs."""
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -113,6 +113,12 @@ def test_the_best_run_counts() -> None:
     assert (more["best"]["amount"], less["best"]["amount"], len(more["runs"])) == (30.0, 10.0, 3)
 
 
+def test_of_runs_on_fresh_brokers_the_middle_one_counts() -> None:
+    fresh = dataclasses.replace(mode(is_less_better=True), is_fresh=True)
+    outcome = measured(fresh, leveret=[30.0, 10.0, 20.0])["modes"]["some-mode"]["brokers"]["leveret"]
+    assert outcome["best"]["amount"] == 20.0
+
+
 def test_the_ratio_says_how_many_times_better_than_rabbitmq() -> None:
     amounts = {"leveret": [300.0, 330.0], "rabbitmq": [110.0, 50.0]}
     more = measured(mode(), **amounts)["modes"]["some-mode"]
@@ -127,6 +133,39 @@ def test_the_text_shows_best_and_worst_and_what_failed() -> None:
     *_, leveret, rabbitmq = report.text(measured(mode(), leveret=[2_000_000.0, 1_000_000.0], rabbitmq=[])).splitlines()
     assert leveret.split()[:4] == ["some-mode", "leveret", "2,000,000", "1,000,000"]
     assert rabbitmq.split()[:3] == ["some-mode", "rabbitmq", "failed"]
+
+
+PAGE = """Before.
+<!-- results: modes, summary -->
+what was there
+<!-- end of results -->
+Between.
+<!-- results: modes, details -->
+<!-- end of results -->
+After.
+"""
+
+
+def test_a_page_gets_its_tables_and_stays_as_it_is_when_it_has_them(tmp_path: Path) -> None:
+    document = measured(mode(), leveret=[300.0, 330.0], rabbitmq=[110.0])
+    (tmp_path / "modes.json").write_text(json.dumps(document))
+    page = report.filled(PAGE, tmp_path)
+    assert "| a title | 330 us | 110 us | 3 | 2 / 2 |\n" in page
+    assert "| `some-mode` | a title | 330 us (300) | 110 us | 3 | 2 / 2 |  |  |  |  |\n" in page
+    assert "Leveret 1.0, Rabbitmq 1.0; commit 0123456789ab, 2026-01-02; " in page
+    assert "what was there" not in page
+    assert [line for line in page.splitlines() if line in ("Before.", "Between.", "After.")] == [
+        "Before.",
+        "Between.",
+        "After.",
+    ]
+    assert report.filled(page, tmp_path) == page
+
+
+def test_what_failed_is_in_the_tables() -> None:
+    document = measured(mode(), leveret=[300.0], rabbitmq=[])
+    assert "| a title | 300 us | failed | - | 2 / - |" in report.summary(document)
+    assert "| 300 us | failed | - | 2 / - |" in report.details(document)
 
 
 @pytest.mark.parametrize(
