@@ -18,12 +18,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import trio
 
-from leveret.auth.access_control import AccessControl, Backend, InternalBackend
-from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
-from leveret.auth.http_backend import HttpBackend, HttpPaths
-from leveret.auth.permissions import InvalidPermission
+from leveret import parts
 from leveret.auth.users import Users
-from leveret.config.report import ConfigurationError
 from leveret.config.settings import Settings
 from leveret.config.values import Address
 from leveret.core.keeping import Keeper, tell_safe
@@ -31,14 +27,17 @@ from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
-from leveret.handlers.tuning import Tuning
 from leveret.shell.commits import Commits, commit_rest
 from leveret.shell.listener import Listener, listen_on
+from leveret.shell.memory_alarm import (
+    give_memory_back,
+    used_memory_bytes,
+    watch_memory,
+)
 from leveret.shell.server import Server
 from leveret.storage.base import StoreError
 
 if TYPE_CHECKING:
-    from leveret.shell.http_backend import HttpQuestions
     from leveret.shell.tls import Certificates
 
 log = logging.getLogger(__name__)
@@ -80,9 +79,10 @@ class Broker:
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
 
-    Entering raises OSError where it cannot listen, which may be for its certificates; StoreError if the data directory
-    cannot be used. Leaving closes all connections with CONNECTION_FORCED (320), and takes no more than a second. A
-    failure of the broker itself cancels the block, and is raised out of it.
+    Entering raises OSError where it cannot listen, which may be for its certificates; ConfigurationError for settings
+    that only the parts themselves can check; StoreError if the data directory cannot be used. Leaving closes all
+    connections with CONNECTION_FORCED (320), and takes no more than a second. A failure of the broker itself cancels
+    the block, and is raised out of it.
     """
 
     def __init__(
@@ -156,10 +156,10 @@ class Broker:
         with _closed(listeners), self._stored() as keeper:
             node = self._make_node(keeper)
             users = Users(node)
-            _make_first_definitions(node, users, self._settings)
-            questions = _make_questions(self._settings)
-            control = _make_control(node, users, self._settings, questions)
-            make_connection = functools.partial(Connection, node, control, tuning=_tuning(self._settings))
+            parts.make_first(node, users, self._settings)
+            questions = parts.http_questions(self._settings)
+            control = parts.access_control(node, users, self._settings, questions)
+            make_connection = functools.partial(Connection, node, control, tuning=parts.tuning(self._settings))
             server = Server(
                 make_connection, node, self._make_commits(node),
                 handshake_seconds=self._settings.handshake_timeout / 1000,
@@ -170,6 +170,7 @@ class Broker:
                     if questions is not None:
                         questions.server = server
                     await nursery.start(server.serve, listeners)
+                    self._watch_memory(nursery, node, server)
                     self._running = _Running(node, users, server, certificates, trio.lowlevel.current_trio_token())
                     yield
                     nursery.cancel_scope.cancel()
@@ -183,15 +184,9 @@ class Broker:
         settings = self._settings
         if not settings.listeners_ssl:
             return None
-        from leveret.shell.tls import Certificates, TLSOptions  # only those who use TLS wait for it
+        from leveret.shell.tls import Certificates  # only those who use TLS wait for it
 
-        return Certificates(
-            TLSOptions(
-                settings.ssl_options_certfile, settings.ssl_options_keyfile, settings.ssl_options_cacertfile,
-                settings.ssl_options_password, settings.ssl_options_verify == "verify_peer",
-                settings.ssl_options_fail_if_no_peer_cert, settings.ssl_options_versions,
-            )
-        )  # fmt: skip
+        return Certificates(parts.tls_options(settings))
 
     async def _listen(self, certificates: "Certificates | None") -> list[Listener]:
         """All listeners; what `url` says is then known."""
@@ -225,7 +220,19 @@ class Broker:
         if node.keeper is None or self.data_dir is None:
             return None
         disk_free_bytes = functools.partial(_free_bytes, self.data_dir)
-        return functools.partial(Commits, node.keeper.store, disk_free_bytes, node.alarms, tell_safe)
+        return functools.partial(
+            Commits, node.keeper.store, disk_free_bytes, node.alarms, tell_safe,
+            disk_free_bytes_min=parts.disk_free_bytes_min(self._settings),
+        )  # fmt: skip
+
+    def _watch_memory(self, nursery: trio.Nursery, node: Node, server: Server) -> None:
+        try:
+            used_memory_bytes()
+        except OSError:
+            log.info("the memory watermark is not kept: this system does not tell how much there is in use")
+            return
+        limit_bytes = parts.memory_bytes_max(self._settings)
+        nursery.start_soon(watch_memory, node.alarms, limit_bytes, used_memory_bytes, give_memory_back, server.flush)
 
     @contextlib.contextmanager
     def _stored(self) -> Iterator[Keeper | None]:
@@ -255,50 +262,6 @@ def _closed(listeners: Iterable[Listener]) -> Iterator[None]:
 def _url(scheme: str, host: str, port: int) -> str:
     host = _LOOPBACK.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _make_first_definitions(node: Node, users: Users, settings: Settings) -> None:
-    """Raises ConfigurationError."""
-    try:
-        make_first_definitions(
-            node, users,
-            FirstDefinitions(
-                settings.default_user, settings.default_pass, settings.default_user_tags, settings.default_vhost,
-                settings.default_permissions_configure, settings.default_permissions_write,
-                settings.default_permissions_read,
-            ),
-        )  # fmt: skip
-    except InvalidPermission as error:
-        raise ConfigurationError([f"default_permissions: {error.pattern!r} is no valid pattern"]) from error
-
-
-def _make_control(node: Node, users: Users, settings: Settings, questions: "HttpQuestions | None") -> AccessControl:
-    backends: dict[str, Backend] = {"internal": InternalBackend(users)}
-    if questions is not None:
-        backends["http"] = HttpBackend(questions.ask)
-    return AccessControl(
-        node, users, backends=[backends[name] for name in settings.auth_backends],
-        loopback_users=settings.loopback_users, mechanisms=settings.auth_mechanisms,
-        certificate_name=settings.ssl_cert_login_from,
-        alternative_name=(settings.ssl_cert_login_san_type, settings.ssl_cert_login_san_index),
-    )  # fmt: skip
-
-
-def _make_questions(settings: Settings) -> "HttpQuestions | None":
-    if "http" not in settings.auth_backends:
-        return None
-    from leveret.shell.http_backend import HttpQuestions  # takes a while, and few need it
-
-    return HttpQuestions(
-        HttpPaths(
-            settings.auth_http_user_path, settings.auth_http_vhost_path, settings.auth_http_resource_path,
-            settings.auth_http_topic_path, settings.auth_http_method,
-        )
-    )  # fmt: skip
-
-
-def _tuning(settings: Settings) -> Tuning:
-    return Tuning(settings.heartbeat, settings.frame_max, settings.channel_max, settings.max_message_size)
 
 
 def _free_bytes(path: Path) -> int:

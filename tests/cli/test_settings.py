@@ -19,8 +19,8 @@ DURABLE = {"durable": True}
 def served(leveret, tmp_path):
     """A server with these lines in its leveret.toml, once it is ready: its URL."""
 
-    def start(*lines, port="0"):
-        (tmp_path / "leveret.toml").write_text("\n".join(("durability = 'memory'", *lines)))
+    def start(*lines, port="0", durability="memory"):
+        (tmp_path / "leveret.toml").write_text("\n".join((f"durability = '{durability}'", *lines)))
         process = leveret("server", "--port", port) if port else leveret("server")
         line = process.stdout.readline()
         match = READY.fullmatch(line)
@@ -96,6 +96,43 @@ def test_the_time_for_the_handshake(served):
         connected.sendall(b"AMQP")
         with pytest.raises(ConnectionResetError):
             connected.recv(1)
+
+
+def blocked_for(url):
+    """Why a publisher is blocked; another connection consumes meanwhile. Its close would wait for the end of that."""
+    publisher = pika.BlockingConnection(pika.URLParameters(url))
+    reasons = []
+    publisher.add_on_connection_blocked_callback(lambda _, frame: reasons.append(frame.method.reason))
+    with channel_to(url) as consumer:
+        consumer.queue_declare("q")
+        publisher.channel().basic_publish("", "q", b"x")
+        while not reasons:
+            publisher.process_data_events(time_limit=10)
+        assert consumer.basic_get("q")[2] == b"x"
+    return reasons
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["vm_memory_high_watermark.absolute = '1MB'"],
+        ["vm_memory_high_watermark.relative = 0.0"],
+        ["total_memory_available_override_value = '1MB'"],
+    ],
+)
+def test_the_memory_watermark(served, lines):
+    assert blocked_for(served(*lines)) == ["low on memory"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["disk_free_limit.absolute = '100TB'"],
+        ["disk_free_limit.relative = 100.0", "total_memory_available_override_value = '1TB'"],
+    ],
+)
+def test_the_disk_watermark(served, lines):
+    assert blocked_for(served("data_dir = 'data'", *lines, durability="os")) == ["low on disk"]
 
 
 def refusal(url):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from leveret.core.events import Event
 from leveret_protocol import methods
+from leveret_protocol.fields import plain
 from leveret_protocol.methods import Queue, make
 from tests.harness import CAPABILITIES, BrokerHarness, Client
 
@@ -88,3 +90,22 @@ def test_an_alarm_that_is_on_already_is_not_told_again(harness: BrokerHarness, p
     publisher.expect(methods.Connection.Blocked, channel=0)
     harness.node.alarms.begin("disk")
     publisher.assert_silent()
+
+
+def test_each_alarm_is_told_to_observers(harness: BrokerHarness) -> None:
+    """Seen on RabbitMQ 3.10.8: XT-24."""
+    events: list[tuple[str, list[tuple[str, object]]]] = []
+
+    def observe(event: Event) -> None:
+        events.append((event.name, [(name, plain(field)) for name, field in event.details.items()]))
+
+    harness.node.events.add_observer(observe)
+    harness.node.alarms.begin("memory")
+    harness.node.alarms.begin("disk")
+    harness.node.alarms.begin("disk")
+    harness.node.alarms.end("memory")
+    harness.node.alarms.end("disk")
+    assert [(name, dict(details)["source"]) for name, details in events] == [
+        ("alarm.set", "memory"), ("alarm.set", "disk"), ("alarm.cleared", "memory"), ("alarm.cleared", "disk"),
+    ]  # fmt: skip
+    assert events[0][1] == [("source", "memory"), ("node", "leveret@test")]  # the event exchange has the last first

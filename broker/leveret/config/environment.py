@@ -21,7 +21,16 @@ _DEPRECATED: Final = ("RABBITMQ_SSL_", "RABBITMQ_VM_MEMORY_HIGH_WATERMARK")
 
 # An Erlang option, `-rabbit heartbeat 5`: compose files have them.
 _ERLANG_OPTION: Final = re.compile(r"-(rabbit\w*)\s+(\w+)\s+(\{[^}]*\}|\[.*?\]|\"[^\"]*\"|\S+)")
-_ERLANG_NAMES: Final = {"heartbeat": "heartbeat", "frame_max": "frame_max", "channel_max": "channel_max"}
+_ERLANG_NAMES: Final = {
+    "heartbeat": "heartbeat",
+    "frame_max": "frame_max",
+    "channel_max": "channel_max",
+    "vm_memory_high_watermark": "vm_memory_high_watermark.relative",
+    "disk_free_limit": "disk_free_limit.absolute",
+}
+# What stands in braces there: `-rabbit disk_free_limit {mem_relative,1.5}`.
+_ERLANG_PAIR: Final = re.compile(r"\{\s*(\w+)\s*,\s*\"?([^\s,}\"]+)\"?\s*\}")
+_ERLANG_KINDS: Final = {"absolute": ".absolute", "relative": ".relative", "mem_relative": ".relative"}
 
 
 def read(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
@@ -69,9 +78,13 @@ def _read_files(variables: Mapping[str, str], layer: dict[str, Found], report: R
 def _erlang_options(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
     name = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"
     layer = {}
+    settings = {setting.name for setting in TABLE}
     for application, key, value in _ERLANG_OPTION.findall(variables.get(name) or ""):
-        if application == "rabbit" and key in _ERLANG_NAMES:
+        pair = _ERLANG_PAIR.fullmatch(value)
+        if application == "rabbit" and key in _ERLANG_NAMES and pair is None:
             layer[_ERLANG_NAMES[key]] = Found(value, name)
+        elif application == "rabbit" and pair is not None and key + _ERLANG_KINDS.get(pair[1], "") in settings:
+            layer[key + _ERLANG_KINDS[pair[1]]] = Found(pair[2], name)
         else:
             report.warn(f"{name}: -{application} {key} is not supported yet, and has no effect")
     return layer

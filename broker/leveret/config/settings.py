@@ -12,10 +12,12 @@ from typing import Any, Final
 from leveret.config.values import (
     ADDRESSES,
     BOOLEAN,
+    FRACTION,
     NAME,
     NAMES,
     PATH,
     PORT_MAX,
+    SIZE,
     TEXT,
     Address,
     Kind,
@@ -214,6 +216,28 @@ class Settings:
         "What a confirmed message has survived: the loss of power (`fsync`), the end of the process (`os`), "
         "nothing (`memory`).",
         keys=(),
+    )  # fmt: skip
+
+    # -- alarms
+
+    vm_memory_high_watermark_relative: float = _setting(
+        0.6, FRACTION, "Publishers wait while the broker has more than this part of the memory there is.",
+        name="vm_memory_high_watermark.relative", variables=("RABBITMQ_VM_MEMORY_HIGH_WATERMARK",),
+    )  # fmt: skip
+    vm_memory_high_watermark_absolute: int | None = _setting(
+        None, SIZE, "The same in bytes; counts instead where both are there.",
+        name="vm_memory_high_watermark.absolute",
+    )  # fmt: skip
+    total_memory_available_override_value: int | None = _setting(
+        None, SIZE, "The memory there is. Default: the limit of the control group, or the machine's.",
+    )  # fmt: skip
+    disk_free_limit_absolute: int | None = _setting(
+        None, SIZE, "Publishers wait while less of the disk is free than this; `50MB` if there is no relative limit.",
+        name="disk_free_limit.absolute",
+    )  # fmt: skip
+    disk_free_limit_relative: float | None = _setting(
+        None, FRACTION, "The same as a part of the memory there is; the absolute limit counts where both are there.",
+        name="disk_free_limit.relative",
     )  # fmt: skip
 
     # -- log

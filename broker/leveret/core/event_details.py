@@ -261,6 +261,11 @@ def vhost_down(vhost: VirtualHost) -> Table:
     return details({"name": vhost.name, "node": vhost.node.name, USER: INTERNAL_USER})
 
 
+def alarm(resource: str, node_name: str) -> Table:
+    """Of alarm.set and alarm.cleared."""
+    return details({"source": resource, "node": node_name})
+
+
 def vhost_limits_set(vhost: VirtualHost, user: str) -> Table:
     return details({"name": "limits", "vhost": vhost.name, USER: user, **vhost.limits})
 

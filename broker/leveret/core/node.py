@@ -9,7 +9,7 @@ from dataclasses import replace
 from leveret.core.alarms import Alarms
 from leveret.core.connections import Connections
 from leveret.core.consumer_timeout import CONSUMER_TIMEOUT_MS
-from leveret.core.event_details import exchange_created, vhost_created, vhost_deleted, vhost_down
+from leveret.core.event_details import alarm, exchange_created, vhost_created, vhost_deleted, vhost_down
 from leveret.core.events import Events
 from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
 from leveret.core.keeping import Keeper
@@ -57,7 +57,9 @@ class Node:
         self.default_queue_type = default_queue_type
         self.make_message = make_message
         self.connections = Connections()
-        self.alarms = Alarms(self._tell_alarm)
+        self.alarms = Alarms(
+            self._tell_alarm, lambda name, resource: self.events.tell(name, alarm, resource, self.name)
+        )
         self.consumer_timeout_ms: int | None = CONSUMER_TIMEOUT_MS
         self.events = Events(now)
         self.keeper = keeper

@@ -33,12 +33,15 @@ class Commits:
     alarms: of the node; "disk" is on while the disk is full, or nearly so.
     tell_safe: called with those who waited, once what they wait for is safe.
     flush: called after it; the turn is over.
+    disk_free_bytes_min: below it the disk is nearly full.
     """
 
     def __init__(
         self, store: Store, disk_free_bytes: Callable[[], int], alarms: Alarms,
         tell_safe: Callable[[Iterable[object]], None], flush: Callable[[], None],
+        disk_free_bytes_min: int = DISK_FREE_BYTES_MIN,
     ) -> None:  # fmt: skip
+        self._disk_free_bytes_min = disk_free_bytes_min
         self._store = store
         self._disk_free_bytes = disk_free_bytes
         self._is_full = False
@@ -131,7 +134,7 @@ class Commits:
             await trio.sleep(DISK_LOOK_SECONDS)
 
     def _look_at_disk(self) -> None:
-        if self._is_full or self._disk_free_bytes() < DISK_FREE_BYTES_MIN:
+        if self._is_full or self._disk_free_bytes() < self._disk_free_bytes_min:
             self._alarms.begin("disk")
         else:
             self._alarms.end("disk")

@@ -1,0 +1,99 @@
+"""What the settings make of the parts of a broker."""
+
+from typing import TYPE_CHECKING
+
+from leveret.auth.access_control import AccessControl, Backend, InternalBackend
+from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
+from leveret.auth.http_backend import HttpBackend, HttpPaths
+from leveret.auth.permissions import InvalidPermission
+from leveret.auth.users import Users
+from leveret.config.report import ConfigurationError
+from leveret.config.settings import Settings
+from leveret.core.node import Node
+from leveret.handlers.tuning import Tuning
+from leveret.shell.commits import DISK_FREE_BYTES_MIN
+from leveret.shell.memory_alarm import memory_limit_bytes, total_memory_bytes
+
+if TYPE_CHECKING:
+    from leveret.shell.http_backend import HttpQuestions
+    from leveret.shell.tls import TLSOptions
+
+
+def make_first(node: Node, users: Users, settings: Settings) -> None:
+    """Raises ConfigurationError."""
+    try:
+        make_first_definitions(
+            node, users,
+            FirstDefinitions(
+                settings.default_user, settings.default_pass, settings.default_user_tags, settings.default_vhost,
+                settings.default_permissions_configure, settings.default_permissions_write,
+                settings.default_permissions_read,
+            ),
+        )  # fmt: skip
+    except InvalidPermission as error:
+        raise ConfigurationError([f"default_permissions: {error.pattern!r} is no valid pattern"]) from error
+
+
+def access_control(node: Node, users: Users, settings: Settings, questions: "HttpQuestions | None") -> AccessControl:
+    backends: dict[str, Backend] = {"internal": InternalBackend(users)}
+    if questions is not None:
+        backends["http"] = HttpBackend(questions.ask)
+    return AccessControl(
+        node, users, backends=[backends[name] for name in settings.auth_backends],
+        loopback_users=settings.loopback_users, mechanisms=settings.auth_mechanisms,
+        certificate_name=settings.ssl_cert_login_from,
+        alternative_name=(settings.ssl_cert_login_san_type, settings.ssl_cert_login_san_index),
+    )  # fmt: skip
+
+
+def http_questions(settings: Settings) -> "HttpQuestions | None":
+    if "http" not in settings.auth_backends:
+        return None
+    from leveret.shell.http_backend import HttpQuestions  # takes a while, and few need it
+
+    return HttpQuestions(
+        HttpPaths(
+            settings.auth_http_user_path, settings.auth_http_vhost_path, settings.auth_http_resource_path,
+            settings.auth_http_topic_path, settings.auth_http_method,
+        )
+    )  # fmt: skip
+
+
+def tuning(settings: Settings) -> Tuning:
+    return Tuning(settings.heartbeat, settings.frame_max, settings.channel_max, settings.max_message_size)
+
+
+def tls_options(settings: Settings) -> "TLSOptions":
+    from leveret.shell.tls import TLSOptions  # not before there is TLS
+
+    return TLSOptions(
+        certfile=settings.ssl_options_certfile,
+        keyfile=settings.ssl_options_keyfile,
+        cacertfile=settings.ssl_options_cacertfile,
+        password=settings.ssl_options_password,
+        verify=settings.ssl_options_verify == "verify_peer",
+        fail_if_no_peer_cert=settings.ssl_options_fail_if_no_peer_cert,
+        versions=settings.ssl_options_versions,
+    )
+
+
+def memory_bytes_max(settings: Settings) -> int:
+    """The watermark: with more in use publishers wait."""
+    return memory_limit_bytes(
+        _total_memory_bytes(settings), settings.vm_memory_high_watermark_relative,
+        settings.vm_memory_high_watermark_absolute,
+    )  # fmt: skip
+
+
+def disk_free_bytes_min(settings: Settings) -> int:
+    """The watermark: with less free publishers wait."""
+    if settings.disk_free_limit_absolute is not None:
+        return settings.disk_free_limit_absolute
+    if settings.disk_free_limit_relative is not None:
+        return int(settings.disk_free_limit_relative * _total_memory_bytes(settings))
+    return DISK_FREE_BYTES_MIN
+
+
+def _total_memory_bytes(settings: Settings) -> int:
+    given = settings.total_memory_available_override_value
+    return total_memory_bytes() if given is None else given
