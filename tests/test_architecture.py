@@ -19,7 +19,7 @@ FUNCTION_LINES_MAX = 70
 # Room -> what it may import besides itself and the version. A room is a folder or module of broker/leveret, or the
 # package leveret_protocol.
 DOORS = {
-    "__init__": {"broker"},
+    "__init__": {"broker", "config.settings"},
     "__main__": {"cli"},
     "version": set(),
     "cli": {"broker", "config", "storage.base"},

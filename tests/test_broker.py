@@ -12,7 +12,6 @@ import trio
 
 import leveret
 from leveret.auth.permissions import EVERYTHING
-from leveret.config.settings import Settings
 from leveret.core.node import Node
 
 
@@ -212,5 +211,12 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 async def test_the_first_user_has_the_tags_of_the_settings():
-    async with leveret.Broker(settings=Settings(default_user="me", default_user_tags=("monitoring",))) as broker:
+    async with leveret.Broker(
+        settings=leveret.Settings(default_user="me", default_user_tags=("monitoring",))
+    ) as broker:
         assert broker.call(lambda node, users: users["me"].tags) == ("monitoring",)
+
+
+def test_settings_hold_in_a_thread_too():
+    with leveret.run_in_thread(settings=leveret.Settings(default_vhost="mine")) as broker:
+        assert broker.call(lambda node, users: list(node.vhosts)) == ["mine"]

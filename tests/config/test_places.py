@@ -1,6 +1,6 @@
 """What rabbitmq.conf, leveret.toml and the environment may say, and what is told of the rest."""
 
-import os
+import errno
 from pathlib import Path
 
 import pytest
@@ -146,10 +146,30 @@ def test_an_unknown_key_stops_the_start_and_the_nearest_is_named(configured, wri
     assert problems(configured) == [f"{folder}/rabbitmq.conf:1: unknown key '{key}'{hint}"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_cannot_be_read_is_told(configured, write, folder):
-    write("rabbitmq.conf", "").chmod(0)
-    assert problems(configured) == [f"{folder}/rabbitmq.conf: Permission denied"]
+def forbid(monkeypatch, path):
+    """For root, who may read everything."""
+    read_text = Path.read_text
+
+    def refuse(self, *arguments, **options):
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read_text(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+
+def test_a_file_that_may_not_be_read_is_told(configured, write, monkeypatch):
+    path = write("other.conf", "")
+    forbid(monkeypatch, path)
+    assert problems(configured, {"RABBITMQ_CONFIG_FILE": str(path)}) == [f"{path}: Permission denied"]
+
+
+def test_that_of_a_rabbitmq_on_the_same_machine_is_a_warning(configured, write, monkeypatch):
+    path = write("rabbitmq.conf", "heartbeat = 7\n")
+    forbid(monkeypatch, path)
+    configuration = configured()
+    assert configuration.notes == ((f"{path}: Permission denied", True),)
+    assert configuration.settings.heartbeat == 60
 
 
 def test_a_file_that_is_no_text_is_told(configured, folder):

@@ -166,11 +166,13 @@ async def test_a_reset_is_told_with_a_close_notify(joined):
 
 async def test_what_is_no_tls_any_more_breaks_the_stream(joined):
     transport, below, _ = joined
+    sent_before = len(below.sent)
     below.peer_sends(b"\x17\x03\x03\0\x10" + b"x" * 16)
     with pytest.raises(OSError) as raised:
         await transport.receive_some(100)
     assert str(raised.value).startswith("TLS failed: ")
     assert raised.value.errno is None
+    assert len(below.sent) > sent_before  # an alert, encrypted
 
 
 async def test_a_transport_that_was_reset_wakes_its_reader(joined, nursery):
@@ -235,6 +237,21 @@ async def test_who_speaks_no_tls_is_told_in_the_log_and_ended(harness, options, 
     assert below.is_reset
     assert f"the TLS handshake failed: {reason}" in caplog.text
     assert harness.connections[0].received == []
+
+
+async def test_a_peer_that_cannot_agree_is_told_with_an_alert(harness, options, authority):
+    below = MemoryTransport()
+    harness.transports.append(below)
+    harness.listener.arrive(TLSTransport(below, Certificates(changed(options, versions=("tlsv1.3",))).context))
+    await wait_all_tasks_blocked()
+    context = client_context(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    peer = MemoryPeer(below, context)
+    peer.step(peer.tls.do_handshake)
+    await wait_all_tasks_blocked()
+    with pytest.raises(ssl.SSLError) as raised:
+        peer.step(peer.tls.do_handshake)
+    assert "ALERT_PROTOCOL_VERSION" in raised.value.reason
 
 
 async def test_a_look_at_the_port_is_no_warning(harness, options, caplog):

@@ -1,5 +1,6 @@
 """Puts the configuration together: what each place says, the highest first, and where every value came from."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def _toml_path(config_file: Path | None, variables: Mapping[str, str]) -> Path |
     if named := variables.get(environment.CONFIG):
         return Path(named)
     usual = Path(toml_file.NAME)
-    return usual if usual.is_file() else None
+    return usual if os.path.isfile(usual) else None
 
 
 def _parsed(setting: Setting, found: Found, report: Report) -> Any:

@@ -25,8 +25,8 @@ def files(variables: Mapping[str, str], report: Report) -> list[Path]:
     """
     main = FILE
     if named := variables.get("RABBITMQ_CONFIG_FILE"):
-        main = Path(named) if named.endswith(".conf") or Path(named).is_file() else Path(named + ".conf")
-        if not main.is_file():
+        main = Path(named if named.endswith(".conf") or os.path.isfile(named) else f"{named}.conf")
+        if not os.path.isfile(main):
             report.warn(f"RABBITMQ_CONFIG_FILE: there is no file {main}")
     pattern = variables.get("RABBITMQ_CONFIG_FILES") or str(FOLDER)
     if os.path.isdir(pattern):
@@ -37,7 +37,7 @@ def files(variables: Mapping[str, str], report: Report) -> list[Path]:
         import glob
 
         fragments = sorted(glob.glob(pattern))
-    return [path for path in (main, *map(Path, fragments)) if path.is_file()]
+    return [path for path in (main, *map(Path, fragments)) if os.path.isfile(path)]
 
 
 def read(paths: list[Path], variables: Mapping[str, str], report: Report) -> dict[str, Found]:
@@ -67,6 +67,12 @@ def read(paths: list[Path], variables: Mapping[str, str], report: Report) -> dic
 def _lines(path: Path, variables: Mapping[str, str], report: Report) -> Iterator[tuple[str, Found]]:
     try:
         text = path.read_text(encoding="utf-8")
+    except PermissionError as error:
+        if path == FILE or path.parent == FOLDER:  # nobody has named it: RabbitMQ's own, on a machine that has one too
+            report.warn(f"{path}: {error.strerror}")
+        else:
+            report.problems.append(f"{path}: {error.strerror}")
+        return
     except (OSError, UnicodeDecodeError) as error:
         report.problems.append(f"{path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
         return

@@ -178,7 +178,6 @@ class TLSTransport:
         except ssl.SSLError as error:
             self._send()
             raise OSError(f"TLS failed: {_reason(error)}") from error
-        self._send()  # what TLS itself has to say, as new keys
         return b"".join(pieces)
 
     def _send(self) -> bool:
