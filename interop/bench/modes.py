@@ -107,7 +107,6 @@ MODES = [
         "durable queues declared",
         "a second",
         functools.partial(kinds.declare, wire.DURABLE),
-        promise="RabbitMQ answers once the queue is flushed to the disk, Leveret before",
     ),
     *_sized("fanout", "fan-out from 1 to 50 queues", kinds.through, FANOUT),
     *_sized("topic", "topic exchange with 1,000 bindings, random keys", kinds.through, TOPIC),
