@@ -168,13 +168,6 @@ def test_what_failed_is_in_the_tables() -> None:
     assert "| 300 us | failed | - | 2 / - |" in report.details(document)
 
 
-@pytest.mark.parametrize("page", report.PAGES, ids=lambda page: page.name)
-def test_the_pages_show_the_committed_results(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert len(report.MARKED.findall(text)) >= 1
-    assert report.filled(text) == text
-
-
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(None, "-"), (1_234_567.8, "1,234,568"), (100.4, "100"), (99.94, "99.9"), (1.234, "1.23"), (0.0123, "0.0123")],
