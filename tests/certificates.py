@@ -1,6 +1,7 @@
 """Certificates for tests: an authority, and files of what it has issued."""
 
 import datetime
+import ssl
 
 import trustme
 from cryptography.hazmat.primitives.serialization import (
@@ -9,6 +10,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+
+from leveret.shell.tls import TLSOptions
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -35,3 +38,14 @@ class Authority:
             )
         key.write_bytes(octets)
         return certificate, key
+
+
+def changed(options, **values):
+    return TLSOptions(**{name: getattr(options, name) for name in TLSOptions.__slots__} | values)
+
+
+def client_context(authority, name=None):
+    context = ssl.create_default_context(cafile=authority.file)
+    if name is not None:
+        context.load_cert_chain(*authority.issue(name, f"{name}@example.com", common_name=name))
+    return context

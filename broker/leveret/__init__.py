@@ -1,7 +1,7 @@
 """Leveret: an AMQP 0-9-1 broker in Python, a drop-in RabbitMQ for development machines and CI.
 
-Public names: `Broker` (a broker within a trio program), `run_in_thread` (one beside any other program), `Settings` (what
-both can be given). They are imported when they are first asked for, so that `import leveret` costs nothing.
+Public names: `Broker` (a broker within a trio program), `run_in_thread` (one beside any other program), `Settings` (for
+both). They are imported when they are first asked for, so that `import leveret` costs nothing.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -7,6 +7,8 @@ import trio
 import trio.testing
 
 from leveret.shell.server import Server
+from leveret.shell.tls import TLSOptions
+from tests.certificates import Authority
 from tests.shell.memory import MemoryListener, MemoryTransport, SlicedWork, ToldConnection
 
 STEP_SECONDS = 1 / 16  # exact in binary, so that moments add up
@@ -89,3 +91,15 @@ class MovedClock(trio.abc.Clock):
 @pytest.fixture
 def clock():
     return MovedClock()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def options(authority):
+    """Those of a server that asks nobody for a certificate."""
+    certfile, keyfile = authority.issue()
+    return TLSOptions(certfile, keyfile, authority.file)
