@@ -14,6 +14,7 @@ import dataclasses
 import datetime
 import itertools
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -200,6 +201,7 @@ def main(arguments: list[str] | None = None) -> int:
         "rounds": options.rounds,
         "seconds": options.seconds,
     }
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # so that the brokers are ended
     runs, versions = measure(modes, lambda: started(names, peers, pids), options.rounds, options.seconds)
     measured = document(runs, versions, facts)
     print(report.text(measured))
