@@ -310,7 +310,9 @@ def run_in_thread(
 
 
 def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
-    """Run until SIGTERM or SIGINT; `on_ready` is called once clients can connect. SIGHUP: certificates are read again.
+    """Run until SIGTERM or SIGINT; a second one kills. `on_ready` is called once clients can connect.
+
+    SIGHUP: certificates are read again.
 
     Raises OSError where it cannot listen, StoreError if the data directory cannot be used or fails later, and what
     `on_ready` raises.
@@ -324,7 +326,9 @@ def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
                     if number == signal.SIGHUP:
                         broker.read_certificates_again()
                         continue
-                    log.info("stopping: %s", signal.Signals(number).name)
+                    for ending in (signal.SIGTERM, signal.SIGINT):
+                        signal.signal(ending, signal.SIG_DFL)
+                    log.info("stopping: %s; a second signal ends it at once", signal.Signals(number).name)
                     break
 
     try:

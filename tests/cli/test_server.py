@@ -107,15 +107,6 @@ def test_it_ends_within_two_seconds_though_a_client_does_not_answer(ready):
     assert "Traceback" not in stderr
 
 
-def test_a_second_signal_while_it_stops_changes_nothing(ready):
-    process, _, port = ready()
-    with connect_and_fall_silent(port):
-        process.send_signal(signal.SIGINT)
-        status, _, stderr, _ = stop(process, signal.SIGINT)
-    assert status == 0
-    assert "Traceback" not in stderr
-
-
 def test_the_port_file_holds_the_port_when_the_line_is_there(ready, tmp_path):
     _, _, port = ready("--in-memory", "--port-file", "sub.port")
     assert (tmp_path / "sub.port").read_text() == f"{port}\n"

@@ -17,6 +17,7 @@ LEVERET_CRASH_SEEDS is how many seeds there are; `make nightly` runs 200.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from typing import Any
 import pytest
 
 from tests.crash.server import ServerProcess
+
+SEEDS = range(int(os.environ.get("LEVERET_CRASH_SEEDS", "20")))
 
 StartServer = Callable[..., ServerProcess]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from leveret_protocol import methods
 from leveret_protocol.fields import table
 from leveret_protocol.methods import Basic, Confirm, Frame, Queue, Tx, make
 from tests.crash.ledger import DEAD, Copy, Ledger, Settling
@@ -40,7 +41,7 @@ def bind(queue: str, exchange: str) -> Frame:
 
 
 class Load:
-    """One life of a broker under load. `events` counts what came from it; at `last_event` it is killed.
+    """One life of a broker under load. `events` counts what came from it; at `last_event` it is killed or stopped.
 
     A publish carries its id in the body. Channel 1 publishes with confirms, 2 in transactions, 3 declares; on the
     other connection each queue has a channel with a consumer.
@@ -90,6 +91,12 @@ class Load:
                 self._is_over = True
         assert self._is_over or not peer.is_gone, "the broker has ended by itself"
 
+    def _stopped(self, peer: Peer, received: Received) -> None:
+        """The broker was told to stop, and says so: it listens to nothing else any more."""
+        assert self._is_over, received
+        assert isinstance(received.method, methods.Connection.Close) and received.method.reply_code == 320
+        peer.send(make(methods.Connection.CloseOk), channel=0)
+
     # -- the publisher ------------------------------------------------------------------------------------------------
 
     def _act(self) -> None:
@@ -133,6 +140,8 @@ class Load:
             case Basic.Ack() as ack:
                 for copies in _covered(self._unconfirmed, ack):
                     _keep(copies)
+            case methods.Connection.Close():
+                self._stopped(self._publisher, received)
             case Tx.CommitOk():
                 assert self._committing is not None
                 _keep(self._committing)
@@ -150,6 +159,9 @@ class Load:
                 self._consumers.send(prefetch, make(Basic.Consume, queue=channel.queue), channel=number)
 
     def _on_consumers(self, received: Received) -> None:
+        if isinstance(received.method, methods.Connection.Close):
+            self._stopped(self._consumers, received)
+            return
         channel = self._channels[received.channel]
         match received.method:
             case Basic.Ack() as ack:

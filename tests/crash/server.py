@@ -22,17 +22,17 @@ class ServerProcess:
     """A broker on a free port with a data directory.
 
     port: once it is ready. file_bytes_max: no file of it can be larger (RLIMIT_FSIZE). joined: stderr is in stdout.
-    failing_commit: the store fails then, counted from 1.
+    broken: see broken_server.
     """
 
     def __init__(
         self, data_dir: Path, *options: str, file_bytes_max: int | None = None, joined: bool = False,
-        failing_commit: int = 0,
+        broken: tuple[str, int] | None = None,
     ) -> None:  # fmt: skip
         self.port = 0
         self._stderr = tempfile.TemporaryFile()  # a pipe that nobody reads would stop the broker
         places = [os.fspath(ROOT / folder) for folder in ("broker", "protocol", ".")]
-        program = ["tests.crash.broken_server", str(failing_commit)] if failing_commit else ["leveret"]
+        program = ["leveret"] if broken is None else ["tests.crash.broken_server", broken[0], str(broken[1])]
         self.process = subprocess.Popen(
             [sys.executable, "-m", *program, "server", "--port", "0", "--data-dir", os.fspath(data_dir), *options],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
@@ -44,15 +44,18 @@ class ServerProcess:
 
     def wait_until_ready(self) -> None:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        match = _READY.fullmatch(line)
-        assert match is not None, (line, self.stderr)
+        said = b""
+        while (match := _READY.search(said)) is None:  # of one that is `joined` it is not the first line
+            line = self.process.stdout.readline()
+            assert line, (said, self.stderr)
+            said += line
         self.port = int(match[1])
 
-    def wait_for_words(self) -> None:
-        """Until it has said something, of one that is `joined`."""
+    def wait_for_words(self, words: str = "") -> None:
+        """Until it has said something with these words, of one that is `joined`."""
         assert self.process.stdout is not None
-        assert self.process.stdout.readline()
+        while words not in (line := self.process.stdout.readline().decode()):
+            assert line, f"it has ended without {words!r}"
 
     @property
     def stderr(self) -> str:

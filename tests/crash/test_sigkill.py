@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 import pytest
 
-from tests.crash.conftest import StartServer
+from tests.crash.conftest import SEEDS, StartServer
 from tests.crash.ledger import Ledger
 from tests.crash.load import COPIES, PASSING, QUEUES, Load
 from tests.crash.peer import Peer, drained, has_queue, message_count
 from tests.crash.server import ServerProcess
-
-SEEDS = range(int(os.environ.get("LEVERET_CRASH_SEEDS", "20")))
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -127,7 +127,7 @@ async def test_whatever_step_of_the_files_fails_nothing_is_promised_afterwards(t
 
 @pytest.mark.parametrize("nth", [1, 6])
 def test_the_process_says_why_in_one_line_and_ends_with_status_3(start: StartServer, nth: int) -> None:
-    server = start("--log-level", "error", failing_commit=nth)
+    server = start("--log-level", "error", broken=("fail", nth))
     promised: list[str] = []
     with pytest.raises((EOFError, ConnectionError)):
         use(server.port, promised)
