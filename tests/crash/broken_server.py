@@ -35,6 +35,7 @@ def break_commit(how: str, nth: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "format":
         records.FORMAT = int(sys.argv[2])  # type: ignore[misc]
+        records.FORMATS_KNOWN = (records.FORMAT,)  # type: ignore[assignment,misc]
     else:
         break_commit(sys.argv[1], int(sys.argv[2]))
     sys.exit(main(sys.argv[3:]))

@@ -43,13 +43,16 @@ class ServerProcess:
         )
 
     def wait_until_ready(self) -> None:
+        assert self.becomes_ready(), self.stderr
+
+    def becomes_ready(self) -> bool:
+        """Or ends."""
         assert self.process.stdout is not None
-        said = b""
-        while (match := _READY.search(said)) is None:  # of one that is `joined` it is not the first line
-            line = self.process.stdout.readline()
-            assert line, (said, self.stderr)
-            said += line
-        self.port = int(match[1])
+        for line in self.process.stdout:  # of one that is `joined` it is not the first line
+            if match := _READY.fullmatch(line):
+                self.port = int(match[1])
+                return True
+        return False
 
     def wait_for_words(self, words: str = "") -> None:
         """Until it has said something with these words, of one that is `joined`."""
