@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leveret.core.keeping import tell_safe
 from leveret.core.metadata import Metadata
 from leveret.storage.base import Batch
+from leveret.storage.memory import MemoryStore
 from leveret_protocol.methods import Basic, Exchange, Frame, Queue, make
 from tests.harness import BrokerHarness, Client
 
@@ -140,6 +143,73 @@ def test_a_delayed_exchange_that_was_deleted_takes_its_messages_along(broker: Br
     client.bind("q", "x")
     after.advance(10)
     assert bodies(client) == []
+
+
+# -- what a damaged store lacks
+
+
+def without(broker: BrokerHarness, kind: str, *key: str) -> BrokerHarness:
+    """A broker on what this one leaves, but for one definition."""
+    broker.stopped()
+    assert isinstance(broker.store, MemoryStore)
+    del broker.store.contents.definitions[kind, json.dumps(key)]
+    return broker.killed()
+
+
+@pytest.fixture
+def client(broker: BrokerHarness) -> Client:
+    client = broker.connect()
+    client.declare_exchange("x", "fanout", durable=True)
+    client.declare_exchange("y", "fanout", durable=True)
+    client.declare("q", durable=True)
+    client.bind("q", "x")
+    client.bind_exchange("y", "x")
+    client.publish("", "q", b"kept", delivery_mode=2)
+    return client
+
+
+def test_without_its_virtual_host_the_rest_comes_back(
+    broker: BrokerHarness, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    after = without(broker, "vhost", "/")
+    assert "the virtual host '/' was damaged" in caplog.text
+    client = after.connect()
+    assert bodies(client) == [b"kept"]
+    client.publish("x", "", b"through the binding")
+    assert bodies(client) == [b"through the binding"]
+    caplog.clear()
+    after.stopped()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("kind", "name"), [("exchange", "x"), ("exchange", "y"), ("queue", "q")])
+def test_without_one_end_a_binding_does_not_come_back(
+    broker: BrokerHarness, client: Client, caplog: pytest.LogCaptureFixture, kind: str, name: str
+) -> None:
+    after = without(broker, kind, "/", name)
+    assert f"{name!r}" in caplog.text and "lacks one of them: damaged" in caplog.text
+    client = after.connect()
+    assert client.has_queue("q") == (name != "q")
+    client.declare_exchange("x", "fanout", durable=True)
+    client.publish("x", "", b"through the binding")
+    if name != "q":
+        assert bodies(client) == [b"kept", b"through the binding"][: 1 + (name == "y")]
+
+
+def test_without_its_line_a_queue_comes_back_empty(
+    broker: BrokerHarness, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.stopped()
+    assert isinstance(broker.store, MemoryStore)
+    broker.store.contents.lines.clear()
+    after = broker.killed()
+    assert "the queue 'q' was damaged: messages in it are lost" in caplog.text
+    client = after.connect()
+    assert bodies(client) == []
+    client.publish("", "q", b"new", delivery_mode=2)
+    caplog.clear()
+    assert bodies(after.stopped().connect()) == [b"new"]
+    assert caplog.text == ""
 
 
 # -- when the reply is sent

@@ -8,6 +8,7 @@ store's format number.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
     from leveret.storage.base import Definition, Line
+
+
+logger = logging.getLogger("leveret.definitions")
 
 
 class DefinitionKeeper:
@@ -140,15 +144,28 @@ def _policy_kind(policy: Policy) -> str:
 # -- back again -----------------------------------------------------------------------------------------------------
 
 
+_IN_VHOSTS = ("policy", "operator_policy", "exchange", "queue", "binding")
+
+
 def restore(node: Node, definitions: Iterable[Definition]) -> None:
-    """Declare everything again, what others need first."""
+    """Declare everything again, what others need first.
+
+    Where a damaged store lacks what others need, as much as can be comes back, and the log says what does not.
+    """
     by_kind: dict[str, list[tuple[list[Any], dict[str, Any]]]] = {}
     for definition in definitions:
         key, value = json.loads(definition.name), json.loads(definition.value)
         by_kind.setdefault(definition.kind, []).append((key, value))
+    assert node.keeper is not None
+    lines = dict(node.keeper.store.lines)  # of before: to one that is lost a new one may owe its number
     vhosts = by_kind.get("vhost", [])
-    for name in node.vhosts.keys() - {name for (name,), _ in vhosts}:
+    known = {name for (name,), _ in vhosts}
+    needed = {key[0] for kind in _IN_VHOSTS for key, _ in by_kind.get(kind, [])}
+    for name in node.vhosts.keys() - known - needed:
         node.delete_vhost(name)
+    for name in sorted(needed - known):
+        logger.error("the virtual host %r was damaged: it has no description, tags and limits any more", name)
+        _define_anew(node, "vhost.created", node.add_vhost(name))
     for (name,), value in vhosts:
         metadata = Metadata(value["description"], tuple(value["tags"]), value["default_queue_type"])
         vhost = node.add_vhost(name, metadata)
@@ -163,9 +180,12 @@ def restore(node: Node, definitions: Iterable[Definition]) -> None:
             arguments=_decoded(value["arguments"]),
         )  # fmt: skip
         if value["lines"]:
-            exchange.restore(_lines(node, value))
+            exchange.restore(_lines(node, lines, value))
+            if not lines.keys() >= set(value["lines"]):
+                logger.error("the exchange %r was damaged: messages in it are lost", name)
+                _define_anew(node, "exchange.created", exchange)
     for (vhost_name, name), value in by_kind.get("queue", []):
-        _restore_queue(node, node.vhosts[vhost_name], name, value)
+        _restore_queue(node, node.vhosts[vhost_name], name, value, lines)
     for key, _ in by_kind.get("binding", []):
         _restore_binding(node, *key)
     for (vhost_name, name), _ in by_kind.get("queue", []):
@@ -180,24 +200,39 @@ def _restore_policy(vhost: VirtualHost, kind: str, name: str, value: Mapping[str
     )  # fmt: skip
 
 
-def _restore_queue(node: Node, vhost: VirtualHost, name: str, value: Mapping[str, Any]) -> None:
-    lines = _lines(node, value)
-    vhost.restore_queue(name, auto_delete=value["auto_delete"], arguments=_decoded(value["arguments"]), lines=lines)
+def _restore_queue(
+    node: Node, vhost: VirtualHost, name: str, value: Mapping[str, Any], lines: Mapping[int, Line]
+) -> None:
+    vhost.restore_queue(
+        name, auto_delete=value["auto_delete"], arguments=_decoded(value["arguments"]),
+        lines=_lines(node, lines, value),
+    )  # fmt: skip
+    if not lines.keys() >= set(value["lines"]):
+        logger.error("the queue %r was damaged: messages in it are lost", name)
+        _define_anew(node, "queue.created", vhost.queues[name])
 
 
-def _lines(node: Node, value: Mapping[str, Any]) -> list[Line]:
+def _lines(node: Node, lines: Mapping[int, Line], value: Mapping[str, Any]) -> list[Line]:
+    """Those of a definition; a new one in the place of one that is not there."""
     assert node.keeper is not None
-    return [node.keeper.store.lines[line_id] for line_id in value["lines"]]
+    return [lines.get(line_id) or node.keeper.store.new_line() for line_id in value["lines"]]
+
+
+def _define_anew(node: Node, event: str, subject: Any) -> None:
+    assert node.keeper is not None
+    DefinitionKeeper(node.keeper).record(event, subject)
 
 
 def _restore_binding(
     node: Node, vhost_name: str, source: str, kind: str, destination_name: str, routing_key: str, arguments: list[Any]
 ) -> None:
     vhost = node.vhosts[vhost_name]
-    destination: Destination = (
-        vhost.exchanges[destination_name] if kind == "exchange" else vhost.queues[destination_name]
-    )
-    vhost.bind(source, destination, routing_key, _decoded(arguments))
+    destinations: Mapping[str, Destination] = vhost.exchanges if kind == "exchange" else vhost.queues
+    destination = destinations.get(destination_name)
+    if destination is None or source not in vhost.exchanges:
+        logger.error("the binding of %s %r to exchange %r lacks one of them: damaged", kind, destination_name, source)
+    else:
+        vhost.bind(source, destination, routing_key, _decoded(arguments))
 
 
 # -- tables with their wire types -------------------------------------------------------------------------------------
