@@ -7,6 +7,7 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.shell.server import CLOSING_SECONDS, Server
+from leveret.storage.base import StoreFailed
 from tests.shell.memory import MemoryListener, MemoryTransport, SlicedWork, ToldConnection
 
 SHUTDOWN = ("force_close", "broker forced connection closure with reason 'shutdown'")
@@ -154,3 +155,24 @@ async def test_a_connection_that_comes_while_the_broker_fails_is_reset():
     with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
         await Server(ToldConnection, work).serve([listener])
     assert transport.is_reset or not listener.accepted_at  # trio runs tasks in any order
+
+
+async def test_a_store_that_fails_under_a_connection_ends_the_broker():
+    """It belongs to all of them. What else that connection had does not hide the reason."""
+    listener, transport = MemoryListener(), MemoryTransport()
+    connections = []
+
+    def make_connection(*arguments):
+        connections.append(ToldConnection(*arguments))
+        connections[0].on_receive = read_back
+        connections[0].lost = lambda: read_back(connections[0], b"")
+        return connections[0]
+
+    def read_back(connection, data):
+        raise StoreFailed("a message could not be read back")
+
+    listener.arrive(transport)
+    transport.peer_sends(b"get")
+    with pytest.RaisesGroup(pytest.RaisesExc(StoreFailed, match="read back"), flatten_subgroups=True):
+        await Server(make_connection, SlicedWork()).serve([listener])
+    assert transport.is_reset

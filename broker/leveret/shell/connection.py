@@ -15,6 +15,7 @@ from leveret.core.timers import Timer
 from leveret.handlers.tls_session import TLSSession
 from leveret.shell.heartbeat import Heartbeats
 from leveret.shell.transport import Transport
+from leveret.storage.base import StoreError
 from leveret_protocol.constants import HEARTBEAT_FRAME
 
 if TYPE_CHECKING:
@@ -344,9 +345,14 @@ class ConnectionDriver:
         self._deadline = self._server.timers.call_after(seconds, call)
 
     def _guard(self, call: Callable[..., None], *args: object) -> None:
-        """Call into the handlers. A failure there is a bug of ours, and ends this connection only."""
+        """Call into the handlers. A failure there is a bug of ours, and ends this connection only.
+
+        But raises StoreError: a message cannot be read back, which ends the broker.
+        """
         try:
             call(*args)
+        except StoreError:
+            raise
         except Exception:
             log.exception("%s: internal error", self.connection)
             self._fail()
