@@ -11,6 +11,7 @@ import functools
 import os
 import select
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 import trio
 from trio.abc import Clock
 
+from leveret.cli.server import EXIT_STOPPED, EXIT_STORE_FAILED
 from leveret.core.keeping import tell_safe
 from leveret.handlers.connection import Connection
 from leveret.shell.commits import DISK_FREE_BYTES_MIN, FULL_PAUSE_SECONDS, Commits
@@ -249,3 +251,32 @@ def test_on_a_small_disk(start: StartServer, small_disk: Path, left_bytes: int) 
     ids = [id for id, _ in drained(peer, "q")]
     assert ids[-count - 10 :] == [*range(1, 10), *range(count + 1)]
     assert len(ids) <= count + 11  # the ack may be lost
+
+
+@pytest.mark.parametrize("has_space", [False, True])
+def test_a_stop_on_a_full_disk(start: StartServer, small_disk: Path, has_space: bool) -> None:
+    """What is confirmed is kept. What waits for space is kept as well if there is some in time; else that is said."""
+    server = start("--log-level", "error")
+    publisher = Peer(server.port)
+    publisher.call(make(Queue.Declare, queue="q", durable=True), Queue.DeclareOk)
+    publisher.call(make(Confirm.Select), Confirm.SelectOk)
+    publisher.publish("", "q", b"0;confirmed")
+    publisher.expect(Basic.Ack)
+    ballast = fill(small_disk)
+    publish_until_blocked(publisher, is_patient=False)
+    if has_space:
+        ballast.unlink()
+    server.signal(signal.SIGTERM)
+    status, stderr = server.ended()
+    said = [line for line in stderr.splitlines() if "[ERROR] there is no space for" not in line]
+    if has_space:
+        assert (status, said) == (EXIT_STOPPED, [])
+    else:
+        ballast.unlink()
+        assert (status, len(said)) == (EXIT_STORE_FAILED, 1)
+        assert said[0].startswith(
+            "leveret server: stopped, and what was not confirmed yet is not kept: there is no space"
+        )
+    ids = [id for id, _ in drained(Peer(start().port), "q")]
+    assert ids == [0, *range(len(ids) - 1)]
+    assert not has_space or len(ids) > 1

@@ -57,15 +57,25 @@ def run(arguments: argparse.Namespace) -> int:
     _raise_limit_of_open_files()
 
     from leveret.broker import Broker, run_in_foreground
-    from leveret.storage.base import StoreError, StoreFailed
+    from leveret.storage.base import StoreError, StoreFailed, StoreFull
 
     broker = Broker(data_dir=_data_dir(settings), durability=settings.durability, settings=settings)
+    is_ready = False
+
+    def on_ready() -> None:
+        nonlocal is_ready
+        is_ready = True
+        _tell_ready(broker, arguments.port_file)
+
     try:
-        run_in_foreground(broker, lambda: _tell_ready(broker, arguments.port_file))
+        run_in_foreground(broker, on_ready)
     except StoreFailed as error:
         _complain(f"stopped, because what it confirms would not be kept any more: {error}")
         return EXIT_STORE_FAILED
     except (StoreError, ConfigurationError, CannotStart) as error:
+        if is_ready and isinstance(error, StoreFull):  # it was told to stop, and found none for the last commit
+            _complain(f"stopped, and what was not confirmed yet is not kept: {error}")
+            return EXIT_STORE_FAILED
         _complain(str(error))
         return EXIT_CANNOT_START
     except OSError as error:
