@@ -8,7 +8,6 @@ import functools
 import logging
 import shutil
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -194,6 +193,8 @@ class Broker:
         if plain:
             self.host, self.port = self._addresses[0].host, plain[0].port
         if certificates is None:
+            if not plain:
+                raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
             return [*plain]
         from leveret.shell.tls import TLSListener
 
@@ -210,10 +211,11 @@ class Broker:
 
     def _make_node(self, keeper: Keeper | None) -> Node:
         node = Node(
-            f"leveret@{socket.gethostname()}", now=time.time, make_message=make_message, keeper=keeper,
+            parts.node_name(self._settings), now=time.time, make_message=make_message, keeper=keeper,
             default_queue_type=self._settings.default_queue_type, default_vhost=self._settings.default_vhost,
         )  # fmt: skip
         node.consumer_timeout_ms = self._settings.consumer_timeout
+        node.cluster_name = self._settings.cluster_name or node.name
         return node
 
     def _make_commits(self, node: Node) -> Callable[[Callable[[], None]], Commits] | None:

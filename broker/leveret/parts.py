@@ -1,5 +1,6 @@
 """What the settings make of the parts of a broker."""
 
+import socket
 from typing import TYPE_CHECKING
 
 from leveret.auth.access_control import AccessControl, Backend, InternalBackend
@@ -17,6 +18,11 @@ from leveret.shell.memory_alarm import memory_limit_bytes, total_memory_bytes
 if TYPE_CHECKING:
     from leveret.shell.http_backend import HttpQuestions
     from leveret.shell.tls import TLSOptions
+
+
+def node_name(settings: Settings) -> str:
+    name = settings.nodename
+    return name if "@" in name else f"{name}@{socket.gethostname()}"
 
 
 def make_first(node: Node, users: Users, settings: Settings) -> None:

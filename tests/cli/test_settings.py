@@ -62,6 +62,31 @@ def test_no_heartbeats_and_as_many_channels_as_there_are_numbers(served):
     assert tuned(served("heartbeat = 0", "channel_max = 0")) == (65535, 131072, 0)
 
 
+def greeting(url):
+    """The bytes of connection.start."""
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as connected:
+        connected.sendall(b"AMQP\0\0\x09\x01")
+        received = b""
+        while not received.endswith(b"en_US\xce"):
+            data = connected.recv(4096)
+            assert data, received
+            received += data
+    return received
+
+
+@pytest.mark.parametrize(
+    ("lines", "name"),
+    [
+        (["nodename = 'mine@here'"], "mine@here"),
+        (["nodename = 'mine'"], f"mine@{socket.gethostname()}"),
+        (["nodename = 'mine@here'", "cluster_name = 'ours'"], "ours"),
+    ],
+)
+def test_the_name_that_clients_are_told(served, lines, name):
+    told = b"\x0ccluster_nameS" + struct.pack(">I", len(name)) + name.encode()
+    assert told in greeting(served(*lines))
+
+
 def test_the_largest_message(served):
     with channel_to(served("max_message_size = 10")) as channel:
         channel.confirm_delivery()
@@ -190,6 +215,14 @@ def test_several_listeners(served):
     assert url.startswith("amqp://127.0.0.2:")
     with channel_to(url):
         pass
+
+
+def test_nothing_to_listen_on_is_told_in_one_line(ended):
+    status, _, stderr = ended("server", "--in-memory", "--listeners-tcp", "none", "--log-level", "error")
+    assert (status, stderr) == (
+        1,
+        "leveret server: there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address\n",
+    )
 
 
 def test_the_log_goes_where_it_is_sent(served, tmp_path):

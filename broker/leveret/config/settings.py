@@ -205,6 +205,14 @@ class Settings:
     )
     ssl_cert_login_san_index: int = _setting(0, whole("a number", 0, 1000), "Which of them; `0` is the first.")
 
+    # -- names
+
+    nodename: str = _setting(
+        "leveret", NAME, "The name of the node; the name of the machine is added where it has no `@`.",
+        variables=("RABBITMQ_NODENAME",),
+    )  # fmt: skip
+    cluster_name: str | None = _setting(None, NAME, "Told to clients. Default: the name of the node.")
+
     # -- where data is kept
 
     data_dir: Path | None = _setting(

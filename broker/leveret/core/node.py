@@ -33,7 +33,7 @@ def _make_nothing(*_: object, **__: object) -> Message:
 class Node:
     """All virtual hosts of one broker.
 
-    name: as RabbitMQ's cluster_name, `leveret@<host>`.
+    name: `leveret@<host>`. cluster_name: told to clients; at first the name.
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
     connections: those that have opened a virtual host. alarms: what the broker is low on.
@@ -52,7 +52,7 @@ class Node:
         self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
         make_message: MakeMessage = _make_nothing, keeper: Keeper | None = None, default_vhost: str = DEFAULT_VHOST,
     ) -> None:  # fmt: skip
-        self.name = name
+        self.name = self.cluster_name = name
         self.now = now
         self.default_queue_type = default_queue_type
         self.make_message = make_message

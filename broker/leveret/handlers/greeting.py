@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from leveret.core.node import Node
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 from leveret_protocol.fields import Table, table
 from leveret_protocol.methods import Connection, Frame, make
@@ -32,9 +33,9 @@ def server_properties(cluster_name: str) -> Table:
     )
 
 
-def start(cluster_name: str, mechanisms: Iterable[str]) -> Frame:
+def start(node: Node, mechanisms: Iterable[str]) -> Frame:
     """connection.start with version 0-9, as RabbitMQ answers the 0-9-1 header."""
     return make(
-        Connection.Start, version_major=0, version_minor=9, server_properties=server_properties(cluster_name),
+        Connection.Start, version_major=0, version_minor=9, server_properties=server_properties(node.cluster_name),
         mechanisms=" ".join(mechanisms), locales="en_US",
     )  # fmt: skip
