@@ -27,6 +27,7 @@ from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
 from leveret.shell.commits import Commits, commit_rest
+from leveret.shell.garbage import collect_seldom, collect_what_ended
 from leveret.shell.listener import Listener, listen_on
 from leveret.shell.memory_alarm import (
     give_memory_back,
@@ -133,6 +134,13 @@ class Broker:
         if trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is running.token:
             return running.turn(function)
         return trio.from_thread.run_sync(running.turn, function, trio_token=running.token)
+
+    def count_ends(self) -> int:
+        """How many connections have ended, and queues and other things of a virtual host come, gone or changed."""
+        running = self._running
+        if running is None:
+            return 0
+        return running.server.ended_count + sum(vhost.generation for vhost in running.node.vhosts.values())
 
     async def __aenter__(self) -> Self:
         self._serving = self._serve()
@@ -324,14 +332,21 @@ def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with broker:
                 on_ready()
-                async for number in signals:
-                    if number == signal.SIGHUP:
-                        broker.read_certificates_again()
-                        continue
-                    for ending in (signal.SIGTERM, signal.SIGINT):
-                        signal.signal(ending, signal.SIG_DFL)
-                    log.info("stopping: %s; a second signal ends it at once", signal.Signals(number).name)
-                    break
+                collect_seldom()
+                await serve_until_stopped(signals)
+
+    async def serve_until_stopped(signals: AsyncIterator[int]) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(collect_what_ended, broker.count_ends)
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    broker.read_certificates_again()
+                    continue
+                for ending in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(ending, signal.SIG_DFL)
+                log.info("stopping: %s; a second signal ends it at once", signal.Signals(number).name)
+                nursery.cancel_scope.cancel()
+                return
 
     try:
         trio.run(serve)

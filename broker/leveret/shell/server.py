@@ -75,6 +75,7 @@ class Server:
         work.on_work = self._wake_worker
         self._to_flush: list[ConnectionDriver] = []
         self._behind: list[ConnectionDriver] = []
+        self.ended_count = 0
         self._drivers: dict[ConnectionDriver, None] = {}  # in the order they came
         self._all_gone = trio.Event()
         self._nursery: trio.Nursery | None = None
@@ -208,5 +209,6 @@ class Server:
     def forget(self, driver: ConnectionDriver) -> None:
         """A connection has ended."""
         del self._drivers[driver]
+        self.ended_count += 1
         if not self._drivers:
             self._all_gone.set()
