@@ -327,6 +327,19 @@ def test_a_purge_takes_everything_but_what_is_kept(disk: Disk) -> None:
     assert line.totals == Totals(2, len(b"sixseven"), 8)
 
 
+def test_after_a_purge_of_what_was_never_written_positions_go_on_above_it(disk: Disk) -> None:
+    """A purge that is carried out later would take what came below it."""
+    store = disk.open()
+    line = store.new_line()
+    commit(store)
+    add_some(line, range(5))
+    line.purge()
+    commit(store)
+    disk.crash(store)
+    line = disk.open().lines[line.id]
+    assert line.next_position == 5
+
+
 def test_what_one_purge_kept_the_next_one_may_take(disk: Disk) -> None:
     store = disk.open()
     line = store.new_line()

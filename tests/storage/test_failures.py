@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from leveret.storage import lmdb_store
+from leveret.storage import environment, lmdb_store, records
 from leveret.storage.base import Store, StoreFailed, StoreFull
+from leveret.storage.directory import DATA_NAME
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.memory import MemoryStore
 from tests.storage.disks import Disk, LmdbDisk, MemoryDisk, add_some, commit, everything, positions, reopened
@@ -197,6 +198,43 @@ def test_no_space_for_the_journal_and_the_batch_can_be_committed_again(
     store.end_commit(batch)
     disk.crash(store)
     assert positions(disk.open().lines[line.id]) == list(range(9))
+
+
+def test_room_is_made_for_the_journal_where_that_is_all_that_lacks(tmp_path: Path) -> None:
+    store = LmdbDisk(tmp_path).open()
+    line = store.new_line()
+    add_some(line, range(5))
+    commit(store)
+    line.settle(3)
+    with failing_write(1, errno.ENOSPC):
+        commit(store)
+    assert positions(line) == [0, 1, 2, 4]
+
+
+@pytest.mark.usefixtures("nothing_kept_back")
+def test_what_was_kept_back_is_written_once_however_often_a_commit_is_tried(tmp_path: Path) -> None:
+    """Else a shared payload would be counted twice, and stay for ever."""
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    lines = [store.new_line() for _ in range(2)]
+    shared = store.share(b"x" * 2000)
+    for line in lines:
+        line.add(0, shared)
+    commit(store)
+    lines[0].add(1, b"next")
+    batch = store.begin_commit()
+    assert batch is not None
+    for _ in range(3):
+        with failing_write(1, errno.ENOSPC), pytest.raises(StoreFull):
+            store.commit(batch)
+    store.commit(batch)
+    store.end_commit(batch)
+    for line in lines:
+        line.settle(0)
+    commit(store)
+    store.close()
+    kinds = {bytes(key[:1]) for key, _ in environment.walk(disk.path / DATA_NAME)}
+    assert kinds == {records.FORMAT_KEY, records.LINE, records.ENTRY}
 
 
 @pytest.mark.usefixtures("nothing_kept_back")

@@ -147,7 +147,6 @@ class Changes:
         if later.purge is not None:
             self.purge = purge = later.purge
             self.added = added = {position: new for position, new in added.items() if purge.spares(position)}
-            self.marks = marks = {position: mark for position, mark in marks.items() if purge.spares(position)}
         for position in later.settled:
             if added.pop(position, None) is None:
                 self.settled.append(position)
