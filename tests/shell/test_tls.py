@@ -6,6 +6,8 @@ import ssl
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.shell.listener import listen_on
@@ -157,6 +159,41 @@ async def test_a_transport_that_was_reset_wakes_its_reader(joined, nursery):
             reading.start_soon(transport.receive_some, 10)
             await wait_all_tasks_blocked()
             transport.reset()
+
+
+@given(pieces=st.lists(st.binary(min_size=1)), starts_as_tls=st.booleans())
+def test_any_bytes_are_a_handshake_that_fails_or_does_not_end(options, pieces, starts_as_tls):
+    """Nothing but OSError ever comes out of it."""
+
+    async def shake_hands():
+        below = MemoryTransport()
+        transport = TLSTransport(below, Certificates(options).context)
+        below.peer_sends(*([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] * starts_as_tls), *pieces)
+        below.peer_ends()
+        with pytest.raises(OSError):
+            await transport.start()
+        transport.reset()
+        assert below.is_reset
+
+    trio.run(shake_hands)
+
+
+@given(noise=st.binary(min_size=1), is_record=st.booleans())
+async def test_any_bytes_after_the_handshake_are_read_as_nothing_or_break_the_stream(
+    options, authority, noise, is_record
+):
+    below = MemoryTransport()
+    transport = TLSTransport(below, Certificates(options).context)
+    peer = MemoryPeer(below, client_context(authority))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transport.start)
+        await wait_all_tasks_blocked()
+        await peer.handshake()
+    below.peer_sends(b"\x17\x03\x03" + len(noise).to_bytes(2, "big") + noise if is_record else noise)
+    below.peer_ends()
+    with contextlib.suppress(OSError):
+        assert await transport.receive_some(100) == b""
+    transport.reset()
 
 
 # -- on a server

@@ -24,6 +24,9 @@ def read(path: Path, report: Report) -> dict[str, Found]:
     except tomllib.TOMLDecodeError as error:
         report.problems.append(f"{path}: {error}")
         return {}
+    except RecursionError:
+        report.problems.append(f"{path}: it is nested too deep")
+        return {}
     except (OSError, UnicodeDecodeError) as error:
         report.problems.append(f"{path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
         return {}
