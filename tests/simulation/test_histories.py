@@ -27,6 +27,7 @@ from tests.storage.disks import Disk, LmdbDisk, MemoryDisk
 from tests.storage.failing import FULL, KEPT, LOST
 
 NAMES = ["a", "b", "c", "d", "e"]
+REFUSING = "d"  # the only queue that may refuse messages, and that transactions do not publish to
 STEPS = 60
 # Times to live are unequal in all their sums, so that no two queues give up a message at the same moment.
 TTL_MS = {name: 10_000 + 2**number for number, name in enumerate(NAMES)}
@@ -34,40 +35,46 @@ DELAY_MS = 10_064
 
 
 class Generator:
-    """Makes up the steps of a history. dead_letters_to: each queue gets those of one other, or its own."""
+    """Makes up the steps of a history. dead_letters_to: each queue gets those of one other, or its own.
+
+    Histories differ in what happens often in them, and to how many queues, so that rare things meet in some.
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.names = self.random.sample(NAMES, self.random.randint(2, len(NAMES)))
+        self.types = self.random.sample(["classic", "priority", "quorum"], self.random.randint(1, 3))
         targets = self.random.sample(NAMES, len(NAMES))
         self.dead_letters_to = dict(zip(NAMES, targets, strict=True))
 
     def steps(self) -> list[Step]:
-        makers: list[Callable[[], Step]] = [
-            *[self.publish] * 9, *[self.settle] * 9, *[self.get] * 4, *[self.consume] * 3, *[self.commit] * 12,
-            *[self.transact] * 3, self.declare, self.delete, self.bind, self.policy, self.wait, self.wait, self.end,
-            self.end, self.end, self.cancel, self.lose, self.purge,
-        ]  # fmt: skip
-        steps = [step for name in NAMES[:4] for step in (self.declare(name), ("commit_all",))]
+        often: dict[Callable[[], Step], int] = {
+            self.publish: 9, self.settle: 9, self.get: 4, self.consume: 3, self.commit: 12, self.transact: 3,
+            self.end: 3, self.wait: 2, self.declare: 1, self.delete: 1, self.bind: 1, self.policy: 1, self.cancel: 1,
+            self.lose: 1, self.purge: 1,
+        }  # fmt: skip
+        weights = [weight * self.some(0.3, 1, 3) for weight in often.values()]
+        steps = [step for name in self.names for step in (self.declare(name), ("commit_all",))]
         steps += [("bind", self.name()), ("commit_all",)]
-        steps += [self.random.choice(makers)() for _ in range(STEPS)]
+        steps += [make() for make in self.random.choices(list(often), weights, k=STEPS)]
         return [*steps, ("commit_all",), self.random.choice([("kill",), ("stop",), ("commit_all",)]), ("drain",)]
 
     def some(self, *choices: Any) -> Any:
         return self.random.choice(choices)
 
     def name(self) -> str:
-        return self.random.choice(NAMES)
+        return self.random.choice(self.names)
 
     def declare(self, name: str = "") -> Step:
         name = name or self.name()
-        kind = self.some("classic", "classic", "priority", "quorum", "quorum")
+        kind = self.random.choice(self.types)
         is_limited = self.random.random() < 0.4
         return ("declare", name, Kind(
             kind,
             durable=kind == "quorum" or self.random.random() < 0.8,
             message_ttl_ms=self.some(None, None, TTL_MS[name]),
             max_length=self.some(1, 2, 4) if is_limited else None,
-            overflow="reject-publish" if is_limited and name == "d" else None,
+            overflow="reject-publish" if is_limited and name == REFUSING else None,
             dead_letter_to=self.some(None, self.dead_letters_to[name], self.dead_letters_to[name]),
             delivery_limit=self.some(None, -1, -1, 1) if kind == "quorum" else None,
         ))  # fmt: skip
@@ -111,7 +118,8 @@ class Generator:
 
     def transact(self) -> Step:
         if self.random.random() < 0.5:
-            return ("publish_in_transaction", self.peer(), self.some("a", "b", "c", "e"), self.some(True, True, False))
+            name = self.random.choice([name for name in self.names if name != REFUSING])
+            return ("publish_in_transaction", self.peer(), name, self.some(True, True, False))
         return ("end_transaction", self.peer(), self.some(True, True, True, False))
 
     def peer(self) -> int:
