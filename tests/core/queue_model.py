@@ -12,59 +12,28 @@ letter is made of it, because here every queue has a dead-letter exchange.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from unittest.mock import patch
 
+from leveret.core import keeping, queue_types
 from leveret.core import queue as queue_module
-from leveret.core import queue_types
 from leveret.core.channel import Channel
-from leveret.core.classic_queue import ClassicQueue
 from leveret.core.consumer import Consumer
-from leveret.core.message import Entry, Message, Properties
-from leveret.core.node import Node
-from leveret.core.priority_queue import PriorityQueue
-from leveret.core.queue import BACKLOG, REFUSED, TAKEN
+from leveret.core.keeping import Keeper, tell_safe
+from leveret.core.message import Entry, Message
+from leveret.core.node import DEFAULT_VHOST, Node
+from leveret.core.queue import BACKLOG, PENDING, REFUSED, TAKEN, Queue
 from leveret.core.settings import QueueSettings
-from leveret_protocol.content import Properties as WireProperties
-from tests.core.scene import NumberedMessage, declare_queue, finish
+from leveret.storage.base import Batch
+from leveret.storage.memory import MemoryStore
+from tests.core.model_messages import History, ModelMessage, loaded
+from tests.core.model_taps import NOWHERE, Kind, Tapped, TappedClassicQueue, TappedPriorityQueue
+from tests.core.scene import declare_queue, finish
 
-NOWHERE = "nowhere"  # a routing key that leads to no queue
 PLAIN_SETTINGS = QueueSettings(dead_letter_exchange="", dead_letter_routing_key=NOWHERE)
-SLICE_MESSAGES = 2
-
-# The deaths of a message, the newest first: queue and reason, each pair once.
-History = tuple[tuple[str, str], ...]
-
-
-class ModelMessage(NumberedMessage):
-    """A message that tells the world when it dies. Its letters have its number, and a history."""
-
-    __slots__ = ("body_size_bytes", "history", "is_dead_letter", "properties", "world")
-
-    def __init__(
-        self, world: World, number: int, *, body_size_bytes: int = 0, expiration_ms: int | None = None,
-        priority: int | None = None, history: History = (), properties: Properties | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(number, expiration_ms=expiration_ms, priority=priority)
-        self.world = world
-        self.body_size_bytes = body_size_bytes
-        self.history = history
-        self.is_dead_letter = bool(history)
-        self.properties = properties or WireProperties()
-
-    def dead_lettered(
-        self, exchange: str, routing_keys: Sequence[str], properties: Properties, failed_count: int
-    ) -> Message:
-        assert properties.headers is not None
-        newest: Any = properties.headers["x-death"].value
-        died = newest[0].value
-        history = self.world.message_dies(self, died["queue"].value, died["reason"].value)
-        return ModelMessage(
-            self.world, self.number, body_size_bytes=self.body_size_bytes, priority=self.priority, history=history,
-            properties=properties,
-        )  # fmt: skip
+SLICE_MESSAGES = PAGE_MESSAGES = 2
+HEAD_MESSAGES_MAX = 3
 
 
 @dataclass(eq=False)
@@ -79,59 +48,6 @@ class Copy:
     @property
     def number(self) -> int:
         return self.message.number
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a queue is for good."""
-
-    max_priority: int | None = None
-    is_single_active: bool = False
-    auto_delete: bool = False
-
-    @property
-    def arguments(self) -> dict[str, object]:
-        arguments: dict[str, object] = {}
-        if self.max_priority is not None:
-            arguments["x-max-priority"] = self.max_priority
-        if self.is_single_active:
-            arguments["x-single-active-consumer"] = True
-        return arguments
-
-
-class Tapped:
-    """Beside a class of queues: tells the model what arrives, and what comes back.
-
-    way_in: what the queue has chosen as its `publish`.
-    """
-
-    model: QueueModel
-    way_in: Callable[[Message], int]
-
-    @property
-    def publish(self) -> Callable[[Message], int]:
-        return self._publish_told
-
-    @publish.setter
-    def publish(self, way_in: Callable[[Message], int]) -> None:
-        self.way_in = way_in
-
-    def _publish_told(self, message: Message) -> int:
-        return self.model.publish(message, self.way_in)
-
-    def requeue(self, entries: list[Entry]) -> None:
-        if not self.model.is_deleted:
-            messages = [entry.message for entry in entries]
-            self.model.come_back([message.number for message in messages if isinstance(message, ModelMessage)])
-        super().requeue(entries)  # type: ignore[misc]
-
-
-class TappedClassicQueue(Tapped, ClassicQueue):  # type: ignore[misc]
-    """A ClassicQueue."""
-
-
-class TappedPriorityQueue(Tapped, PriorityQueue):  # type: ignore[misc]
-    """A PriorityQueue."""
 
 
 class QueueModel:
@@ -159,10 +75,26 @@ class QueueModel:
         self.rejecting: deque[int] = deque()
         self.refusing: int | None = None
         self.positions = 0
-        self.real = declare_queue(world.vhost, name, auto_delete=kind.auto_delete, arguments=kind.arguments)
+        self.real = declare_queue(
+            world.vhost, name, durable=kind.durable, auto_delete=kind.auto_delete, arguments=kind.arguments
+        )
+        self.tap()
+        self.apply(PLAIN_SETTINGS)
+
+    def tap(self) -> None:
         assert isinstance(self.real, Tapped)
         self.real.model = self
-        self.apply(PLAIN_SETTINGS)
+
+    def begin_anew(self, *, is_clean: bool) -> None:
+        """After a restart: what is kept is ready, nobody has anything, and settings are those of the declaration."""
+        self.ready = {copy for copy in self.ready if self.keeps(copy.message)}
+        for copy in self.ready:
+            copy.redelivered = copy.redelivered or not is_clean
+        self.consumers, self.active = [], None
+        self.settings, self.used_at = PLAIN_SETTINGS, self.world.now
+
+    def keeps(self, message: ModelMessage) -> bool:
+        return self.kind.durable and message.is_persistent
 
     def apply(self, settings: QueueSettings) -> None:
         """New settings; the time until it expires begins anew."""
@@ -232,7 +164,10 @@ class QueueModel:
         outcome = way_in(message)
         if self.arriving is copy:
             self.arrive()
-        assert outcome == (BACKLOG if self.consumers and copy not in self.world.handed_over else TAKEN)
+        consumer = self.world.handed_over.get(copy)
+        is_pending = self.keeps(message) and not (consumer and consumer.no_ack)
+        is_backlog = self.consumers and consumer is None
+        assert outcome == (PENDING if is_pending else TAKEN) | (BACKLOG if is_backlog else TAKEN)
         return outcome
 
     def arrive(self) -> None:
@@ -241,13 +176,13 @@ class QueueModel:
             self.ready.add(self.arriving)
             self.arriving = None
 
-    def deliver(self, number: int, redelivered: bool) -> Copy:
-        """The real queue gives this message to a consumer."""
+    def deliver(self, number: int, redelivered: bool, consumer: ConsumerModel) -> Copy:
+        """The real queue gives this message to this consumer."""
         copy = self.arriving
         if copy is not None:
             assert not self.ready, "it overtakes others"
             self.arriving = None
-            self.world.handed_over.add(copy)
+            self.world.handed_over[copy] = consumer
         else:
             assert self.doom is None, "it had to go"
             copy = self.take_head()
@@ -288,7 +223,8 @@ class QueueModel:
             assert self.doom is None, "it had to go"
             self.taken = self.take_head()
         copy, self.taken = self.taken, None
-        assert entry.message is copy.message
+        assert isinstance(entry.message, ModelMessage)
+        assert entry.message.number == copy.number
         assert entry.redelivered == copy.redelivered
         return copy, entry
 
@@ -352,7 +288,7 @@ class ConsumerModel:
         queue, channel = self.queue, self.channel
         assert self in queue.able(for_sure=False), "over its prefetch or the channel's limit, paused, inactive or gone"
         assert all(self.priority >= other.priority for other in queue.able(for_sure=True))
-        copy = queue.deliver(message.number, redelivered)
+        copy = queue.deliver(message.number, redelivered, self)
         channel.last_tag += 1
         assert delivery_tag == channel.last_tag
         if not self.no_ack:
@@ -415,25 +351,46 @@ class ChannelModel:
 
 
 class World:
-    """A node whose clock is `now`, its queues and what is known of them.
+    """A node whose clock is `now`, its queues and what is known of them. It is its own connection for all channels.
 
-    letters_due: dead letters that are to arrive next, in their order. handed_over: copies that consumers got at once.
+    letters_due: dead letters that are to arrive next, in their order. handed_over: copies that consumers got at once,
+    and which ones did. batch: what is being written.
     """
+
+    name = user_name = ""
+    vhost_name = DEFAULT_VHOST
 
     def __init__(self, kinds: dict[str, Kind]) -> None:
         self.now = 0.0
-        self.node = Node(now=lambda: self.now)
-        self.vhost = self.node.vhost("/")
         self.letters_due: deque[tuple[QueueModel, int]] = deque()
-        self.handed_over: set[Copy] = set()
+        self.handed_over: dict[Copy, ConsumerModel] = {}
+        self.channels: list[ChannelModel] = []
+        self.batch: Batch | None = None
         self._patches = [
             patch.object(queue_module, "SLICE_MESSAGES", SLICE_MESSAGES),
+            patch.object(keeping, "PAGE_MESSAGES", PAGE_MESSAGES),
+            patch.object(keeping, "HEAD_MESSAGES_MAX", HEAD_MESSAGES_MAX),
             patch.object(queue_types, "ClassicQueue", TappedClassicQueue),
             patch.object(queue_types, "PriorityQueue", TappedPriorityQueue),
         ]
         for each in self._patches:
             each.start()
+        self.store = MemoryStore()
+        self.begin()
         self.queues = {name: QueueModel(self, name, kind) for name, kind in kinds.items()}
+
+    def begin(self) -> None:
+        """A node on what is in the store."""
+        self.node = Node(now=lambda: self.now, keeper=Keeper(self.store, self.loaded))
+        self.vhost = self.node.vhost(DEFAULT_VHOST)
+        self.node.connections.add(self)  # type: ignore[arg-type]
+
+    def loaded(self, octets: bytes) -> ModelMessage:
+        return loaded(self, octets)
+
+    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+        for channel in self.channels:
+            yield from channel.real.entries_held(queue)
 
     def end(self) -> None:
         for each in self._patches:
@@ -485,6 +442,40 @@ class World:
 
     def finish(self) -> None:
         finish(self.node)
+
+    # -- the store ----------------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """A batch begins to be written; the one that had begun has been."""
+        if self.batch is None:
+            self.batch = self.store.begin_commit()
+        else:
+            self.store.commit(self.batch)
+            tell_safe(self.store.end_commit(self.batch))
+            self.batch = self.store.begin_commit()
+
+    def restart(self, *, is_clean: bool) -> None:
+        """Everything is written before. is_clean: and nobody holds anything any more."""
+        if is_clean:
+            self.node.note_redelivered()
+        self.write()
+        while self.batch is not None:
+            self.write()
+        for held in (held for channel in self.channels for held in channel.holding.values()):
+            if not held.queue.is_deleted:
+                held.queue.ready.add(held.copy)
+        if is_clean:
+            self.store.close()
+        for queue in self.queues.values():
+            queue.begin_anew(is_clean=is_clean)
+        self.store = MemoryStore(self.store.contents)
+        self.begin()
+        for queue in self.queues.values():
+            if queue.kind.durable:
+                queue.real = self.vhost.queues[queue.name]
+                queue.tap()
+            else:
+                queue.delete()
 
 
 def is_cycle(queue_name: str, history: History) -> bool:

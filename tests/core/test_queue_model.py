@@ -1,8 +1,9 @@
 """Queues and channels against a model, over random histories; see queue_model for what is checked, and how.
 
-Three queues: a plain one, which limits make slower, and two of random kinds. Their settings change on the way, as by
-policies, and their dead letters go to each other or nowhere. Slices are two messages long, so the histories meet
-work that is half done. Times are multiples of a quarter of a second: exact, and equal often enough.
+Three queues: a plain durable one, which limits make slower, and two of random kinds. Their settings change on the way,
+as by policies, and their dead letters go to each other or nowhere. Slices are two messages long, so the histories meet
+work that is half done; pages of durable queues are no longer. The node is stopped or killed now and then, and another
+one begins on what its store has. Times are multiples of a quarter of a second: exact, and equal often enough.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from leveret.core.channel import Channel
 from leveret.core.settings import QueueSettings
 from leveret_protocol.errors import AMQPError, ReplyCode
-from tests.core.queue_model import NOWHERE, ChannelModel, ConsumerModel, Kind, ModelMessage, QueueModel, World
+from tests.core.model_messages import ModelMessage
+from tests.core.model_taps import NOWHERE, Kind
+from tests.core.queue_model import ChannelModel, ConsumerModel, QueueModel, World
 
 QUEUES = ("a", "b", "c")
 CHANNELS = 2
@@ -26,6 +29,7 @@ picks = st.integers(0, 1000)
 prefetch_counts = st.integers(0, 3)
 kinds = st.builds(
     Kind,
+    durable=st.booleans(),
     max_priority=st.sampled_from([None, None, 2]),
     is_single_active=st.sampled_from([False, False, True]),
     auto_delete=st.sampled_from([False, False, True]),
@@ -62,15 +66,15 @@ class QueueHistories(RuleBasedStateMachine):
         self, kind_b: Kind, kind_c: Kind, first: list[tuple[str, QueueSettings]], counts: list[int],
         consumers: list[tuple[int, str, int, int]],
     ) -> None:  # fmt: skip
-        self.world = World({"a": Kind(), "b": kind_b, "c": kind_c})
-        self.vhost = self.world.vhost
-        self.channels = [ChannelModel(Channel(self.vhost)) for _ in range(CHANNELS)]
+        self.world = World({"a": Kind(durable=True), "b": kind_b, "c": kind_c})
+        self.channels = self.world.channels
+        self.open_channels()
         self.last_number = 0
         self.last_consumer = 0
         for name, changed in first:
             self.world.queues[name].apply(changed)
         for name, count in zip(QUEUES, counts, strict=True):
-            self.publish_some(name, count, None, None, 1)
+            self.publish_some(name, count, None, None, 1, True)
         for index, name, prefetch_count, priority in consumers:
             self.set_prefetch(index, prefetch_count)
             self.consume(index, name, False, priority)
@@ -82,6 +86,10 @@ class QueueHistories(RuleBasedStateMachine):
             finally:
                 self.world.end()
 
+    def open_channels(self) -> None:
+        assert self.world is not None
+        self.channels[:] = [ChannelModel(Channel(self.world.vhost)) for _ in range(CHANNELS)]
+
     def queue(self, name: str) -> QueueModel:
         assert self.world is not None
         return self.world.queues[name]
@@ -90,20 +98,23 @@ class QueueHistories(RuleBasedStateMachine):
 
     @rule(
         name=queue_names, count=st.integers(1, 6), expiration_ms=rarely(0, 500), priority=rarely(1, 2, 5),
-        body_size_bytes=st.integers(0, 3),
+        body_size_bytes=st.integers(0, 3), is_persistent=st.sampled_from([True, True, False]),
     )  # fmt: skip
     def publish_some(
-        self, name: str, count: int, expiration_ms: int | None, priority: int | None, body_size_bytes: int
-    ) -> None:
+        self, name: str, count: int, expiration_ms: int | None, priority: int | None, body_size_bytes: int,
+        is_persistent: bool,
+    ) -> None:  # fmt: skip
         for _ in range(count):
-            self.publish(name, expiration_ms, priority, body_size_bytes)
+            self.publish(name, expiration_ms, priority, body_size_bytes, is_persistent)
 
     @rule(count=st.integers(1, 3), priority=rarely(1))
     def publish_to_all(self, count: int, priority: int | None) -> None:
         for name in QUEUES:
-            self.publish_some(name, count, None, priority, 1)
+            self.publish_some(name, count, None, priority, 1, True)
 
-    def publish(self, name: str, expiration_ms: int | None, priority: int | None, body_size_bytes: int) -> None:
+    def publish(
+        self, name: str, expiration_ms: int | None, priority: int | None, body_size_bytes: int, is_persistent: bool
+    ) -> None:
         assert self.world is not None
         self.last_number += 1
         queue = self.queue(name)
@@ -111,9 +122,12 @@ class QueueHistories(RuleBasedStateMachine):
             queue.real.expect_expiration()
         message = ModelMessage(
             self.world, self.last_number, body_size_bytes=body_size_bytes, expiration_ms=expiration_ms,
-            priority=priority,
+            priority=priority, is_persistent=is_persistent,
         )  # fmt: skip
-        queue.real.publish(message)
+        if is_persistent:
+            queue.real.publish_persistent(message)
+        else:
+            queue.real.publish(message)
         self.world.mend()
 
     @rule(name=queue_names, index=channel_numbers, no_ack=st.booleans())
@@ -125,11 +139,12 @@ class QueueHistories(RuleBasedStateMachine):
 
     @rule(name=queue_names, for_good=st.booleans())
     def take_the_messages_away(self, name: str, for_good: bool) -> None:
+        assert self.world is not None
         queue = self.queue(name)
         if for_good:
             consumer_count = len(queue.consumers)
             queue.delete()
-            assert len(self.vhost.delete_queue(queue.real)) == consumer_count
+            assert len(self.world.vhost.delete_queue(queue.real)) == consumer_count
         else:
             assert queue.real.purge() == len(queue.ready)
             queue.ready.clear()
@@ -257,6 +272,7 @@ class QueueHistories(RuleBasedStateMachine):
             channel.real.recover()
 
     def close_and_open_again(self, index: int) -> None:
+        assert self.world is not None
         channel = self.channels[index]
         gone = list(channel.consumers.values())
         channel.consumers = {}
@@ -264,7 +280,7 @@ class QueueHistories(RuleBasedStateMachine):
             queue.remove_consumers(gone)
         channel.let_go(list(channel.holding), True)
         channel.real.close()
-        self.channels[index] = ChannelModel(Channel(self.vhost))
+        self.channels[index] = ChannelModel(Channel(self.world.vhost))
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
@@ -291,6 +307,26 @@ class QueueHistories(RuleBasedStateMachine):
             else:
                 channel.real.reject_deliveries(deliveries, requeue=requeue)
             channel.being_settled.clear()
+
+    # -- the store ----------------------------------------------------------------------------------------------------
+
+    @rule()
+    def write(self) -> None:
+        assert self.world is not None
+        self.world.write()
+
+    @rule(is_clean=st.booleans())
+    def restart(self, is_clean: bool) -> None:
+        assert self.world is not None
+        if is_clean:
+            for index in range(CHANNELS):
+                self.close_and_open_again(index)
+                self.world.mend()
+        self.world.finish()
+        self.world.mend()
+        self.world.restart(is_clean=is_clean)
+        self.open_channels()
+        self.world.mend()
 
     # -- work, and what always holds ----------------------------------------------------------------------------------
 

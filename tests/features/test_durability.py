@@ -404,6 +404,22 @@ def test_a_message_of_an_unlimited_quorum_queue_is_confirmed_only_once_it_is_saf
     assert told(client) == [(1, False)]
 
 
+def test_a_message_that_goes_to_the_end_twice_is_confirmed(
+    broker: BrokerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time it has been read back from the store, before it was on the disk."""
+    monkeypatch.setattr(keeping, "HEAD_MESSAGES_MAX", 1)
+    client = broker.connect()
+    client.declare("q", durable=True, arguments=QUORUM | {"x-delivery-limit": -1})
+    confirming(client)
+    for body in (b"one", b"two", b"three"):
+        persistent(client, body)
+    for _ in range(6):
+        client.nack(client.get("q", no_ack=False).delivery_tag)
+    broker.commit()
+    assert told(client) == [(3, True)]
+
+
 def test_both_priorities_of_a_quorum_queue_come_back(broker: BrokerHarness) -> None:
     client = broker.connect()
     client.declare("q", durable=True, arguments=QUORUM)

@@ -95,6 +95,10 @@ class KeptFifo(Fifo):
         """Note a new message in the line, before it is appended or delivered."""
         self.line.add(entry.position, self._keeper.payload(message), entry.expires_at, message.waiter)
 
+    def keep_again(self, entry: Entry, message: Message, waiter: object | None) -> None:
+        """Note it at its new place. waiter: that of its old one, which the line there has answered."""
+        self.line.add(entry.position, self._keeper.payload(message), entry.expires_at, waiter)
+
     def forget_moved(self, position: int) -> None:
         """The message is done with here, and went elsewhere in the same turn: whoever waits, waits for that now."""
         waiter = self.line.settle(position)

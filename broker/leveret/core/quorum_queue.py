@@ -214,11 +214,10 @@ class QuorumQueue(Queue):
     def _put_at_the_end(self, entry: Entry) -> None:
         """It is as if it were published again, but for its priority, which is lost (RabbitMQ: rabbit_fifo)."""
         assert isinstance(entry, QuorumEntry)
-        if entry.is_kept:
-            self._part(entry).line.settle(entry.position)  # whoever waits for it waits for its new place
+        waiter = self._part(entry).line.settle(entry.position) if entry.is_kept else None
         entry.position, entry.is_high = self._new_position(), False
         if entry.is_kept:
-            self._part(entry).keep(entry, entry.original)
+            self._part(entry).keep_again(entry, entry.original, waiter)
         self._normal.append(entry)
 
     def _new_position(self) -> int:
