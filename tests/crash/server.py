@@ -35,7 +35,8 @@ class ServerProcess:
         program = ["leveret"] if broken is None else ["tests.crash.broken_server", broken[0], str(broken[1])]
         self.process = subprocess.Popen(
             [sys.executable, "-m", *program, "server", "--port", "0", "--data-dir", os.fspath(data_dir), *options],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(places)},
+            env={name: value for name, value in os.environ.items() if not name.startswith("LEVERET_")}
+            | {"PYTHONPATH": os.pathsep.join(places)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if joined else self._stderr,

@@ -51,7 +51,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[int, li
 def put(path: Path, octets: bytes) -> None:
     """An environment, and a journal with nothing in it."""
     (path / DATA_NAME).write_bytes(octets)
-    (path / JOURNAL_NAME).write_bytes(b"\0")
+    (path / JOURNAL_NAME).write_bytes(bytes(1 << 20))
 
 
 def open_mended(path: Path) -> tuple[Store, list[str]]:

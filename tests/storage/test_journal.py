@@ -91,10 +91,16 @@ def test_the_last_record_may_be_torn_anywhere(tmp_path: Path, seed: int) -> None
     blocks = [
         at for at in range(0, len(after), BLOCK_BYTES) if before[at : at + BLOCK_BYTES] != after[at : at + BLOCK_BYTES]
     ]
-    for at in chooser.sample(blocks, chooser.randrange(len(blocks))):
+    written = chooser.sample(blocks, chooser.randrange(len(blocks)))
+    for at in written:
         torn[at : at + BLOCK_BYTES] = after[at : at + BLOCK_BYTES]
     (tmp_path / "journal").write_bytes(torn)
-    assert read(tmp_path) == ([b"1" * 700, b"2"], [])
+    opened, lost = open_journal(tmp_path), []
+    assert list(opened.read(lost)) == [b"1" * 700, b"2"]
+    assert lost == []
+    begins = blocks[0] in written
+    assert opened.has_torn_end == begins
+    opened.close()
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -113,9 +119,16 @@ def test_a_damaged_record_is_named_and_those_behind_it_are_read(tmp_path: Path, 
     assert lost == ["commits that were damaged in journal: 1"]
 
 
+def test_one_that_was_cut_off_says_so(tmp_path: Path) -> None:
+    write(tmp_path, [b"1" * 1000, b"2" * 1000, b"3" * 1000])
+    octets = (tmp_path / "journal").read_bytes()
+    (tmp_path / "journal").write_bytes(octets[:2000])
+    assert read(tmp_path) == ([b"1" * 1000], ["journal was cut off, and perhaps what was committed last"])
+
+
 @pytest.mark.parametrize("octets", [b"", b"x", bytes(5000), b"LVRT" + bytes(40), b"LVRT" * 1000])
 def test_noise_is_no_record(tmp_path: Path, octets: bytes) -> None:
-    (tmp_path / "journal").write_bytes(octets)
+    (tmp_path / "journal").write_bytes(octets.ljust(1 << 20, b"\0"))
     assert read(tmp_path) == ([], [])
 
 

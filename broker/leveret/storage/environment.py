@@ -63,15 +63,25 @@ class Environment:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[ReadTransaction]:
-        """A snapshot. What is read from it is valid within it only."""
-        with self._map_lock, self._lmdb.begin(buffers=True) as transaction:
+        """A snapshot. What is read from it is valid within it only. Raises StoreFailed."""
+        with self._map_lock, self._readable(), self._lmdb.begin(buffers=True) as transaction:
             yield transaction
 
     @contextlib.contextmanager
     def copying(self) -> Iterator[CopyingTransaction]:
-        """A snapshot, whose values are copies: for small ones that costs less than to look at them in their place."""
-        with self._map_lock, self._lmdb.begin() as transaction:
+        """A snapshot, whose values are copies: for small ones that costs less than to look at them in their place.
+
+        Raises StoreFailed.
+        """
+        with self._map_lock, self._readable(), self._lmdb.begin() as transaction:
             yield transaction
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except lmdb.Error as error:
+            raise StoreFailed(f"{self._path} could not be read: {error}; the next start checks all of it") from error
 
     def write(self, work: Callable[[WriteTransaction], None]) -> None:
         """Carry `work` out in one transaction; more than once if the map has to grow.

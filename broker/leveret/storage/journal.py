@@ -41,7 +41,7 @@ class Journal:
     """Of the environment with a mark of its own, which has all records up to a number.
 
     is_synced: whether `append` waits for the disk.
-    is_new: there was none.
+    is_new: there was none. has_torn_end: after `read`, whether a record that is not whole stands where the next would.
     last: the number of the last record that is safe here or there.
     size_bytes: what of the file is in use.
 
@@ -51,6 +51,7 @@ class Journal:
     def __init__(self, path: Path, mark: bytes, last: int, *, is_synced: bool) -> None:
         self.last = last
         self.size_bytes = 0
+        self.has_torn_end = False
         self._path = path
         self._mark = mark
         self._is_synced = is_synced
@@ -105,11 +106,14 @@ class Journal:
         lost: gets in words what is missing or may be missing.
         """
         octets = os.pread(self._fd, self._file_bytes, 0)
+        if self._file_bytes % _GROWTH_BYTES:
+            lost.append(f"{self._path.name} was cut off, and perhaps what was committed last")
         while True:
             batch = self._record(octets, self.size_bytes)
             if batch is None:
                 following = self._find(octets)
                 if following is None:
+                    self.has_torn_end = self._begins_next(octets)
                     return
                 at, number = following
                 lost.append(f"commits that were damaged in {self._path.name}: {number - self.last - 1}")
@@ -131,6 +135,10 @@ class Journal:
             return None
         return octets[at + _HEAD.size : end]
 
+    def _begins_next(self, octets: bytes) -> bool:
+        magic, _, mark, number, _ = _HEAD.unpack(octets[self.size_bytes :][: _HEAD.size].ljust(_HEAD.size, b"\0"))
+        return bool(magic == _MAGIC and mark == self._mark and number == self.last + 1)
+
     def _find(self, octets: bytes) -> tuple[int, int] | None:
         """Place and number of a sound record behind one that is not: where that was not the last, it was damaged."""
         for at in range(self.size_bytes + _BLOCK_BYTES, len(octets) - _HEAD.size, _BLOCK_BYTES):
@@ -140,7 +148,11 @@ class Journal:
         return None
 
     def _grow(self, file_bytes: int) -> None:
-        self._write(bytes(file_bytes - self._file_bytes), self._file_bytes)
+        try:
+            self._write(bytes(file_bytes - self._file_bytes), self._file_bytes)
+        except OSError:
+            os.ftruncate(self._fd, self._file_bytes)
+            raise
         self._file_bytes = file_bytes
 
     def _write(self, octets: bytes, at: int) -> None:

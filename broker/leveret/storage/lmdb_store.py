@@ -9,6 +9,7 @@ may read it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from itertools import count
@@ -87,6 +88,11 @@ class LmdbStore(Store):
             for changes in batch.changes:
                 self._note_replayed(changes)
             self._keep_back(batch)
+        if self._journal.has_torn_end:
+            log.warning(
+                "%s ends in a commit that is not whole, and was left out: it was being written when the broker ended,"
+                " and nobody was told that it was safe; or the file was damaged", self._directory.journal_path,
+            )  # fmt: skip
         new_payloads = (payload for changes in self._kept_back.changes for payload, _, _ in changes.added.values())
         ids = [payload.id for payload in new_payloads if isinstance(payload, SharedPayload)]
         self._payload_ids = count(max([next(self._payload_ids) - 1, *ids]) + 1)
@@ -207,7 +213,7 @@ class LmdbStore(Store):
         found: list[StoredMessage] = []
         if before is None:
             before = records.POSITION_MAX
-        with self._environment.copying() as transaction:
+        with self._failing(), self._environment.copying() as transaction:
             reader = LineReader(line, transaction)
             if line.purged is not None:
                 for position in sorted(line.purged.kept - gone):
@@ -219,3 +225,12 @@ class LmdbStore(Store):
             log.error("the message at position %d of line %d is damaged and was dropped", position, line.id)
             line.settle(position)
         return found
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What cannot be read must not be left as if it were in order."""
+        try:
+            yield
+        except StoreFailed:
+            self._has_failed = True
+            raise

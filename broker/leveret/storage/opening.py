@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leveret.storage import environment, journal, reading, records
-from leveret.storage.base import Store, StoreDamaged, StoreUnusable
+from leveret.storage.base import Store, StoreDamaged, StoreFailed, StoreUnusable
 from leveret.storage.check import Findings
 from leveret.storage.directory import WHAT_ELSE, Directory
 from leveret.storage.environment import Environment
@@ -80,9 +80,10 @@ def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]
     with contextlib.ExitStack() as opening:
         opened = Environment(directory.data_path, is_synced=is_synced)
         opening.callback(opened.close)
-        with opened.reading() as transaction:
-            is_readable = reading.is_readable(transaction)
+        is_readable = False
+        with contextlib.suppress(StoreFailed), opened.reading() as transaction:
             number = reading.format_number(transaction)
+            is_readable = reading.is_readable(transaction)
         if is_readable:
             _require_format(directory, number)
             _migrate(opened, number)
