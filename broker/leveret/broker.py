@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import trio
 
 from leveret import parts
+from leveret.auth import operations
 from leveret.auth.users import Users
 from leveret.config.settings import Settings
 from leveret.config.values import Address
@@ -27,6 +28,7 @@ from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
 from leveret.shell.commits import Commits, commit_rest
+from leveret.shell.control import Control, control_socket
 from leveret.shell.garbage import collect_seldom, collect_what_ended
 from leveret.shell.listener import Listener, listen_on
 from leveret.shell.memory_alarm import (
@@ -178,14 +180,54 @@ class Broker:
                         questions.server = server
                     await nursery.start(server.serve, listeners)
                     self._watch_memory(nursery, node, server)
-                    self._running = _Running(node, users, server, certificates, trio.lowlevel.current_trio_token())
-                    yield
+                    token = trio.lowlevel.current_trio_token()
+                    self._running = running = _Running(node, users, server, certificates, token)
+                    async with self._controlled(running):
+                        yield
                     nursery.cancel_scope.cancel()
             finally:
                 self._running = None
             if keeper is not None:
                 node.note_redelivered()
                 commit_rest(keeper.store)
+
+    @contextlib.asynccontextmanager
+    async def _controlled(self, running: _Running) -> AsyncIterator[None]:
+        """While there is a control socket, in the data directory."""
+        keeper = running.node.keeper
+        if keeper is None or self.data_dir is None:
+            yield
+            return
+
+        def outcome(request: object) -> dict[str, Any]:
+            return running.turn(lambda node, users: operations.outcome(node, users, request))
+
+        with control_socket(self.data_dir) as listening:
+            if listening is None:
+                yield
+                return
+            control = Control(outcome, operations.changes_something, keeper, running.server.flush)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(control.serve, listening)
+                yield
+                nursery.cancel_scope.cancel()
+
+    def without_serving(self, function: Callable[[Node, Users], Answer]) -> Answer:
+        """What `call` does, on the data directory alone: nobody is served.
+
+        Raises StoreError if the data directory cannot be used, as when another broker has it; ConfigurationError; and
+        what the function raises.
+        """
+        with self._stored() as keeper:
+            node = self._make_node(keeper)
+            users = Users(node)
+            parts.make_first(node, users, self._settings)
+            try:
+                return function(node, users)
+            finally:
+                if keeper is not None:
+                    node.note_redelivered()
+                    commit_rest(keeper.store)
 
     def _read_certificates(self) -> "Certificates | None":
         settings = self._settings
@@ -258,6 +300,15 @@ class Broker:
             log.error("the damaged file is kept as %s", report.damaged_path)
         with contextlib.closing(store):
             yield Keeper(store, loaded)
+
+
+def carried_out(request: object, data_dir: Path, settings: Settings) -> dict[str, Any]:
+    """The outcome of an operator's request (see leveret.auth.operations) on a data directory that no broker has.
+
+    Raises StoreError if the data directory cannot be used; ConfigurationError.
+    """
+    broker = Broker(data_dir=data_dir, durability=settings.durability, settings=settings)
+    return broker.without_serving(lambda node, users: operations.outcome(node, users, request))
 
 
 @contextlib.contextmanager

@@ -25,11 +25,11 @@ class Grants:
     def __init__(self, node: Node, user_names: Container[str]) -> None:
         self._node = node
         self._user_names = user_names
-        self._store = None if node.keeper is None else node.keeper.store
+        self._keeper = node.keeper
         self._rows: dict[tuple[str, str], Permission] = {}
         self._topic_rows: dict[tuple[str, str, str], TopicPermission] = {}
         node.on_vhost_delete = self._vhost_deleted
-        for definition in () if self._store is None else self._store.definitions():
+        for definition in () if node.keeper is None else node.keeper.store.definitions():
             if definition.kind == "permission":
                 user, vhost = json.loads(definition.name)
                 self._rows[user, vhost] = Permission(**json.loads(definition.value))
@@ -154,10 +154,9 @@ class Grants:
         if vhost not in self._node.vhosts:
             raise NoSuchVirtualHost(vhost)
 
-    def _define(self, kind: str, key: list[str], value: dict[str, str]) -> None:
-        if self._store is not None:
-            self._store.define(kind, json.dumps(key), json.dumps(value).encode())
+    def _define(self, kind: str, key: list[str], value: dict[str, str] | None) -> None:
+        if self._keeper is not None:
+            self._keeper.define(kind, json.dumps(key), None if value is None else json.dumps(value).encode())
 
     def _undefine(self, kind: str, key: list[str]) -> None:
-        if self._store is not None:
-            self._store.undefine(kind, json.dumps(key))
+        self._define(kind, key, None)

@@ -57,12 +57,12 @@ class Users:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._store = None if node.keeper is None else node.keeper.store
+        self._keeper = node.keeper
         self._by_name: dict[str, User] = {}
         self.permissions = Grants(node, self._by_name)
         # Checked where there is no such user, so that the answer takes as long as for a wrong password.
         self._nobody = User.with_password("", "nobody's")
-        for definition in () if self._store is None else self._store.definitions():
+        for definition in () if node.keeper is None else node.keeper.store.definitions():
             if definition.kind == "user":
                 value = json.loads(definition.value)
                 user = User(
@@ -121,8 +121,8 @@ class Users:
         """With all its permissions; its connections are closed: CONNECTION_FORCED (320). Raises NoSuchUser."""
         del self._by_name[self[name].name]
         self.permissions.user_deleted(name)
-        if self._store is not None:
-            self._store.undefine("user", json.dumps([name]))
+        if self._keeper is not None:
+            self._keeper.define("user", json.dumps([name]), None)
         self._node.events.tell("user.deleted", events.user_changed, name, by)
         for connection in self._node.connections.of_user(name):
             connection.force_close(f"user '{name}' is deleted")
@@ -175,11 +175,11 @@ class Users:
 
     def _put(self, user: User) -> None:
         self._by_name[user.name] = user
-        if self._store is not None:
+        if self._keeper is not None:
             value = {
                 "password_hash": user.password_hash,
                 "hashing_algorithm": user.hashing_algorithm,
                 "tags": user.tags,
                 "limits": dict(user.limits),
             }
-            self._store.define("user", json.dumps([user.name]), json.dumps(value).encode())
+            self._keeper.define("user", json.dumps([user.name]), json.dumps(value).encode())

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from leveret.cli import config, dev_cert, server
+from leveret.cli import config, dev_cert, operator, server
 from leveret.version import __version__
 
 
@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     server.add_to(commands)
     config.add_to(commands)
     dev_cert.add_to(commands)
+    operator.add_to(commands)
     arguments = parser.parse_args(argv)
     run = arguments.run
     return int(run(arguments))

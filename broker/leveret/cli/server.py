@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from leveret.broker import Broker, run_in_foreground
     from leveret.storage.base import StoreError, StoreFailed, StoreFull
 
-    broker = Broker(data_dir=_data_dir(settings), durability=settings.durability, settings=settings)
+    broker = Broker(data_dir=settings_options.data_dir(settings), durability=settings.durability, settings=settings)
     is_ready = False
 
     def on_ready() -> None:
@@ -105,17 +105,6 @@ def _configured(arguments: argparse.Namespace) -> Settings:
     for note in configuration.notes:
         log.log(logging.WARNING if note.is_warning else logging.INFO, "%s", note.text)
     return settings
-
-
-def _data_dir(settings: Settings) -> Path | None:
-    """None: everything is kept in memory."""
-    if settings.durability == "memory":
-        return None
-    if settings.data_dir is not None:
-        return settings.data_dir
-    from platformdirs import user_data_path
-
-    return user_data_path("leveret", appauthor=False)
 
 
 def _tell_ready(broker: "Broker", port_file: Path | None) -> None:

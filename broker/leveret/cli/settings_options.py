@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from leveret.config.load import Configuration, load
-from leveret.config.settings import TABLE, Setting
+from leveret.config.settings import TABLE, Setting, Settings
 from leveret.config.values import WrongValue
 
 IN_MEMORY = "--in-memory"
@@ -34,6 +34,17 @@ def read(arguments: argparse.Namespace) -> Configuration:
     if arguments.in_memory:
         options["durability"] = "memory"
     return load(options, os.environ, arguments.config)
+
+
+def data_dir(settings: Settings) -> Path | None:
+    """None: everything is kept in memory."""
+    if settings.durability == "memory":
+        return None
+    if settings.data_dir is not None:
+        return settings.data_dir
+    from platformdirs import user_data_path
+
+    return user_data_path("leveret", appauthor=False)
 
 
 class _checked:

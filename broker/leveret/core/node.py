@@ -75,7 +75,7 @@ class Node:
         self._default_vhost = default_vhost
         if self.is_new:
             self._record_definitions()
-        self.add_vhost(default_vhost)
+        self.add_vhost(default_vhost, Metadata("Default virtual host"))
         if definitions:
             restore(self, definitions)
             self._record_definitions()
