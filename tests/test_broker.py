@@ -13,6 +13,10 @@ import trio
 import leveret
 from leveret.auth.permissions import EVERYTHING
 from leveret.core.node import Node
+from leveret.storage import opening
+from leveret.storage.memory import MemoryStore
+from leveret.storage.opening import StoreReport
+from tests.harness import BrokerHarness
 
 
 def open_and_close(url):
@@ -220,3 +224,24 @@ async def test_the_first_user_has_the_tags_of_the_settings():
 def test_settings_hold_in_a_thread_too():
     with leveret.run_in_thread(settings=leveret.Settings(default_vhost="mine")) as broker:
         assert broker.call(lambda node, users: list(node.vhosts)) == ["mine"]
+
+
+async def test_what_was_damaged_is_told_by_the_names_of_queues(tmp_path, monkeypatch, caplog):
+    """And where the damaged file is."""
+    before = BrokerHarness.durable()
+    before.connect().declare("q", durable=True)
+    before.commit()
+    assert isinstance(before.store, MemoryStore)
+    found = MemoryStore(before.store.contents)
+    losses = ["the message at position 3 of line 1", "a definition", "line 10 had 2 messages, of which 1 are there"]
+    report = StoreReport(was_clean=False, lost=losses, damaged_path=tmp_path / "damaged")
+    monkeypatch.setattr(opening, "open_store", lambda path, durability: (found, report))
+    async with leveret.Broker(data_dir=tmp_path):
+        pass
+    told = [record.message.removeprefix(f"{tmp_path} was damaged; lost: ") for record in caplog.records]
+    assert told[:4] == [
+        "the message at position 3 of queue 'q' in vhost '/'",
+        "a definition",
+        "line 10 had 2 messages, of which 1 are there",
+        f"the damaged file is kept as {tmp_path / 'damaged'}",
+    ]

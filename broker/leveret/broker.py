@@ -23,6 +23,7 @@ from leveret.auth.users import Users
 from leveret.config.settings import Settings
 from leveret.config.values import Address
 from leveret.core.keeping import Keeper, tell_safe
+from leveret.core.kept_definitions import line_names
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
@@ -41,6 +42,7 @@ from leveret.storage.base import StoreError
 
 if TYPE_CHECKING:
     from leveret.shell.tls import Certificates
+    from leveret.storage.opening import StoreReport
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +164,9 @@ class Broker:
     async def _serve(self) -> AsyncIterator[None]:
         certificates = self._read_certificates()
         listeners = await self._listen(certificates)
-        with _closed(listeners), self._stored() as keeper:
+        with _closed(listeners), self._stored() as (keeper, report):
             node = self._make_node(keeper)
+            self._tell_losses(report, node)
             users = Users(node)
             parts.make_first(node, users, self._settings)
             questions = parts.http_questions(self._settings)
@@ -287,19 +290,24 @@ class Broker:
         nursery.start_soon(watch_memory, node.alarms, limit_bytes, used_memory_bytes, give_memory_back, server.flush)
 
     @contextlib.contextmanager
-    def _stored(self) -> Iterator[Keeper | None]:
+    def _stored(self) -> "Iterator[tuple[Keeper | None, StoreReport | None]]":
         if self.data_dir is None:
-            yield None
+            yield None, None
             return
         from leveret.storage.opening import open_store  # a broker in memory does not wait for it
 
         store, report = open_store(self.data_dir, self.durability)
-        for loss in report.lost:
+        with contextlib.closing(store):
+            yield Keeper(store, loaded), report
+
+    def _tell_losses(self, report: "StoreReport | None", node: Node) -> None:
+        """By the names of queues, which are known only now."""
+        if report is None:
+            return
+        for loss in report.losses(line_names(node)) if report.lost else ():
             log.error("%s was damaged; lost: %s", self.data_dir, loss)
         if report.damaged_path is not None:
             log.error("the damaged file is kept as %s", report.damaged_path)
-        with contextlib.closing(store):
-            yield Keeper(store, loaded)
 
 
 def carried_out(request: object, data_dir: Path, settings: Settings) -> dict[str, Any]:

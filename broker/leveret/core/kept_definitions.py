@@ -192,6 +192,26 @@ def restore(node: Node, definitions: Iterable[Definition]) -> None:
         node.vhosts[vhost_name].queues[name].restored()
 
 
+def line_names(node: Node) -> dict[int, str]:
+    """Whose each line of the store is, by its id."""
+    names: dict[int, str] = {}
+    for vhost in node.vhosts.values():
+        for queue in vhost.queues.values():
+            names |= {part.line.id: str(queue) for part in queue.kept_parts()}
+        for exchange in vhost.exchanges.values():
+            names |= {line.id: vhost.describe_exchange(exchange.name) for line in exchange.lines()}
+    return names
+
+
+def drop_unnamed_lines(node: Node) -> None:
+    """Once all is declared again: what belongs to nothing cannot be got at, and would stay for ever."""
+    assert node.keeper is not None
+    named = line_names(node).keys()
+    for line in [line for line in node.keeper.store.lines.values() if line.id not in named]:
+        logger.error("messages that belong to no queue were dropped: %d", line.totals.message_count)
+        line.drop()
+
+
 def _restore_policy(vhost: VirtualHost, kind: str, name: str, value: Mapping[str, Any]) -> None:
     policies = vhost.operator_policies if kind == "operator_policy" else vhost.policies
     policies.set(

@@ -13,7 +13,7 @@ from leveret.core.event_details import alarm, exchange_created, vhost_created, v
 from leveret.core.events import Events
 from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
 from leveret.core.keeping import Keeper
-from leveret.core.kept_definitions import DefinitionKeeper, restore
+from leveret.core.kept_definitions import DefinitionKeeper, drop_unnamed_lines, restore
 from leveret.core.message import MakeMessage, Message
 from leveret.core.metadata import Metadata
 from leveret.core.names import INTERNAL_USER
@@ -79,6 +79,8 @@ class Node:
         if definitions:
             restore(self, definitions)
             self._record_definitions()
+        if keeper is not None:
+            drop_unnamed_lines(self)
 
     def _tell_alarm(self, reason: str | None) -> None:
         for connection in self.connections:

@@ -7,9 +7,11 @@ import functools
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LINE = re.compile(r"\bline ([0-9]+)\b")  # as `check` writes it
+
 _RECORDS_A_COMMIT = 10_000
 
 DURABILITIES = ("memory", "os", "fsync")
@@ -45,6 +49,10 @@ class StoreReport:
     was_clean: bool = True
     lost: list[str] = field(default_factory=list)
     damaged_path: Path | None = None
+
+    def losses(self, line_names: Mapping[int, str]) -> list[str]:
+        """What is lost, in words that say whose each line is."""
+        return [_LINE.sub(lambda found: line_names.get(int(found[1]), found[0]), loss) for loss in self.lost]
 
 
 def open_store(path: Path | None, durability: str) -> tuple[Store, StoreReport]:
