@@ -221,8 +221,9 @@ class Broker:
         Raises StoreError if the data directory cannot be used, as when another broker has it; ConfigurationError; and
         what the function raises.
         """
-        with self._stored() as keeper:
+        with self._stored() as (keeper, report):
             node = self._make_node(keeper)
+            self._tell_losses(report, node)
             users = Users(node)
             parts.make_first(node, users, self._settings)
             try:
