@@ -19,9 +19,8 @@ from leveret.auth.access import Authority, VirtualHostAccess
 from leveret.auth.access_control import AccessControl, Refused
 from leveret.auth.questions import Answers, Question, Unanswered
 from leveret.auth.users import User
-from leveret.core.consumer import Send
 from leveret.core.event_details import channel_created
-from leveret.core.message import Entry, Message
+from leveret.core.message import Entry
 from leveret.core.node import Node
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
@@ -29,9 +28,9 @@ from leveret.handlers import connection_events, greeting, login
 from leveret.handlers.alarm import Alarmed, TakePublish
 from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.connection_state import State
-from leveret.handlers.delivering import deliverer, framed
 from leveret.handlers.dispatch import dispatch, ids_of
 from leveret.handlers.limits import check_channel_limit, check_channel_max, vhost_to_open
+from leveret.handlers.outgoing import Outgoing
 from leveret.handlers.publish import publish
 from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
@@ -41,7 +40,7 @@ from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, R
 from leveret_protocol.fields import Field, Table, plain
 from leveret_protocol.methods import Frame, encode_method, make, method_name
 from leveret_protocol.negotiation import Negotiation, ProtocolHeader
-from leveret_protocol.publish import Publish, confirm_frame, nack_frame
+from leveret_protocol.publish import Publish
 from leveret_protocol.reader import Acks, Event, FrameReader, Oversize
 
 logger = logging.getLogger("leveret.connection")
@@ -52,10 +51,9 @@ CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to
 UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
 
 
-class Connection:
+class Connection(Outgoing):
     """A client connection, from the protocol header to its end. The shell's view of it:
 
-    output: what is to be sent. Whoever appends to the empty list calls `wake` first.
     tell_confirms: to be called before `output` is taken.
     handshake_done: connection.open went through.
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
@@ -73,18 +71,17 @@ class Connection:
         self, node: Node, control: AccessControl, peer: str, local: str, wake: Callable[[Connection], None],
         tuning: Tuning = Tuning(),  # noqa: B008  (it is frozen)
     ) -> None:  # fmt: skip
+        super().__init__(functools.partial(wake, self), constants.FRAME_MIN_SIZE)
         self.name = f"{peer} -> {local}"
         self.peer, self.local = peer, local
         self.pid = node.new_pid()
         self.mechanism = self.vhost_name = ""
         self.connected_at_ms = int(node.now() * 1000)
-        self.output: list[bytes] = []
         self.handshake_done = False
         self.heartbeat_seconds = 0
         self.drop_after_seconds: float | None = None
         self.publishes_into_backlog = self.publishes_to_disk = False
         self.tls: TLSSession | None = None
-        self._holds = 0
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("")
@@ -94,17 +91,14 @@ class Connection:
         self._authority: Authority = control.users.permissions
         self._deferred: _Deferred | None = None
         self._awaited: Question | None = None
-        self._wake = wake
         self._tuning = tuning
         self._vhost: VirtualHost | None = None
         self._state = State.HEADER
         self._header = ProtocolHeader()
         self._reader = FrameReader(message_size_max=tuning.message_size_max)
-        self._frame_max = constants.FRAME_MIN_SIZE
         self._channel_max = tuning.channel_max
         self._channels: dict[int, Channel] = {}
         self._capabilities: Table = {}
-        self._to_confirm: list[Channel] = []
         self._is_paused = False
         self._alarmed = Alarmed(self)
         self._publish: TakePublish = publish
@@ -414,54 +408,9 @@ class Connection:
 
     # -- out --------------------------------------------------------------------------------------------------------
 
-    def send(self, octets: bytes) -> None:
-        if not self.output:
-            self._wake(self)
-        self.output.append(octets)
-
-    def deliverer(self, channel_number: int, consumer_tag: str) -> Send:
-        """The door of one consumer."""
-        return deliverer(
-            self.output, functools.partial(self._wake, self), self._frame_max, channel_number, consumer_tag
-        )
-
-    def framed(self, message: Message, channel_number: int) -> bytes:
-        return framed(message, channel_number, self._frame_max)
-
-    def tell_confirms_later(self, channel: Channel) -> None:
-        """Confirms of a turn are told together when it is over."""
-        if not channel.has_confirms_to_tell:
-            channel.has_confirms_to_tell = True
-            if not self._to_confirm and not self.output:
-                self._wake(self)
-            self._to_confirm.append(channel)
-
-    @property
-    def is_held(self) -> bool:
-        return self._holds > 0
-
-    def hold(self) -> None:
-        """Nothing of `output`, from now on and until as many calls of `release`, is to be sent."""
-        self._holds += 1
-
-    def release(self) -> None:
-        if self._holds == 1:
-            self._wake(self)
-        self._holds -= 1
-
     def has_open(self, channel: Channel) -> bool:
         """May the client still be told something on it?"""
         return self._channels.get(channel.number) is channel and channel.state is ChannelState.OPEN
-
-    def tell_confirms(self) -> None:
-        """The turn is over."""
-        for channel in self._to_confirm:
-            channel.has_confirms_to_tell = False
-            if self.has_open(channel):
-                for number, multiple, is_ack in channel.core.confirms.take():
-                    frame = confirm_frame if is_ack else nack_frame
-                    self.send(frame(channel.number, number, multiple))
-        self._to_confirm.clear()
 
     def has_capability(self, name: str) -> bool:
         """Did the client announce it, as a boolean true (RabbitMQ: CON-7)?"""
@@ -470,11 +419,6 @@ class Connection:
     def alarmed(self, reason: str | None) -> None:
         """An alarm is on; None: none is any more."""
         self._publish = self._alarmed.changed(reason)
-
-    def wake(self) -> None:
-        """Have the shell look at this connection, though there may be no output."""
-        if not self.output:
-            self._wake(self)
 
     def pause_deliveries(self) -> None:
         """The peer does not read as fast as it is sent to: its consumers wait, others get the messages."""
