@@ -56,6 +56,7 @@ async def test_a_turn_of_an_operator_is_not_left_unsafe(broker):
         b"[]\n",
         b"{}\n",
         request("nonsense"),
+        request("delete_vhost", vhost="\ud800"),
         request("__init__"),
         request("list_users", username="guest"),
         request("add_user", username="ann", password="secret"),
