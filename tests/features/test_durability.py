@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from leveret.core import keeping
+from leveret.storage.memory import MemoryStore
 from leveret_protocol.methods import Basic, Confirm, Queue, make
 from tests.harness import BrokerHarness, Client, Received
 
@@ -293,6 +294,33 @@ def test_requeued_messages_stand_before_those_in_the_store(
     client.send(make(Basic.Recover, requeue=True))
     client.expect(Basic.RecoverOk)
     assert bodies(client) == [b"%d" % number for number in range(30)]
+
+
+stored = MemoryStore._stored
+KINDS = [{}, {"x-max-priority": 2}, {"x-queue-type": "quorum"}]
+
+
+@pytest.mark.parametrize("arguments", KINDS)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_queue_whose_last_messages_are_damaged_goes_on_without_them(
+    broker: BrokerHarness, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], count: int
+) -> None:
+    """A page is two messages, and what the third one was cannot be read; or all of them."""
+    monkeypatch.setattr(keeping, "PAGE_MESSAGES", 2)
+    client = broker.connect()
+    client.declare("q", durable=True, arguments=arguments)
+    for number in range(count):
+        persistent(client, b"%d" % number)
+    before = broker.stopped()
+    monkeypatch.setattr(MemoryStore, "_stored", lambda store, line, after, before, limit, gone: (
+        [] if count == 1 or after > 0 else stored(store, line, after, before, limit, gone)
+    ))  # fmt: skip
+    after = before.stopped()
+    client = after.connect()
+    assert bodies(client) == [b"0", b"1"][: count - 1]
+    persistent(client, b"new")
+    assert bodies(client) == [b"new"]
+    assert client.counts("q") == (0, 0)
 
 
 # -- quorum queues ----------------------------------------------------------------------------------------------------

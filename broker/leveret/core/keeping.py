@@ -114,6 +114,8 @@ class KeptFifo(Fifo):
     # -- the order ----------------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
+        """What is damaged does not count: if there are any, the first one is in memory."""
+        self._see_to_head()
         return len(self.fresh) + len(self.returned) + self._away_count + len(self._staying)
 
     def __iter__(self) -> Iterator[Entry]:

@@ -28,8 +28,12 @@ class PriorityQueue(Queue):
         assert isinstance(max_priority, int)
         levels = range(max(max_priority, 1) + 1)  # RabbitMQ from 4.0 takes 0 as 1
         self._levels = [self._fifo(lines, level) for level in levels]
-        self._filled = sum(1 << level for level in levels if self._levels[level])  # so the highest one is found at once
+        self._filled = self._count = 0
+
+    def restored(self) -> None:
+        self._filled = sum(1 << level for level, fifo in enumerate(self._levels) if fifo)  # to find the highest at once
         self._count = sum(map(len, self._levels))
+        super().restored()
 
     @property
     def message_count(self) -> int:
@@ -57,8 +61,9 @@ class PriorityQueue(Queue):
     def _pop(self) -> Entry:
         highest = self._filled.bit_length() - 1
         level = self._levels[highest]
+        before = len(level)
         entry = level.pop()
-        self._count -= 1
+        self._count -= before - len(level)  # more than one if the next ones turn out to be damaged
         if not level:
             self._filled ^= 1 << highest
         return entry
