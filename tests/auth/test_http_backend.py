@@ -132,6 +132,10 @@ class TestQuestions:
         ((question, _),) = service.waiting
         assert "s3cret" not in repr(question)
 
+    def test_a_password_is_forgotten_once_the_user_is_let_in(self, web: Client) -> None:
+        login = Question("user", (("username", "web"), ("password", "s3cret")))
+        assert not web.connection.answers.has(login)
+
 
 class TestWaiting:
     def test_what_follows_waits_and_keeps_its_order(self, service: Service, web: Client) -> None:
