@@ -19,11 +19,13 @@ from typing import Final, NamedTuple, TypeAlias
 
 from leveret_protocol import frame_errors
 from leveret_protocol.acks import Acks
-from leveret_protocol.constants import BODY_SIZE_CEILING, CLASS_BASIC
-from leveret_protocol.content import content_frames
+from leveret_protocol.constants import BODY_SIZE_CEILING, CLASS_BASIC, FRAME_OVERHEAD
+from leveret_protocol.content import content_frames, frames_of
 from leveret_protocol.errors import AMQPError
 from leveret_protocol.methods import Basic, Frame, decode_method, method_class, method_ids
 from leveret_protocol.publish import Publish, Publishes
+
+_VIEW_SIZE_MIN: Final = 32 * 1024  # of a piece of a body that is kept where it was read
 
 _HEADER_START: Final = struct.Struct(">HHQ")  # class id, weight, body size
 HEADER_SIZE_MIN: Final = _HEADER_START.size
@@ -44,16 +46,16 @@ Event: TypeAlias = tuple[int, Publish | Frame | Oversize | Acks, bytes, int]
 
 
 class _Content:
-    """A content that has begun. `header` is empty while it is due; `body` is None if the body is not kept."""
+    """A content that has begun. `header` is empty while it is due; `pieces` of the body is None if it is not kept."""
 
-    __slots__ = ("body", "body_size", "header", "method", "received_size")
+    __slots__ = ("body_size", "header", "method", "pieces", "received_size")
 
     def __init__(self, method: Publish | Frame) -> None:
         self.method = method
         self.header = b""
         self.body_size = 0
         self.received_size = 0
-        self.body: bytearray | None = None
+        self.pieces: list[memoryview | bytearray] | None = None
 
 
 class ContentAssembler:
@@ -61,11 +63,13 @@ class ContentAssembler:
 
     unfinished: by channel number; a channel that is in here is not due a method frame.
     publishes: shared by all channels.
+    body_bytes_due: what is still to come of the body that the last body frame belonged to.
     """
 
     def __init__(self) -> None:
         self.unfinished: dict[int, _Content] = {}
         self.publishes = Publishes()
+        self.body_bytes_due = 0
 
     def method(self, channel_number: int, payload: bytes) -> Event | None:
         """A method frame. Returns the event unless content has to come first.
@@ -106,11 +110,11 @@ class ContentAssembler:
         if body_size == 0:
             return channel_number, content.method, content_frames(channel_number, payload, b"", 0), len(payload)
         if body_size <= message_size_max:
-            content.body = bytearray()
+            content.pieces = []
         self.unfinished[channel_number] = content
         return None
 
-    def body(self, channel_number: int, payload: bytes, frame_max: int) -> Event | None:
+    def body(self, channel_number: int, payload: memoryview, frame_max: int) -> Event | None:
         """A body frame. Returns the event if the body is complete, its body frames as large as frame_max allows.
 
         Raises: AMQPError UNEXPECTED_FRAME (505) FRM-12, FRM-13; FRAME_ERROR (501) FRM-17.
@@ -123,23 +127,34 @@ class ContentAssembler:
         content.received_size += len(payload)
         if content.received_size > content.body_size:
             raise frame_errors.body_overrun(*method_ids(content.method))
-        is_complete = content.received_size == content.body_size
-        if content.body is None:
-            if is_complete:
-                return channel_number, Oversize(content.method, content.body_size), b"", 0
-        elif is_complete and not content.body:
-            return _finished(channel_number, content, payload, frame_max)
-        else:
-            content.body += payload
-            if is_complete:
-                return _finished(channel_number, content, content.body, frame_max)
-        self.unfinished[channel_number] = content
-        return None
+        if content.pieces is not None:
+            _keep(content.pieces, payload)
+        self.body_bytes_due = content.body_size - content.received_size
+        if self.body_bytes_due:
+            self.unfinished[channel_number] = content
+            return None
+        if content.pieces is None:
+            return channel_number, Oversize(content.method, content.body_size), b"", 0
+        return channel_number, content.method, _frames(channel_number, content, frame_max), len(content.header)
 
 
-def _finished(channel_number: int, content: _Content, body: bytes | bytearray, frame_max: int) -> Event:
-    frames = content_frames(channel_number, content.header, body, frame_max)
-    return channel_number, content.method, frames, len(content.header)
+def _keep(pieces: list[memoryview | bytearray], payload: memoryview) -> None:
+    """One more piece of a body. A small one is copied: it would keep all that it was read with, and costs more."""
+    if len(payload) >= _VIEW_SIZE_MIN:
+        pieces.append(payload)
+    elif pieces and isinstance(pieces[-1], bytearray):
+        pieces[-1] += payload
+    else:
+        pieces.append(bytearray(payload))
+
+
+def _frames(channel_number: int, content: _Content, frame_max: int) -> bytes:
+    """With body frames as large as frame_max allows, all but the last one: most clients send them so."""
+    pieces = content.pieces or []
+    full_size = frame_max - FRAME_OVERHEAD if frame_max else content.body_size
+    if all(len(piece) == full_size for piece in pieces[:-1]) and 0 < len(pieces[-1]) <= full_size:
+        return frames_of(channel_number, content.header, pieces)
+    return content_frames(channel_number, content.header, b"".join(pieces), frame_max)
 
 
 def _interrupted(content: _Content) -> AMQPError:

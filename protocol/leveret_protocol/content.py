@@ -10,10 +10,13 @@ allows, all but the last one, so the first is never smaller than the others.
 """
 
 import struct
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 from leveret_protocol.constants import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_OVERHEAD
 from leveret_protocol.properties import Properties, decode_properties, encode_header
+
+Octets: TypeAlias = bytes | bytearray | memoryview
 
 _FRAME_START: Final = struct.Struct(">BHI")
 _FRAME_START_SIZE: Final = 7
@@ -48,24 +51,28 @@ def frames_body_size(frames: bytes, header_size: int) -> int:
     return int.from_bytes(frames[_FRAME_START_SIZE + 4 : _FRAME_START_SIZE + 12], "big")
 
 
-def content_frames(channel_number: int, header_payload: bytes, body: bytes | bytearray, frame_max: int) -> bytes:
+def content_frames(channel_number: int, header_payload: bytes, body: Octets, frame_max: int) -> bytes:
     """The frames of a content.
 
     Args:
         header_payload: goes into one frame, however large (RabbitMQ never splits it, CT-4).
         frame_max: bytes of the largest body frame including its 8 bytes of overhead; 0 is no limit.
     """
-    pieces: list[bytes | memoryview] = [
+    step = max(frame_max - FRAME_OVERHEAD if frame_max else len(body), 1)
+    view = memoryview(body)
+    return frames_of(channel_number, header_payload, [view[at : at + step] for at in range(0, len(body), step)])
+
+
+def frames_of(channel_number: int, header_payload: bytes, pieces: Iterable[Octets]) -> bytes:
+    """The frames of a content, with a body frame for each piece."""
+    frames: list[Octets] = [
         _FRAME_START.pack(FRAME_HEADER, channel_number, len(header_payload)),
         header_payload,
         _FRAME_END,
     ]
-    step = frame_max - FRAME_OVERHEAD if frame_max else len(body)
-    view = memoryview(body)
-    for start in range(0, len(body), max(step, 1)):
-        piece = view[start : start + step]
-        pieces += (_FRAME_START.pack(FRAME_BODY, channel_number, len(piece)), piece, _FRAME_END)
-    return b"".join(pieces)
+    for piece in pieces:
+        frames += (_FRAME_START.pack(FRAME_BODY, channel_number, len(piece)), piece, _FRAME_END)
+    return b"".join(frames)
 
 
 def reframe(frames: bytes, header_size: int, channel_number: int, frame_max: int) -> bytes:
@@ -109,5 +116,6 @@ __all__ = [
     "frames_body_size",
     "frames_fit",
     "frames_header",
+    "frames_of",
     "reframe",
 ]

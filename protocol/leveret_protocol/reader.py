@@ -133,6 +133,11 @@ class FrameReader:
         self._assembler.unfinished.clear()
         self._choose_way()
 
+    @property
+    def bytes_wanted(self) -> int:
+        """So many bytes, as far as is known, are no method yet: they are the rest of a frame or of a body."""
+        return max(self._carried_size_wanted - self._carried_size, self._assembler.body_bytes_due)
+
     def _choose_way(self) -> None:
         """Open the quick way for what the settings cannot object to, or close it."""
         if not self._channels_allowed or self._discarding:
@@ -290,6 +295,9 @@ class FrameReader:
         Raises: AMQPError as `feed`.
         """
         kind, channel_number, _ = _FRAME_START.unpack_from(data, start)
+        if kind == FRAME_BODY and channel_number and self._channels_allowed and not self._discarding:
+            payload_view = memoryview(data)[start + _FRAME_START_SIZE : after - 1]
+            return self._assembler.body(channel_number, payload_view, self._frame_max)
         payload = data[start + _FRAME_START_SIZE : after - 1]
         if self._discarding:
             return self._closing_method(kind, channel_number, payload)
@@ -305,9 +313,8 @@ class FrameReader:
             raise frame_errors.unexpected_frame(kind, payload)
         if is_heartbeat:
             return None
-        if is_header:
-            return self._assembler.header(channel_number, payload, self._message_size_max)
-        return self._assembler.body(channel_number, payload, self._frame_max)
+        assert is_header
+        return self._assembler.header(channel_number, payload, self._message_size_max)
 
     def _closing_method(self, kind: int, channel_number: int, payload: bytes) -> Event | None:
         """connection.close or close-ok, the only frames that still count (CLS-2)."""

@@ -442,3 +442,26 @@ def test_after_framing_is_lost_all_input_is_ignored():
         list(reader.feed(frame(1, 1, b"abc", end=b"\0") + publish(b"abc")))
     assert list(reader.feed(b"")) == []
     assert list(reader.feed(publish(b"abc"))) == []
+
+
+@pytest.mark.parametrize("piece_size", [1, 100, 4088, 40_000, 131_064, 131_072])
+@pytest.mark.parametrize("read_size", [1000, 65_536, 10**6])
+def test_a_large_body_is_kept_in_frames_as_large_as_allowed_however_it_came(piece_size, read_size):
+    octets = bytes(range(256)) * (1200 if piece_size > 1 else 10)
+    stream = publish_method() + content(octets, piece_size=piece_size)
+    reader = running_reader()
+    events = [event for at in range(0, len(stream), read_size) for event in reader.feed(stream[at : at + read_size])]
+    [(number, _, frames, header_size)] = events
+    assert number == 1
+    assert frames == content(octets, piece_size=131_064)
+    assert header_size == 14
+    assert reader.bytes_wanted == 7  # the start of a frame
+
+
+def test_the_rest_of_a_body_is_wanted():
+    reader = running_reader()
+    stream = publish_method() + content(bytes(300_000), piece_size=131_064)
+    assert list(reader.feed(stream[:70_000])) == []
+    assert reader.bytes_wanted > 60_000
+    assert list(reader.feed(stream[70_000:200_000])) == []
+    assert reader.bytes_wanted == 300_000 - 131_064

@@ -77,6 +77,9 @@ class MemoryTransport:
             self.sends.append(bytes(taken))
         return len(taken)
 
+    def try_send_pieces(self, pieces):
+        return self.try_send(b"".join(pieces))
+
     async def wait_writable(self):
         await trio.lowlevel.checkpoint()
         while self._unread >= self.capacity and not self._send_error:
@@ -140,6 +143,7 @@ class ToldConnection:
         self.drop_after_seconds = None
         self.publishes_into_backlog = False
         self.publishes_to_disk = False
+        self.bytes_wanted = 0
         self.is_blocked = False
         self.is_held = False
         self.wake = wake

@@ -98,6 +98,28 @@ async def test_what_the_kernel_does_not_take_pauses_deliveries_and_follows_in_or
     assert connection.calls == ["pause", "resume"]
 
 
+@pytest.mark.parametrize("capacity", [1, 9, 10, 40_000, 40_010, 40_011, 80_030])
+async def test_large_output_goes_out_in_pieces_and_in_order(harness, capacity):
+    transport, connection = await harness.connect(capacity=capacity)
+    pieces = [b"deliver 1;", b"x" * 40_000, b"deliver 2;", b"y" * 40_000]
+
+    def put_out(connection, data):
+        for piece in pieces:
+            connection.send(piece)
+
+    connection.on_receive = put_out
+    transport.peer_sends(b"ack", b"ack")
+    await wait_all_tasks_blocked()
+    while len(transport.sent) < 2 * sum(map(len, pieces)):
+        before = len(transport.sent)
+        transport.peer_takes()
+        await wait_all_tasks_blocked()
+        assert len(transport.sent) > before
+        if capacity == 1:
+            transport.capacity = 20_000
+    assert transport.sent == b"".join(pieces * 2)
+
+
 async def test_what_resumed_deliveries_put_out_is_sent_too(harness):
     transport, connection = await harness.connect(capacity=3)
     connection.on_receive = echo

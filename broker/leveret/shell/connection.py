@@ -33,6 +33,9 @@ TLS_HANDSHAKE_SECONDS = 5.0
 # turns: consumers beside a flood got seven times the messages with 16 KiB (measured).
 READ_BYTES = 64 * 1024
 READ_INTO_BACKLOG_BYTES = 16 * 1024
+LARGE_BYTES = 32 * 1024  # the last piece of an output of at least this size: the pieces are not joined
+PIECES_MAX = 64
+READ_BYTES_MAX = 256 * 1024  # of the rest of a large frame or body, which is no work yet
 
 # A peer that sends requests and does not take the answers is not read from while more than this waits for it. A kernel
 # holds a few megabytes more; nginx and others stop at one megabyte or less.
@@ -52,6 +55,7 @@ class DrivenConnection(Protocol):
     tls: set before the first `receive`, where there is TLS.
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
+    bytes_wanted: this many are no method yet.
     publishes_into_backlog: read in smaller turns. publishes_to_disk: not to be read from while the disk is behind.
     is_blocked: not to be read from. `wake` is called when that ends; then `go_on` is called.
     is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
@@ -64,6 +68,9 @@ class DrivenConnection(Protocol):
     drop_after_seconds: float | None
     publishes_into_backlog: bool
     publishes_to_disk: bool
+
+    @property
+    def bytes_wanted(self) -> int: ...
 
     @property
     def is_blocked(self) -> bool: ...
@@ -154,6 +161,8 @@ class ConnectionDriver:
                     self._carry_out(self.connection.go_on)
                 else:
                     size = READ_INTO_BACKLOG_BYTES if self.connection.publishes_into_backlog else READ_BYTES
+                    if self.connection.bytes_wanted > size:
+                        size = min(self.connection.bytes_wanted, READ_BYTES_MAX)
                     data = await self._transport.receive_some(size)
                     if not data:
                         self._peer_is_gone("the peer ended TCP without connection.close")
@@ -221,26 +230,28 @@ class ConnectionDriver:
         output = self.connection.output
         if not output or self.connection.is_held:
             return
-        data = b"".join(output)
+        pieces = tuple(output) if len(output) <= PIECES_MAX and len(output[-1]) >= LARGE_BYTES else (b"".join(output),)
         output.clear()
         if not self._has_ended:
             self._heartbeats.has_sent = True
-            self._send(data)
+            self._send(pieces)
             self._look_at_drop()
 
-    def _send(self, data: bytes) -> None:
-        if self._unsent:
-            self._unsent.append(data)
-            self._unsent_bytes += len(data)
-            return
-        try:
-            taken = self._transport.try_send(data)
-        except OSError as error:
-            self._peer_is_gone(_failure(error))
-            return
-        if taken < len(data):
-            self._unsent.append(memoryview(data)[taken:])
-            self._unsent_bytes = len(data) - taken
+    def _send(self, pieces: tuple[bytes, ...]) -> None:
+        is_first, taken = not self._unsent, 0
+        if is_first:
+            try:
+                transport = self._transport
+                taken = transport.try_send(pieces[0]) if len(pieces) == 1 else transport.try_send_pieces(pieces)
+            except OSError as error:
+                self._peer_is_gone(_failure(error))
+                return
+        for piece in pieces:
+            if taken < len(piece):
+                self._unsent.append(memoryview(piece)[taken:])
+                self._unsent_bytes += len(piece) - taken
+            taken = max(taken - len(piece), 0)
+        if is_first and self._unsent:
             self._guard(self.connection.pause_deliveries)
             self._server.start_soon(self._send_unsent)
 
@@ -281,7 +292,7 @@ class ConnectionDriver:
 
     def _send_heartbeat(self) -> None:
         if not self._unsent:  # what waits is a sign of life itself, once it can be sent
-            self._send(HEARTBEAT_FRAME)
+            self._send((HEARTBEAT_FRAME,))
 
     # -- ending
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -140,6 +141,9 @@ class TLSTransport:
                 break
             taken += len(piece)
         return taken
+
+    def try_send_pieces(self, pieces: Sequence[bytes]) -> int:
+        return self.try_send(b"".join(pieces))
 
     async def wait_writable(self) -> None:
         await self._below.wait_writable()

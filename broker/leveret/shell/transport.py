@@ -5,6 +5,7 @@ Reading waits; sending does not. What the kernel does not take now is the caller
 
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Protocol
 
 import trio
@@ -36,6 +37,9 @@ class Transport(Protocol):
 
     def try_send(self, data: bytes | memoryview) -> int:
         """Send what can be sent without waiting, and return how many bytes that was. Raises OSError."""
+
+    def try_send_pieces(self, pieces: Sequence[bytes]) -> int:
+        """As `try_send`, of some pieces of which one is large."""
 
     async def wait_writable(self) -> None:
         """Wait until try_send can send again. Raises as receive_some."""
@@ -69,6 +73,12 @@ class SocketTransport:
     def try_send(self, data: bytes | memoryview) -> int:
         try:
             return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    def try_send_pieces(self, pieces: Sequence[bytes]) -> int:
+        try:
+            return self._socket.sendmsg(pieces)
         except BlockingIOError:
             return 0
 
