@@ -28,10 +28,13 @@ class PriorityQueue(Queue):
         assert isinstance(max_priority, int)
         levels = range(max(max_priority, 1) + 1)  # RabbitMQ from 4.0 takes 0 as 1
         self._levels = [self._fifo(lines, level) for level in levels]
-        self._filled = self._count = 0
+        counts = [line.totals.message_count for line in lines]
+        self._filled = sum(1 << level for level, count in enumerate(counts) if count)  # so the highest is found at once
+        self._count = sum(counts)
 
     def restored(self) -> None:
-        self._filled = sum(1 << level for level, fifo in enumerate(self._levels) if fifo)  # to find the highest at once
+        """What is damaged does not count."""
+        self._filled = sum(1 << level for level, fifo in enumerate(self._levels) if fifo)
         self._count = sum(map(len, self._levels))
         super().restored()
 
