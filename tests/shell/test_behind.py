@@ -18,7 +18,14 @@ async def harness(nursery, monkeypatch):
     store = GatedStore()
 
     def make_commits(flush):
-        return Commits(store, lambda: 2 * commits.DISK_FREE_BYTES_MIN, Alarms(lambda reason: None), told.extend, flush)
+        return Commits(
+            store,
+            lambda: 2 * commits.DISK_FREE_BYTES_MIN,
+            Alarms(lambda reason: None),
+            told.extend,
+            flush,
+            here_seconds_max=0,
+        )
 
     told = []
     harness = ServerHarness(make_commits)

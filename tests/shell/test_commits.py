@@ -42,14 +42,15 @@ class GatedStore(MemoryStore):
 class Scene:
     """Commits on a store, and all they tell. alarms: the reason, at each change. flushes: how many."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, here_seconds_max: float = 0) -> None:
         self.store = store
         self.flushes = 0
         self.free_bytes = 10 * DISK_FREE_BYTES_MIN
         self._send, self.told = trio.open_memory_channel[list[object]](math.inf)
         alarm, self.alarms = trio.open_memory_channel[str | None](math.inf)
         self.commits = Commits(
-            store, lambda: self.free_bytes, Alarms(alarm.send_nowait), self._tell_safe, self._flush
+            store, lambda: self.free_bytes, Alarms(alarm.send_nowait), self._tell_safe, self._flush,
+            here_seconds_max=here_seconds_max,
         )  # fmt: skip
 
     def _tell_safe(self, waiters: Iterable[object]) -> None:

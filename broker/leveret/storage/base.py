@@ -378,6 +378,11 @@ class Store(ABC):
 
     # -- commits ------------------------------------------------------------------------------------------------------
 
+    @property
+    def has_notes(self) -> bool:
+        """Is there something to commit? It may come to nothing."""
+        return bool(self._changed) or not self._gathering.is_empty or self._is_sweeping()
+
     def begin_commit(self) -> Batch | None:
         """Take what has gathered; None: nothing has. Not while another batch is being written."""
         if self._writing is not None:
