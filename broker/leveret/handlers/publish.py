@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     Routes = tuple[Callable[[Message], int], ...]
 
+# Asked for each message: a member of an Enum takes eight times as long to be looked up where it lives.
+_TX, _CONFIRM = ChannelMode.TX, ChannelMode.CONFIRM
+
 NO_PROPERTIES = b"\0\0"  # the flags of a header without any
 PROPERTIES_START = 19  # frame header (7), class, weight and body size (12): then the flags
 TRAITS_REMEMBERED = 512  # per connection; RabbitMQ has nothing like it, it decodes every header
@@ -65,8 +68,8 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
                     known.clear()
                 known[properties] = traits
     message = PublishedMessage(method, frames, header_size, channel.number)
-    if routes is None or traits is not PLAIN or core.mode is ChannelMode.TX:
-        is_plain = (traits is PLAIN or traits is PERSISTENT) and core.mode is not ChannelMode.TX
+    if routes is None or traits is not PLAIN or core.mode is _TX:
+        is_plain = (traits is PLAIN or traits is PERSISTENT) and core.mode is not _TX
         if is_plain and method.kept_routes is not None:
             _publish_and_keep(channel, message, method.kept_routes)  # type: ignore[arg-type]
             return
@@ -82,7 +85,7 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
             is_refused = True
     if not routes and method.mandatory:
         return_message(channel, message)
-    if core.mode is ChannelMode.CONFIRM:
+    if core.mode is _CONFIRM:
         _confirm(channel, is_refused=is_refused)
 
 
@@ -112,7 +115,7 @@ def _publish_and_keep(channel: Channel, message: PublishedMessage, routes: Route
 def _owe(channel: Channel, message: PublishedMessage, queues: int) -> int:
     """Answers the number of the publish, of which so many queues are to answer; 0 if nobody wants to know."""
     core = channel.core
-    if core.mode is not ChannelMode.CONFIRM:
+    if core.mode is not _CONFIRM:
         return 0
     confirms = core.confirms
     confirms.last = number = confirms.last + 1
@@ -177,7 +180,7 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     if core.vhost.firehose.is_on:
         queue_names = sorted({*_queue_names(method, routing_keys, queues)})
         core.vhost.firehose.published(message, routing_keys, queue_names, core.origin)
-    if core.mode is ChannelMode.TX:
+    if core.mode is _TX:
         core.transaction.publishes.append((message, _queue_names(method, routing_keys, queues), mandatory))
         return
     number = _owe(channel, message, len(queues))
