@@ -138,6 +138,11 @@ class FrameReader:
         """So many bytes, as far as is known, are no method yet: they are the rest of a frame or of a body."""
         return max(self._carried_size_wanted - self._carried_size, self._assembler.body_bytes_due)
 
+    @property
+    def has_unfinished_content(self) -> bool:
+        """A method with content has come, and not all of the content."""
+        return bool(self._assembler.unfinished)
+
     def _choose_way(self) -> None:
         """Open the quick way for what the settings cannot object to, or close it."""
         if not self._channels_allowed or self._discarding:

@@ -42,6 +42,35 @@ def test_nothing_is_lost_and_it_goes_on_when_the_alarm_ends(harness: BrokerHarne
     assert publisher.drain("q") == [b"before", b"during", b"after"]
 
 
+@pytest.mark.parametrize("missing", [1, 60_000, 68_936, 200_016])
+def test_half_a_content_is_enough_to_be_held_up(harness: BrokerHarness, publisher: Client, missing: int) -> None:
+    """RabbitMQ: at a header or body frame. Else the bodies that a peer never ends could fill any memory.
+
+    In two body frames: what fits into one may wait as it is, for it is never more than frame_max.
+    """
+    harness.node.alarms.begin("memory")
+    body = b"x" * 200_000
+    data = publisher.published("", "q", body)
+    publisher.send_bytes(data[:-missing])
+    publisher.expect(methods.Connection.Blocked, channel=0)
+    assert publisher.connection.is_blocked
+    harness.node.alarms.end("memory")
+    publisher.expect(methods.Connection.Unblocked, channel=0)
+    publisher.send_bytes(data[-missing:])
+    assert publisher.drain("q") == [b"before", body]
+
+
+def test_who_was_in_the_midst_of_a_content_is_held_up_when_it_goes_on(
+    harness: BrokerHarness, publisher: Client
+) -> None:
+    data = publisher.published("", "q", bytes(200_000))
+    publisher.send_bytes(data[:150_000])
+    harness.node.alarms.begin("memory")
+    publisher.assert_silent()
+    publisher.send_bytes(data[150_000:150_010])
+    publisher.expect(methods.Connection.Blocked, channel=0)
+
+
 def test_who_does_not_publish_hears_nothing(harness: BrokerHarness, publisher: Client) -> None:
     other = harness.connect()
     harness.node.alarms.begin("disk")

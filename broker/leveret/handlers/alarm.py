@@ -18,7 +18,7 @@ TakePublish = Callable[["Channel", "Publish", bytes, int], None]
 
 
 class Alarmed:
-    """One connection under alarms. is_blocked: it has published while one is on."""
+    """One connection under alarms. is_blocked: it has published, or begun to, while one is on."""
 
     __slots__ = ("_connection", "is_blocked")
 
@@ -36,10 +36,14 @@ class Alarmed:
             self._tell(make(methods.Connection.Unblocked))
         return publish
 
-    def _publish(self, channel: Channel, method: Publish, frames: bytes, header_size: int) -> None:
+    def hold_up(self) -> None:
+        """It publishes, or a content has begun: what its peer never ends would be memory, too."""
         if not self.is_blocked:
             self.is_blocked = True
             self._tell(make(methods.Connection.Blocked, reason=self._connection.node.alarms.reason))
+
+    def _publish(self, channel: Channel, method: Publish, frames: bytes, header_size: int) -> None:
+        self.hold_up()
         publish(channel, method, frames, header_size)
 
     def _tell(self, method: methods.Frame) -> None:

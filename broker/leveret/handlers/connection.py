@@ -78,6 +78,7 @@ class Connection(Outgoing):
         super().__init__(functools.partial(wake, self), constants.FRAME_MIN_SIZE)
         self.name = f"{peer} -> {local}"
         self.peer, self.local = peer, local
+        self.peer_host = peer.rpartition(":")[0].strip("[]")
         self.pid = node.new_pid()
         self.mechanism = self.vhost_name = ""
         self.connected_at_ms = int(node.now() * 1000)
@@ -120,10 +121,6 @@ class Connection(Outgoing):
         return self.user.name
 
     @property
-    def peer_host(self) -> str:
-        return self.peer.rpartition(":")[0].strip("[]")
-
-    @property
     def channel_count(self) -> int:
         return len(self._channels)
 
@@ -140,6 +137,8 @@ class Connection(Outgoing):
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):
             self._carry_out(self._reader.feed(data))
+        if self._publish is not publish and self._reader.has_unfinished_content:
+            self._alarmed.hold_up()
 
     def _carry_out(self, events: Iterator[Event]) -> None:
         while self._state is not State.CLOSED:
