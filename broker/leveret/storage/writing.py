@@ -65,11 +65,9 @@ class Writing:
         line = changes.line
         message_count, size_bytes, next_position = line.totals
         next_position = max(next_position, changes.position_after)
-        for position in changes.settled:
-            size = self._remove(records.ENTRY_KEY.pack(records.ENTRY, line.id, position))
-            if size is not None:
-                message_count -= 1
-                size_bytes -= size
+        for size in self._remove(line.id, changes.settled):
+            message_count -= 1
+            size_bytes -= size
         if changes.purge is not None:
             message_count, size_bytes = self._purge(line, changes.purge)
         if changes.added:
@@ -110,10 +108,19 @@ class Writing:
         self._payloads[payload_id] = octets
         return records.APART_PAYLOAD.pack(payload_id, len(octets))
 
-    def _remove(self, key: bytes) -> int | None:
-        """Delete an entry. Answers the size of its payload; None: there is no such entry."""
-        value = self._transaction.pop(key)
-        return None if value is None else self._forget(key, value)
+    def _remove(self, line_id: int, positions: list[int]) -> Iterator[int]:
+        """Delete entries, as far as they are there. Answers the sizes of their payloads.
+
+        In order, for most stand side by side, and after one is deleted the cursor stands at the next.
+        """
+        pack_key = records.ENTRY_KEY.pack
+        with self._transaction.cursor() as cursor:
+            for position in sorted(positions):
+                key = pack_key(records.ENTRY, line_id, position)
+                if cursor.key() == key or cursor.set_key(key):
+                    size = self._forget(key, cursor.value())
+                    cursor.delete()
+                    yield size
 
     def _forget(self, key: bytes, value: bytes) -> int:
         """An entry is deleted: count its payload down. Answers the size of that."""
