@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,12 +59,14 @@ def ratio(mode: Document, broker: str) -> float | None:
 def about(document: Document) -> str:
     """Where, when and with what it was measured, in one sentence."""
     machine = document["machine"]
+    outcomes = [outcome for mode in document["modes"].values() for outcome in mode["brokers"].values()]
+    others = [run["other_share"] for outcome in outcomes for run in outcome["runs"]]
     return "; ".join(
         (
             ", ".join(document["brokers"].values()),
             f"commit {document['commit']}, {document['date'][:10]}",
             f"{machine['cores']} cores of {machine['cpu']}, {machine['system']}, {machine['python']}",
-            f"load {machine['load_average']} before",
+            f"other programs used {statistics.median(others or [0.0]):.1f} cores meanwhile",
             f"best of {document['rounds']} alternating runs of {document['seconds']:g} s",
         )
     )
@@ -146,13 +149,21 @@ def details(document: Document) -> str:
         bests = _bests(mode, brokers)
         cells = [_amount(mode, best) + _worst(mode, broker) for broker, best in zip(brokers, bests, strict=True)]
         numbers = [_both(bests, key) for key in ("cpu_us", "p50_us", "p99_us", "peak_mib", "private_mib")]
-        title = mode["title"] + (f" ({mode['promise']})" if mode["promise"] else "")
-        rows.append([f"`{name}`", title, *cells, _times_better(mode), *numbers])
+        rows.append([f"`{name}`", _title(mode, bests), *cells, _times_better(mode), *numbers])
     return f"{_markdown(head, rows)}\n\n{about(document)}.\n"
 
 
 def _bests(mode: Document, brokers: Sequence[str]) -> list[Document | None]:
     return [mode["brokers"].get(broker, {}).get("best") for broker in brokers]
+
+
+def _title(mode: Document, bests: Sequence[Document | None]) -> str:
+    """With what must be known beside the numbers: unequal promises, what the disk itself took."""
+    notes = [mode["promise"]] if mode["promise"] else []
+    flushes = [best["extra"]["fdatasync_us"] for best in bests if best and "fdatasync_us" in best["extra"]]
+    notes += [f"the disk's own fdatasync meanwhile: {' / '.join(map(number, flushes))} us"] if flushes else []
+    title: str = mode["title"]
+    return f"{title} ({'; '.join(notes)})" if notes else title
 
 
 def _amount(mode: Document, best: Document | None) -> str:

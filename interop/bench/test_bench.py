@@ -162,10 +162,25 @@ def test_a_page_gets_its_tables_and_stays_as_it_is_when_it_has_them(tmp_path: Pa
     assert report.filled(page, tmp_path) == page
 
 
+def test_the_details_tell_of_promises_and_of_the_disk() -> None:
+    unequal = dataclasses.replace(mode(), promise="one flushes")
+    document = measured(unequal, leveret=[300.0], rabbitmq=[110.0])
+    for broker in document["modes"]["some-mode"]["brokers"].values():
+        broker["best"]["extra"]["fdatasync_us"] = 120.4
+    assert "| a title (one flushes; the disk's own fdatasync meanwhile: 120 / 120 us) |" in report.details(document)
+
+
 def test_what_failed_is_in_the_tables() -> None:
     document = measured(mode(), leveret=[300.0], rabbitmq=[])
     assert "| a title | 300 us | failed | - | 2 / - |" in report.summary(document)
     assert "| 300 us | failed | - | 2 / - |" in report.details(document)
+
+
+@pytest.mark.parametrize("page", report.PAGES, ids=lambda page: page.name)
+def test_the_pages_show_the_committed_results(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(report.MARKED.findall(text)) >= 1
+    assert report.filled(text) == text
 
 
 @pytest.mark.parametrize(
