@@ -10,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.shell import commits
-from leveret.shell.commits import FULL_PAUSE_SECONDS, HERE_BYTES_MAX
+from leveret.shell.commits import FULL_PAUSE_SECONDS, HERE_BYTES_MAX, LONE_TURNS_MIN
 from leveret.storage.base import Batch, StoreFailed
 from leveret.storage.memory import Contents, MemoryStore
 from tests.shell.test_commits import Scene
@@ -44,6 +44,30 @@ async def test_a_small_one_runs_here_with_all_that_was_noted_until_its_turn(nurs
     assert await scene.told.receive() == ["a", "b", "c"]
     assert store.ran_here == [True]
     assert scene.flushes == 1
+    nursery.cancel_scope.cancel()
+
+
+async def test_where_one_turn_a_round_notes_something_nothing_is_waited_for(nursery):
+    store = ThreadStore()
+    scene = Scene(store, here_seconds_max=math.inf)
+    await nursery.start(scene.commits.run)
+
+    async def told_at_once(name):
+        await wait_all_tasks_blocked()  # another round
+        scene.turn(name)
+        try:
+            return scene.told.receive_nowait() == [name]
+        except trio.WouldBlock:
+            assert await scene.told.receive() == [name]
+            return False
+
+    assert [await told_at_once("alone") for _ in range(LONE_TURNS_MIN + 2)] == [False] * LONE_TURNS_MIN + [True] * 2
+    scene.turn("another in the same round")
+    with pytest.raises(trio.WouldBlock):
+        scene.told.receive_nowait()
+    assert await scene.told.receive() == ["another in the same round"]
+    assert not await told_at_once("not alone any more")
+    assert all(store.ran_here)
     nursery.cancel_scope.cancel()
 
 

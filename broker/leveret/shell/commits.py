@@ -5,7 +5,8 @@ There is no timer: the first turn that notes something begins a commit, and whil
 A commit runs in the writer's thread, so that nobody waits for the disk who need not. But to hand it over and back takes
 longer than a quick disk does. So while commits take well under a millisecond a small one is carried out right here,
 once all connections that have something to read have had their turns: who waits for each confirm gets it twice as soon,
-and what the others noted goes with it.
+and what the others noted goes with it. Where it has been the turn of one connection only, time after time, not even
+that is waited for.
 """
 
 import logging
@@ -27,6 +28,7 @@ GATHERED_BYTES_MAX = 8 << 20
 # A batch of which so much was read, and that is expected to take so long, is committed here.
 HERE_BYTES_MAX = 16 << 10
 HERE_SECONDS_MAX = 0.0005
+LONE_TURNS_MIN = 4  # so many turns have noted something, each alone in its round of trio: the next one will be, too
 
 # How often a batch that found the disk full is tried again.
 FULL_PAUSE_SECONDS = 1.0
@@ -34,6 +36,16 @@ FULL_PAUSE_SECONDS = 1.0
 # RabbitMQ's disk_free_limit. It looks every 10 s, and oftener when the space gets less.
 DISK_FREE_BYTES_MIN = 50_000_000
 DISK_LOOK_SECONDS = 1.0
+
+
+class _Rounds(trio.abc.Instrument):
+    """Counts the rounds of trio: in each all tasks go on that something has come for."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.count += 1
 
 
 class Commits:
@@ -64,6 +76,9 @@ class Commits:
         self._gathered_bytes = 0
         self._here_seconds_max = here_seconds_max
         self._usual_seconds = 1.0  # of a commit, until it is known better
+        self._rounds = _Rounds()
+        self._last_round = 0  # in which a turn noted something
+        self._lone_turns = 0  # each in a round of its own
         # Filled in the writer's thread, and still filled once that has stopped.
         self._done: list[tuple[Batch, StoreError | None]] = []
         self._trouble: Exception | None = None
@@ -84,7 +99,7 @@ class Commits:
             return False
         if self._usual_seconds < self._here_seconds_max and self._gathered_bytes <= HERE_BYTES_MAX:
             if self._store.has_notes:
-                self._has_to_do.set()
+                self._commit_soon()
             return False
         self._take()
         if self._writing is not None:
@@ -104,6 +119,7 @@ class Commits:
             token.run_sync_soon(self._finish)
 
         self._writer = Writer(self._commit, on_done)
+        trio.lowlevel.add_instrument(self._rounds)
         task_status.started()
         try:
             self.begin()
@@ -115,6 +131,7 @@ class Commits:
                 elif self._writing is None:
                     self._commit_here()
         finally:
+            trio.lowlevel.remove_instrument(self._rounds)
             self._writer.stop()
             self._writer = None
             self._end()
@@ -124,6 +141,15 @@ class Commits:
         began = time.perf_counter()
         self._store.commit(batch)
         self._usual_seconds += (time.perf_counter() - began - self._usual_seconds) / 4
+
+    def _commit_soon(self) -> None:
+        """In the next round; at once if in the last ones there was but one turn that noted something."""
+        self._lone_turns = self._lone_turns + 1 if self._rounds.count > self._last_round else 0
+        self._last_round = self._rounds.count
+        if self._lone_turns > LONE_TURNS_MIN:
+            self._commit_here()
+        else:
+            self._has_to_do.set()
 
     def _commit_here(self) -> None:
         self._take()
