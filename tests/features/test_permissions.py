@@ -147,6 +147,21 @@ class TestChanges:
         client.publish("amq.topic", "b")
         client.assert_silent()
 
+    @pytest.mark.parametrize(
+        ("name", "theirs", "others"),
+        [("a.b", "a.b", "axb"), ("a|", "a|", "b"), (".*", ".*", "b"), ("a-z", "a-z", "b"), ("a]b", "a]b", "b")],
+    )
+    def test_a_name_in_a_topic_pattern_is_that_name_and_no_pattern(
+        self, harness: BrokerHarness, name: str, theirs: str, others: str
+    ) -> None:
+        """Else a user could be given a name that opens the topics of others. RabbitMQ: CVE-2026-44838, CVE-2026-67407."""
+        permission = TopicPermission("^{username}$", "^[{username}]$")
+        assert permission.allows("write", theirs, name, "/")
+        assert not permission.allows("write", others, name, "/")
+        assert permission.allows("read", name[0], name, "/")
+        assert not permission.allows("read", "m", name, "/")
+        assert TopicPermission("^{vhost}$", "").allows("write", theirs, "ann", name)
+
     def test_the_keys_of_cc_and_bcc_are_topics_too(self, harness: BrokerHarness) -> None:
         """RabbitMQ from 4.0 on."""
         client = somebody(harness, EVERYTHING)

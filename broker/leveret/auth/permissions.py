@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +13,9 @@ from leveret.core.patterns import InvalidPattern, compile_pattern
 RIGHTS = ("configure", "write", "read")
 
 _NOTHING = "^$"  # what an empty pattern stands for
+
+_VARIABLE = re.compile(r"\{(username|vhost)\}")
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 class InvalidPermission(ValueError):
@@ -53,7 +57,8 @@ EVERYTHING = Permission(".*", ".*", ".*")
 class TopicPermission:
     """Patterns of the keys with which somebody publishes to a topic exchange, and binds to it.
 
-    In them `{username}` and `{vhost}` stand for those of who uses it, put in as they are. Raises InvalidPermission.
+    In them `{username}` and `{vhost}` stand for those of who uses it, and never for a pattern: RabbitMQ escapes them
+    since CVE-2026-44838 and CVE-2026-67407. Raises InvalidPermission.
     """
 
     write: str
@@ -65,8 +70,14 @@ class TopicPermission:
 
     def allows(self, right: str, routing_key: str, user_name: str, vhost_name: str) -> bool:
         pattern = self.write if right == "write" else self.read
+        values = {"username": user_name, "vhost": vhost_name}
         try:
-            matches = _compiled(pattern.replace("{username}", user_name).replace("{vhost}", vhost_name))
+            matches = _compiled(_VARIABLE.sub(lambda found: _escaped(values[found[1]]), pattern))
         except InvalidPermission:
             return False  # only with such a name
         return matches(routing_key)
+
+
+def _escaped(name: str) -> str:
+    """A pattern, or a part of a class of characters, that is this name."""
+    return _PUNCTUATION.sub(r"\\\g<0>", name)
