@@ -154,7 +154,7 @@ class TestChanges:
     def test_a_name_in_a_topic_pattern_is_that_name_and_no_pattern(
         self, harness: BrokerHarness, name: str, theirs: str, others: str
     ) -> None:
-        """Else a user could be given a name that opens the topics of others. RabbitMQ: CVE-2026-44838, CVE-2026-67407."""
+        """Else a name could open the topics of others. RabbitMQ: CVE-2026-44838, CVE-2026-67407."""
         permission = TopicPermission("^{username}$", "^[{username}]$")
         assert permission.allows("write", theirs, name, "/")
         assert not permission.allows("write", others, name, "/")
