@@ -1,17 +1,20 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly check format interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
+.PHONY: help run test nightly check lint fuzz lock format interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 RESULTS := interop/bench/results
+LOCK := requirements-dev.lock
+FUZZ_SECONDS := 60
 
 help:
 	@echo "make run [ARGS=...]     start the broker on 127.0.0.1:5672 (ARGS are those of 'leveret server')"
 	@echo "make test               lint, types, all tests, and stock clients against the broker"
-	@echo "make check              format, lint, types and architecture only: under a minute"
+	@echo "make check              format, lint, types, architecture, and known vulnerabilities of what it depends on"
 	@echo "make nightly            ten times as many kills and simulated histories: some minutes"
+	@echo "make fuzz               atheris against all that reads bytes of peers: a minute each (FUZZ_SECONDS=60)"
 	@echo "make format             let ruff lay out the code"
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
 	@echo "make bench              speed, CPU time and memory through the port, in two minutes"
@@ -23,18 +26,29 @@ help:
 run: $(VENV)/.installed
 	@exec $(BIN)/leveret server $(ARGS)
 
-test: check
+test: lint
 	$(BIN)/python -m pytest -n 2
 
 nightly: $(VENV)/.installed-dev
 	LEVERET_CRASH_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
 	LEVERET_SEEDS=0-5000 $(BIN)/python -m pytest -n 2 tests/simulation $(ARGS)
 
-check: $(VENV)/.installed-dev
+# Not for `test`: it would fail one day for what somebody has found in a package, with nothing changed here.
+check: lint
+	@$(BIN)/python .ci/audit.py
+
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+fuzz: $(VENV)/.installed-fuzz
+	@for target in frames tables headers connection; do \
+		mkdir -p .fuzz/$$target; \
+		$(BIN)/python -m fuzz.run $$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/$$target- \
+			.fuzz/$$target fuzz/corpus/$$target $(ARGS) || exit 1; \
+	done
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
@@ -63,16 +77,28 @@ bench-results: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.bench.report
 
 clean:
-	rm -rf $(VENV) build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .fuzz build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The stamps make the environment once; a changed pyproject.toml refreshes it.
+# Anew from pyproject.toml: the newest of everything. Then `make test`.
+lock: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --extra fuzz --strip-extras --annotation-style line --no-header \
+		--no-emit-index-url --no-emit-find-links --output-file $(LOCK).new pyproject.toml
+	@{ echo "# What development and tests use, as constraints. Made from pyproject.toml on Python 3.11: make lock"; \
+		cat $(LOCK).new; } > $(LOCK) && rm $(LOCK).new
+
+# The stamps make the environment once; a changed pyproject.toml or lock refreshes it.
 $(VENV)/.installed: pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+$(VENV)/.installed-dev: pyproject.toml $(LOCK) | $(BIN)/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c $(LOCK)
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-fuzz: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,fuzz]' -c $(LOCK)
+	@touch $@
 
 $(BIN)/pip:
 	@.ci/make-venv $(VENV)

@@ -4,7 +4,11 @@
 
 What breaks the invariant ends the run, and its input is written to the file that libFuzzer names (`crash-...`); give
 that file instead of a corpus to see it again. A step that takes longer than STEP_SECONDS_MAX of this thread's CPU time
-is told, with its input, and counted in the last line; it ends nothing, for instrumented code is several times slower.
+is told, with its input; it ends nothing, for instrumented code is several times slower.
+
+Once in a while, a corpus as small as can be from all that was found (`make fuzz` leaves it in .fuzz):
+
+    python -m fuzz.run tables -set_cover_merge=1 NEW_FOLDER fuzz/corpus/tables .fuzz/tables
 """
 
 import logging
@@ -22,7 +26,6 @@ STEP_SECONDS_MAX = 0.05
 def main(arguments: list[str]) -> None:
     name, *options = arguments
     target = TARGETS[name]
-    slow: list[float] = []
     logging.disable()
 
     def step_by_step(data: bytes) -> None:
@@ -31,11 +34,11 @@ def main(arguments: list[str]) -> None:
         for _ in steps:
             seconds = time.thread_time() - started
             if seconds > STEP_SECONDS_MAX:
-                slow.append(seconds)
                 print(f"slow step: {seconds * 1000:.0f} ms, {len(data)} bytes: {data[:200].hex()}", file=sys.stderr)
             started = time.thread_time()
 
-    atheris.Setup([f"fuzz.run {name}", *options], step_by_step)
+    # libFuzzer runs the first word as a command where it needs itself in another process.
+    atheris.Setup([f"{sys.executable} -m fuzz.run {name}", *options], step_by_step)
     atheris.Fuzz()
 
 

@@ -61,6 +61,11 @@ BROAD_EXCEPT_ALLOWED = {
     ("broker/leveret/shell/commits.py", "_finish"),  # hands them on to its task: trio has no place for them where it is
 }
 
+# What can make code of data.
+DANGEROUS_MODULES = frozenset({"pickle", "_pickle", "marshal", "shelve", "dill", "yaml"})
+DANGEROUS_CALLS = frozenset({"eval", "exec", "compile", "__import__"})
+DANGEROUS_METHODS = frozenset({("os", "system"), ("os", "popen"), ("yaml", "load")})
+
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
@@ -174,6 +179,20 @@ def long_functions(module):
                 yield node.lineno, f"{node.name} has {lines} lines"
 
 
+def code_from_data(module):
+    for line, name in module.imports():
+        if name.partition(".")[0] in DANGEROUS_MODULES:
+            yield line, f"{name} is imported"
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(func=ast.Name(id=called)) if called in DANGEROUS_CALLS:
+                yield node.lineno, f"{called}()"
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if (owner, name) in DANGEROUS_METHODS:
+                yield node.lineno, f"{owner}.{name}"
+            case ast.keyword(arg="shell", value=value) if not (isinstance(value, ast.Constant) and not value.value):
+                yield node.value.lineno, "a shell"
+
+
 def unfinished_work(module):
     for number, line in enumerate(module.text.splitlines(), 1):
         if UNFINISHED.search(line) or "raise NotImplementedError" in line:
@@ -188,6 +207,7 @@ RULES_OF_THE_PRODUCT = [
     long_files,
     long_functions,
     unfinished_work,
+    code_from_data,
 ]
 RULES_OF_TESTS = [sleeping, long_files]
 
@@ -215,8 +235,8 @@ def test_the_tests_keep_the_rule(rule):
     assert violations(modules("tests"), [rule]) == []
 
 
-def test_interop_keeps_to_the_length_of_files():
-    assert violations(modules("interop"), [long_files]) == []
+def test_interop_and_fuzz_keep_to_the_length_of_files():
+    assert violations(modules("interop", "fuzz"), [long_files]) == []
 
 
 def test_every_module_is_imported_by_another():
@@ -306,6 +326,14 @@ def test_an_import_through_a_door_is_not(path, text):
         (long_functions, "broker/leveret/core/queue.py", "def f():\n" + "    x = 1\n" * 70),
         (unfinished_work, "broker/leveret/core/queue.py", "x = 1  # TO" + "DO later"),
         (unfinished_work, "broker/leveret/core/queue.py", "def f(): raise NotImplementedError"),
+        (code_from_data, "broker/leveret/storage/records.py", "import pickle"),
+        (code_from_data, "broker/leveret/storage/records.py", "from marshal import loads"),
+        (code_from_data, "broker/leveret/config/load.py", "def f(text): return eval(text)"),
+        (code_from_data, "broker/leveret/config/load.py", "exec(text)"),
+        (code_from_data, "broker/leveret/config/load.py", "load = yaml.load"),
+        (code_from_data, "broker/leveret/cli/server.py", "import os\nos.system(text)"),
+        (code_from_data, "broker/leveret/cli/server.py", "subprocess.run(text, shell=True)"),
+        (code_from_data, "broker/leveret/cli/server.py", "subprocess.run(text, shell=is_shell)"),
     ],
 )
 def test_a_violation_is_found(rule, path, text):
@@ -321,6 +349,8 @@ def test_a_violation_is_found(rule, path, text):
         (broad_excepts, "broker/leveret/shell/connection.py", "def _guard():\n  try: f()\n  except Exception: pass"),
         (long_files, "broker/leveret/core/queue.py", "\n" * 500),
         (long_functions, "broker/leveret/core/queue.py", "def f():\n" + "    x = 1\n" * 69),
+        (code_from_data, "broker/leveret/core/patterns.py", "import re\nre.compile(text)"),
+        (code_from_data, "broker/leveret/cli/server.py", "subprocess.run([text], shell=False)"),
     ],
 )
 def test_what_is_allowed_is_not(rule, path, text):
