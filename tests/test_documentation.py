@@ -1,5 +1,6 @@
 """What README and docs show is run, and what they link to is there."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 import leveret
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SECURITY = ROOT / "SECURITY.md"
+PAGES = [ROOT / "README.md", SECURITY, *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 README_URL = "amqp://127.0.0.1:5672"
@@ -71,6 +73,14 @@ def test_the_operators_program_of_the_python_page_runs(tmp_path):
 def test_links_lead_somewhere(page):
     links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_limits_of_the_security_page_are_those_of_the_code():
+    row = re.compile(r"^\| .+? \| `([\w.]+)\.(\w+)` \| (\d+) \|", re.MULTILINE)
+    limits = row.findall(SECURITY.read_text(encoding="utf-8"))
+    assert len(limits) > 20
+    for module, name, value in limits:
+        assert getattr(importlib.import_module(module), name) == int(value), name
 
 
 def test_the_server_page_names_every_option():

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from leveret.shell.connection import READ_BYTES, READ_INTO_BACKLOG_BYTES, UNSENT_LIMIT_BYTES
+from leveret.shell.connection import READ_BYTES, READ_BYTES_MAX, READ_INTO_BACKLOG_BYTES, UNSENT_LIMIT_BYTES
 
 
 def echo(connection, data):
@@ -61,6 +61,18 @@ async def test_reads_are_smaller_while_the_connection_publishes_into_a_backlog(h
     transport.peer_sends(b"backlog", b"none")
     await wait_all_tasks_blocked()
     assert transport.read_sizes == [READ_BYTES, READ_INTO_BACKLOG_BYTES, READ_BYTES]
+
+
+async def test_a_read_is_limited_whatever_a_peer_has_announced(harness):
+    transport, connection = await harness.connect()
+
+    def announce(connection, data):
+        connection.bytes_wanted = int(data)
+
+    connection.on_receive = announce
+    transport.peer_sends(b"1", b"%d" % (READ_BYTES + 1), b"%d" % 2**29, b"0")
+    await wait_all_tasks_blocked()
+    assert transport.read_sizes == [READ_BYTES, READ_BYTES, READ_BYTES + 1, READ_BYTES_MAX, READ_BYTES]
 
 
 async def test_a_steady_flood_from_one_connection_does_not_starve_another(harness):
