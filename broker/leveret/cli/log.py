@@ -1,6 +1,7 @@
 """Where the log goes: stderr, a file, both or neither."""
 
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,21 @@ from leveret.config.settings import Settings
 
 _FORMAT = "%(asctime)s.%(msecs)03d [%(levelname)s] %(message)s"
 _OFF = logging.CRITICAL + 1
+
+# What ends a line, steers a terminal, turns the direction of writing, or cannot be encoded.
+_NOT_FOR_A_LINE = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class OneLine(logging.Formatter):
+    """Names that peers make up are in many messages. A traceback follows as it is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _NOT_FOR_A_LINE.sub(_escaped, super().formatMessage(record))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def configure_log(settings: Settings) -> None:
@@ -24,7 +40,7 @@ def configure_log(settings: Settings) -> None:
     levels = []
     for handler, level in handlers:
         handler.setLevel(_number(level or settings.log_level))
-        handler.setFormatter(logging.Formatter(_FORMAT, "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(OneLine(_FORMAT, "%Y-%m-%d %H:%M:%S"))
         root.addHandler(handler)
         levels.append(handler.level)
     root.setLevel(min(levels, default=_OFF))
