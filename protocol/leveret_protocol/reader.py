@@ -139,9 +139,9 @@ class FrameReader:
         return max(self._carried_size_wanted - self._carried_size, self._assembler.body_bytes_due)
 
     @property
-    def has_unfinished_content(self) -> bool:
-        """A method with content has come, and not all of the content."""
-        return bool(self._assembler.unfinished)
+    def has_unfinished_body(self) -> bool:
+        """A body frame has come, and not the last one of its body."""
+        return any(content.received_size for content in self._assembler.unfinished.values())
 
     def _choose_way(self) -> None:
         """Open the quick way for what the settings cannot object to, or close it."""

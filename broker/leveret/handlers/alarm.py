@@ -37,7 +37,7 @@ class Alarmed:
         return publish
 
     def hold_up(self) -> None:
-        """It publishes, or a content has begun: what its peer never ends would be memory, too."""
+        """It publishes, or a body has begun: what its peer never ends would be memory, too."""
         if not self.is_blocked:
             self.is_blocked = True
             self._tell(make(methods.Connection.Blocked, reason=self._connection.node.alarms.reason))

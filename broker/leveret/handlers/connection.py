@@ -137,7 +137,7 @@ class Connection(Outgoing):
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):
             self._carry_out(self._reader.feed(data))
-        if self._publish is not publish and self._reader.has_unfinished_content:
+        if self._publish is not publish and self._reader.has_unfinished_body:
             self._alarmed.hold_up()
 
     def _carry_out(self, events: Iterator[Event]) -> None:
