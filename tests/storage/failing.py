@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -99,19 +99,20 @@ def failing_step(nth: int, code: int) -> Iterator[Steps]:
 
 @contextmanager
 def failing_write(nth: int, code: int, *, is_half_written: bool = False, times: int = 1) -> Iterator[Steps]:
-    """Within the block the n-th write of os.pwrite, which is how the journal writes, fails with an error number; if so
+    """Within the block the n-th write of os.pwritev, which is how the journal writes, fails with an error number; if so
     with a half of it done."""
     steps = Steps(nth, lambda: OSError(code, os.strerror(code)), times)
-    pwrite = os.pwrite
+    pwritev = os.pwritev
 
-    def failing_pwrite(fd: int, octets: memoryview, at: int) -> int:
+    def failing_pwritev(fd: int, pieces: Sequence[bytes], at: int) -> int:
         try:
             steps.take()
         except OSError:
             if is_half_written:
-                pwrite(fd, octets[: len(octets) // 2], at)
+                octets = b"".join(pieces)
+                pwritev(fd, [octets[: len(octets) // 2]], at)
             raise
-        return pwrite(fd, octets, at)
+        return pwritev(fd, pieces, at)
 
-    with patch("leveret.storage.journal.os.pwrite", failing_pwrite):
+    with patch("leveret.storage.journal.os.pwritev", failing_pwritev):
         yield steps

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # So much of what is read may wait for a commit; only a publisher without confirms can send it. RabbitMQ's credit flow
 # holds up a publisher whose queues' stores do not keep up after some hundred messages.
-GATHERED_BYTES_MAX = 8 << 20
+GATHERED_BYTES_MAX = 4 << 20
 
 # A batch of which so much was read, and that is expected to take so long, is committed here.
 HERE_BYTES_MAX = 16 << 10

@@ -31,7 +31,7 @@ TLS_HANDSHAKE_SECONDS = 5.0
 
 # What is carried out in one turn; RabbitMQ reads with a buffer of 128 KiB. Publishes into a backlog come in smaller
 # turns: consumers beside a flood got seven times the messages with 16 KiB (measured).
-READ_BYTES = 64 * 1024
+READ_BYTES = 32 * 1024
 READ_INTO_BACKLOG_BYTES = 16 * 1024
 LARGE_BYTES = 32 * 1024  # the last piece of an output of at least this size: the pieces are not joined
 PIECES_MAX = 64

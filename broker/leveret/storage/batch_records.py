@@ -31,19 +31,18 @@ _DROPPED, _PURGED, _EXPIRES, _SHARED = 1, 2, 4, 8
 def encode_batch(batch: Batch) -> bytes:
     """All that is to survive of it; waiters do not."""
     shared: dict[int, bytes] = {}
-    lines = [_encode_line(changes, shared) for changes in batch.changes]
-    definitions = [_encode_definition(kind, name, value) for (kind, name), value in batch.definitions.items()]
+    pieces: list[bytes] = []
+    for changes in batch.changes:
+        _encode_line(changes, shared, pieces)
+    for (kind, name), value in batch.definitions.items():
+        pieces.append(_encode_definition(kind, name, value))
     payloads = list(shared.values())
-    return b"".join(
-        [
-            _COUNTS.pack(len(shared), len(lines), len(definitions)),
-            _u64s(list(shared)),
-            _u32s(list(map(len, payloads))),
-            *payloads,
-            *lines,
-            *definitions,
-        ]
-    )
+    start = [
+        _COUNTS.pack(len(shared), len(batch.changes), len(batch.definitions)),
+        _u64s(list(shared)),
+        _u32s(list(map(len, payloads))),
+    ]
+    return b"".join([*start, *payloads, *pieces])
 
 
 def decode_batch(octets: bytes, store: Store) -> Batch:
@@ -64,10 +63,11 @@ def decode_batch(octets: bytes, store: Store) -> Batch:
     return batch
 
 
-def _encode_line(changes: Changes, shared: dict[int, bytes]) -> bytes:
+def _encode_line(changes: Changes, shared: dict[int, bytes], pieces: list[bytes]) -> None:
     flags = _DROPPED if changes.is_drop else 0
     kept: frozenset[int] = frozenset()
-    pieces = [b""]  # for the head
+    head_at = len(pieces)
+    pieces.append(b"")
     if changes.added:
         flags |= _encode_added(changes, shared, pieces)
     if changes.settled:
@@ -79,16 +79,8 @@ def _encode_line(changes: Changes, shared: dict[int, bytes]) -> bytes:
         flags |= _PURGED
         kept = changes.purge.kept
         pieces.append(_u64s([changes.purge.before, *kept]))
-    pieces[0] = _LINE.pack(
-        changes.line.id,
-        flags,
-        changes.position_after,
-        len(changes.added),
-        len(changes.settled),
-        len(changes.marks),
-        len(kept),
-    )
-    return b"".join(pieces)
+    counts = (len(changes.added), len(changes.settled), len(changes.marks), len(kept))
+    pieces[head_at] = _LINE.pack(changes.line.id, flags, changes.position_after, *counts)
 
 
 def _encode_added(changes: Changes, shared: dict[int, bytes], pieces: list[bytes]) -> int:

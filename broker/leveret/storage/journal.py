@@ -16,7 +16,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from struct import Struct
 from zlib import crc32
@@ -71,13 +71,14 @@ class Journal:
         """
         checked = _HEAD.pack(_MAGIC, 0, self._mark, self.last + 1, len(batch))[_CHECKED_AT:]
         checksum = crc32(batch, crc32(checked))
-        record = b"".join([_MAGIC, checksum.to_bytes(4, "little"), checked, batch])
-        record += bytes(-len(record) % _BLOCK_BYTES)
-        end = self.size_bytes + len(record)
+        head = b"".join([_MAGIC, checksum.to_bytes(4, "little"), checked])
+        size = _HEAD.size + len(batch)
+        padding = bytes(-size % _BLOCK_BYTES)
+        end = self.size_bytes + size + len(padding)
         try:
             if end > self._file_bytes:
                 self._grow(-(-end // _GROWTH_BYTES) * _GROWTH_BYTES)
-            self._write(record, self.size_bytes)
+            self._write([head, batch, padding], self.size_bytes)
             if _FULL_SYNC is not None and self._is_synced:
                 fcntl.fcntl(self._fd, _FULL_SYNC)
         except OSError as error:
@@ -149,15 +150,18 @@ class Journal:
 
     def _grow(self, file_bytes: int) -> None:
         try:
-            self._write(bytes(file_bytes - self._file_bytes), self._file_bytes)
+            self._write([bytes(file_bytes - self._file_bytes)], self._file_bytes)
         except OSError:
             os.ftruncate(self._fd, self._file_bytes)
             raise
         self._file_bytes = file_bytes
 
-    def _write(self, octets: bytes, at: int) -> None:
-        view = memoryview(octets)
-        while view:
-            written = os.pwrite(self._fd, view, at)
+    def _write(self, pieces: list[bytes], at: int) -> None:
+        """Raises OSError."""
+        left: Sequence[bytes | memoryview] = pieces
+        while left:
+            written = os.pwritev(self._fd, left, at)
             at += written
-            view = view[written:]
+            if written == sum(map(len, left)):
+                return
+            left = [memoryview(b"".join(left))[written:]]

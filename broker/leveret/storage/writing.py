@@ -91,11 +91,12 @@ class Writing:
             if len(octets) >= APART_BYTES_MIN or (isinstance(payload, SharedPayload) and payload.is_shared):
                 octets, flags = self._put_apart(payload), records.APART
             if expires_at is None and not flags and not marks:
-                record = records.PLAIN_HEAD + octets
+                head = records.PLAIN_HEAD
             else:
                 redelivered, delivery_count = marks.get(position, (False, 0))
-                record = records.entry_head(expires_at, redelivered, delivery_count, flags) + octets
-            yield key, record + pack_checksum(crc32(record, crc32(key)))
+                head = records.entry_head(expires_at, redelivered, delivery_count, flags)
+            checksum = crc32(octets, crc32(head, crc32(key)))
+            yield key, b"".join((head, octets, pack_checksum(checksum)))
 
     def _put_apart(self, payload: SupportsBytes) -> bytes:
         """Count one more entry with that payload. Answers what stands in the entry instead."""
