@@ -298,4 +298,5 @@ def test_histories_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         if time.monotonic() - began > 45:
             break
         monkeypatch.setattr(lmdb_store, "KEPT_BACK_MAX", (-1, 5, 8192)[seed % 3])
+        monkeypatch.setattr(lmdb_store, "JOURNALED_MAX", (3, 10, 4096)[seed // 3 % 3])
         run(seed, LmdbDisk(tmp_path / str(seed)))

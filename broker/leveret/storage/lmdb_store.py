@@ -2,9 +2,9 @@
 
 How this works. A commit appends its batch to the journal: then it is safe. What has gathered there is kept in memory
 too, one batch absorbed into the other, until it is much; then the next commit first writes all of it to the environment
-in one transaction, and the journal begins again. So most messages that do not stay long never get to the environment,
-and a commit flushes the disk once. What a commit works on changes only in `end_commit`: while it runs, the other thread
-may read it.
+in one transaction, and the journal begins again. A batch that is large itself goes there with it. So most messages that
+do not stay long never get to the environment, and a commit flushes the disk once. What a commit works on changes only
+in `end_commit`: while it runs, the other thread may read it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ log = logging.getLogger(__name__)
 KEPT_BACK_MAX = 8192
 
 
+# A batch of more than so many goes to the environment at once: most of it will stay, and would be written twice.
+JOURNALED_MAX = 4096
+
+
 class LmdbStore(Store):
     """A store in an environment that has been found sound; `opening` makes these.
 
@@ -59,7 +63,8 @@ class LmdbStore(Store):
         self._sweeps: dict[int, Purge] = {}
         self._kept_back = Batch()
         self._kept_back_count = 0
-        self._written: Writing | None = None  # in this commit, of what was kept back
+        self._written: Writing | None = None  # in this commit
+        self._batches_written: tuple[Batch, ...] = ()
         with environment.reading() as transaction:
             self._read(transaction)
             self._mark, last = records.decode_journaled(transaction.get(records.FORMAT_KEY, memoryview(b"")))
@@ -145,6 +150,9 @@ class LmdbStore(Store):
     # -- commits ------------------------------------------------------------------------------------------------------
 
     def _write(self, batch: Batch) -> None:
+        if self._written is None and sum(map(len, batch.changes)) > JOURNALED_MAX:
+            self._write_kept_back(batch)
+            return
         is_much = self._kept_back_count > KEPT_BACK_MAX or self._journal.size_bytes > JOURNAL_BYTES_MAX
         if self._written is None and (is_much or self._sweeps):
             self._write_kept_back()
@@ -160,9 +168,11 @@ class LmdbStore(Store):
             self._journal.append(octets)
 
     def end_commit(self, batch: Batch) -> list[object]:
+        is_written = batch in self._batches_written
         if self._written is not None:
             self._end_kept_back(self._written)
-        self._keep_back(batch)
+        if not is_written:
+            self._keep_back(batch)
         return super().end_commit(batch)
 
     def _keep_back(self, batch: Batch) -> None:
@@ -179,32 +189,35 @@ class LmdbStore(Store):
                 line.kept_back.absorb(changes)
                 self._kept_back_count += len(line.kept_back)
 
-    def _write_kept_back(self) -> Writing:
-        """To the environment. Raises StoreFull or StoreFailed."""
+    def _write_kept_back(self, *batches: Batch) -> Writing:
+        """To the environment, and if so what is being committed as well. Raises StoreFull or StoreFailed."""
         writing: Writing | None = None
         record = records.encode_format(self._mark, self._journal.last)
 
         def write(transaction: WriteTransaction) -> None:
             nonlocal writing
             writing = Writing(transaction, self._payload_ids, self._sweeps)
-            writing.write(self._kept_back)
+            writing.write(self._kept_back, *batches)
             transaction.put(records.FORMAT_KEY, records.seal(records.FORMAT_KEY, record))
 
         self._environment.write(write)
         assert writing is not None
         self._journal.rewind()
         self._written = writing
+        self._batches_written = (self._kept_back, *batches)
         return writing
 
     def _end_kept_back(self, written: Writing) -> None:
         """It is all in the environment."""
-        for changes in self._kept_back.changes:
-            line = changes.line
-            line.end_keeping_back(written.totals.get(line.id, line.totals))
+        for batch in self._batches_written:
+            for changes in batch.changes:
+                line = changes.line
+                line.end_keeping_back(written.totals.get(line.id, line.totals))
         self._sweeps = written.sweeps
         self._kept_back = Batch()
         self._kept_back_count = 0
         self._written = None
+        self._batches_written = ()
 
     def _is_sweeping(self) -> bool:
         return bool(self._sweeps)

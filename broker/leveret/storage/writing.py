@@ -23,7 +23,7 @@ SWEEP_ENTRIES = 5000
 
 
 class Writing:
-    """One attempt to write one batch. What comes of it outside of the transaction is in here.
+    """One attempt to write some batches. What comes of it outside of the transaction is in here.
 
     totals: line id -> what the line holds then.
     sweeps: line id -> what is still to be swept then.
@@ -37,14 +37,16 @@ class Writing:
         self._references: Counter[int] = Counter()  # payload id -> by how many more, or fewer, entries hold it
         self._payloads: dict[int, bytes] = {}
 
-    def write(self, batch: Batch) -> None:
-        for changes in batch.changes:
-            if changes.is_drop:
-                self._drop(changes.line)
-            else:
-                self._change(changes)
-        for (kind, name), value in batch.definitions.items():
-            self._define(kind, name, value)
+    def write(self, *batches: Batch) -> None:
+        """One after the other, as if they were one."""
+        for batch in batches:
+            for changes in batch.changes:
+                if changes.is_drop:
+                    self._drop(changes.line)
+                else:
+                    self._change(changes)
+            for (kind, name), value in batch.definitions.items():
+                self._define(kind, name, value)
         self._sweep()
         for payload_id, difference in self._references.items():
             self._count(payload_id, difference)
@@ -63,7 +65,7 @@ class Writing:
 
     def _change(self, changes: Changes) -> None:
         line = changes.line
-        message_count, size_bytes, next_position = line.totals
+        message_count, size_bytes, next_position = self.totals.get(line.id, line.totals)
         next_position = max(next_position, changes.position_after)
         for size in self._remove(line.id, changes.settled):
             message_count -= 1
