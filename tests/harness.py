@@ -111,6 +111,8 @@ class Client:
     def send_bytes(self, data: bytes) -> None:
         """A turn of the broker."""
         self.connection.receive(data)
+        while self.connection.has_put_off:
+            self.connection.go_on()
         self.connection.tell_confirms()
 
     def send(self, *sent: Frame, channel: int = 1) -> None:

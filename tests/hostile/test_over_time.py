@@ -3,9 +3,12 @@
 Half a TLS handshake is in tests/shell/test_tls.py; each heartbeat, and answers that nobody reads, in tests/shell.
 """
 
+import tracemalloc
+
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
+from leveret.handlers.connection import GOT_BYTES_MAX
 from leveret.shell.connection import HANDSHAKE_SECONDS, UNSENT_LIMIT_BYTES
 from leveret_protocol import constants, methods
 from leveret_protocol.content import Properties, content_frames, encode_header
@@ -94,6 +97,32 @@ async def test_what_a_vanished_peer_held_goes_to_others(served, clock):
     assert gone.is_reset
     assert not other.is_reset
     assert other.sent.count(b"the body") == 1
+
+
+async def test_a_message_that_is_got_a_thousand_times_in_one_read_is_sent_as_it_is_taken(served, clock):
+    """GOT_BYTES_MAX. Get and nack, over and over: a turn puts out one message more than the limit at most."""
+    body = bytes(200_000)
+    capacity = 64 * 1024
+    publisher = served.arrive(HANDSHAKE, sent(make(Queue.Declare, queue="q")), published(body))
+    await wait_all_tasks_blocked()
+    get_and_nack = sent(make(Basic.Get, queue="q"), make(Basic.Nack, multiple=True, requeue=True))
+    peer = served.arrive(HANDSHAKE, get_and_nack * 1000 + sent(make(Basic.Qos)), capacity=capacity)
+    tracemalloc.start()
+    try:
+        await wait_all_tasks_blocked()
+        assert tracemalloc.get_traced_memory()[1] < 4 * GOT_BYTES_MAX
+    finally:
+        tracemalloc.stop()
+    got, end = 0, b""
+    while not got or peer.sends:
+        got += sum(map(len, peer.sends))
+        end = (end + peer.sends[-1])[-20:]
+        peer.sends.clear()
+        peer.peer_takes()
+        await wait_all_tasks_blocked()
+    assert 1000 * len(body) < got < 1001 * len(body)
+    assert sent(make(Basic.QosOk)) in end
+    assert not publisher.is_reset
 
 
 async def test_a_consumer_that_never_reads_is_sent_little_and_others_get_the_rest(served, clock):

@@ -133,7 +133,9 @@ def get(channel: Channel, method: Basic.Get) -> None:
         message_count=queue.message_count,
     )  # fmt: skip
     connection, core = channel.connection, channel.core
-    connection.send(encode_method(channel.number, reply) + connection.framed(message, channel.number))
+    frames = connection.framed(message, channel.number)
+    connection.send(encode_method(channel.number, reply) + frames)
+    connection.got_bytes += len(frames)
     if core.vhost.firehose.is_on:
         core.vhost.firehose.delivered(message, queue.name, entry.redelivered, core.origin)
 

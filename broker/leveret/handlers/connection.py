@@ -48,9 +48,12 @@ logger = logging.getLogger("leveret.connection")
 # Asked for each message: a member of an Enum takes eight times as long to be looked up where it lives.
 _OPEN, _CLOSED = ChannelState.OPEN, State.CLOSED
 
-_Deferred = tuple[Event, Iterator[Event]]
+_Deferred = tuple[Event | None, Iterator[Event]]
 
 CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to finish closing (CLS-1, CLS-2)
+# A turn that has put out more than this for basic.get is over; what is behind it waits until less is unsent. Else one
+# read of get and nack, over and over, would put out a message a thousand times. RabbitMQ: its writers block.
+GOT_BYTES_MAX = 1024 * 1024
 UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
 
 
@@ -65,6 +68,7 @@ class Connection(Outgoing):
     publishes_into_backlog, publishes_to_disk: the last `receive` published to slow consumers, and what is kept.
     is_blocked: it published while an alarm is on, or an answer is awaited: not to be read from. Woken when that ends.
     tls: set by the shell before the first `receive`; None on a plain socket.
+    has_put_off: some of what was received waits for `go_on`, which may be called at any time that it is not held up.
     is_held: `output` tells of what is not on the disk yet: it waits, and nothing is read. Woken likewise.
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
@@ -94,6 +98,7 @@ class Connection(Outgoing):
         self.answers = Answers(node.timers)
         self._control = control
         self._authority: Authority = control.users.permissions
+        self.got_bytes = 0  # put out for basic.get in this turn
         self._deferred: _Deferred | None = None
         self._awaited: Question | None = None
         self._tuning = tuning
@@ -117,6 +122,10 @@ class Connection(Outgoing):
         return self._alarmed.is_blocked or self._awaited is not None
 
     @property
+    def has_put_off(self) -> bool:
+        return self._deferred is not None and self._awaited is None
+
+    @property
     def user_name(self) -> str:
         return self.user.name
 
@@ -133,6 +142,7 @@ class Connection(Outgoing):
     def receive(self, data: bytes) -> None:
         """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception."""
         self.publishes_into_backlog = self.publishes_to_disk = False
+        self.got_bytes = 0
         if self._state is State.HEADER:
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):
@@ -166,11 +176,13 @@ class Connection(Outgoing):
             self.wake()
 
     def go_on(self) -> None:
-        """Carry out what was deferred, if anything was: there is an answer."""
+        """Carry out what was deferred, if anything was: there is an answer, or room for more output."""
         if self._deferred is not None:
             event, others = self._deferred
-            self._deferred = None
-            self._carry_out(others if self._state is State.CLOSING else itertools.chain([event], others))
+            self._deferred, self.got_bytes = None, 0
+            if event is not None and self._state is not State.CLOSING:
+                others = itertools.chain([event], others)
+            self._carry_out(others)
 
     def _take_header(self, data: bytes) -> bytes:
         rest = self._header.feed(data)
@@ -200,6 +212,9 @@ class Connection(Outgoing):
                     self._open_channel(number, method)
                 else:
                     self._on_channel(channel, method)
+                    if self.got_bytes > GOT_BYTES_MAX:
+                        self._deferred = (None, events)
+                        return
             except AMQPError as error:
                 self._refuse(error, channel, method)
             except Unanswered as unanswered:

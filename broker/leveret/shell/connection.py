@@ -58,6 +58,7 @@ class DrivenConnection(Protocol):
     bytes_wanted: this many are no method yet.
     publishes_into_backlog: read in smaller turns. publishes_to_disk: not to be read from while the disk is behind.
     is_blocked: not to be read from. `wake` is called when that ends; then `go_on` is called.
+    has_put_off: `go_on` is to be called before anything more is read, once there is room for the output.
     is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
     """
 
@@ -76,13 +77,16 @@ class DrivenConnection(Protocol):
     def is_blocked(self) -> bool: ...
 
     @property
+    def has_put_off(self) -> bool: ...
+
+    @property
     def is_held(self) -> bool: ...
 
     def receive(self, data: bytes) -> None:
         """Carry out all that `data` asks for."""
 
     def go_on(self) -> None:
-        """It was blocked, and is not any more: carry out what was put off."""
+        """It was blocked, and is not any more, or has put something off: carry that out."""
 
     def tell_confirms(self) -> None:
         """Put out what publishers are to be told of; the turn is over."""
@@ -154,7 +158,7 @@ class ConnectionDriver:
         try:
             await self._start()
             while not self._has_ended:
-                if self._is_held_up:
+                if self._is_held_up or self.connection.has_put_off:
                     await self._wait_for_room()
                     if self._has_ended:
                         break
@@ -212,6 +216,9 @@ class ConnectionDriver:
         return is_full or self._is_behind or connection.is_blocked or connection.is_held
 
     async def _wait_for_room(self) -> None:
+        if not self._is_held_up:
+            await trio.lowlevel.checkpoint()
+            return
         self._heartbeats.is_deaf = True
         self._has_room = trio.Event()
         await self._has_room.wait()
