@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fuzz.targets import FRAMED
+from fuzz.targets import FRAMED, KEPT
 from leveret_protocol import constants
 from leveret_protocol.content import Properties, content_frames, encode_header
 from leveret_protocol.fields import Field, table
@@ -85,6 +85,13 @@ SESSIONS = {
     + methods_of(
         make(Basic.Get, queue="q"), make(Basic.Reject, delivery_tag=1, requeue=True), make(Basic.Get, queue="q")
     ),
+    "durable": methods_of(make(Queue.Declare, queue="q", durable=True, arguments=ARGUMENTS))
+    + methods_of(make(Exchange.Declare, exchange="x", exchange_type="headers", durable=True))
+    + methods_of(make(Queue.Bind, queue="q", exchange="x", arguments=table({"x-match": "all", "a": 1})))
+    + methods_of(make(Confirm.Select))
+    + publish(b"body", ALL_PROPERTIES, exchange="x", routing_key="k")
+    + publish(b"body", properties(delivery_mode=2, priority=1, headers={"a": 1}), exchange="x") * 3
+    + methods_of(make(Basic.Get, queue="q"), make(Basic.Reject, delivery_tag=1, requeue=False)),
     "transaction": methods_of(make(Tx.Select), make(Queue.Declare, queue="q"))
     + publish(b"", properties(), routing_key="q")
     + methods_of(make(Tx.Commit), make(Tx.Rollback)),
@@ -130,7 +137,8 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     for name, session in SESSIONS.items():
         yield "frames", name, b"\0\x40" + session
         yield "connection", name, bytes((HANDSHAKE_DONE,)) + session
-        yield "connection", f"{name}-records", bytes((FRAMED + HANDSHAKE_DONE,)) + as_records(session)
+        yield "connection", f"{name}-kept", bytes((KEPT + HANDSHAKE_DONE,)) + session
+        yield "connection", f"{name}-records", bytes((FRAMED + KEPT + HANDSHAKE_DONE,)) + as_records(session)
     yield "frames", "every-method", b"\0\x10" + every_method()
     yield "connection", "every-method", bytes((HANDSHAKE_DONE,)) + every_method()
 

@@ -13,9 +13,12 @@ from itertools import pairwise
 from leveret.auth.access_control import AccessControl
 from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
 from leveret.auth.users import Users
+from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.node import Node
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
+from leveret.handlers.stored import loaded
+from leveret.storage.memory import MemoryStore
 from leveret_protocol import constants, methods
 from leveret_protocol.content import content_frames, decode_properties, encode_header, frames_body, frames_fit, reframe
 from leveret_protocol.errors import AMQPError, FramingLost
@@ -127,41 +130,78 @@ _STEPS = (
     encode_method(0, make(methods.Connection.Open, virtual_host="/")),
     encode_method(1, make(methods.Channel.Open)),
 )  # fmt: skip
-FRAMED = 0x80
+FRAMED, KEPT, STEPS = 0x80, 0x40, 0x07
+
+_MINE = encode_method(1, make(methods.Queue.Declare, queue="mine", exclusive=True))
+_CONSUME_MINE = encode_method(1, make(methods.Basic.Consume, queue="mine", no_ack=True))
+_MINE_IS_THERE = b"\x00\x32\x00\x0b\x04mine"  # of its declare-ok
+
+
+class _Broker:
+    """A whole broker in memory, with the users and virtual hosts of a new one, on a store if there is one."""
+
+    def __init__(self, store: MemoryStore | None) -> None:
+        self.store = store
+        keeper = None if store is None else Keeper(store, loaded)
+        self.node = Node("leveret@fuzz", now=lambda: 1_700_000_000.0, make_message=make_message, keeper=keeper)
+        users = Users(self.node)
+        if self.node.is_new:
+            make_first_definitions(self.node, users, FirstDefinitions())
+        self._control = AccessControl(self.node, users)
+
+    def connect(self) -> Connection:
+        return Connection(self.node, self._control, "127.0.0.1:50000", "127.0.0.1:5672", lambda connection: None)
+
+    def turn(self, peer: Connection, data: bytes) -> bytes:
+        """What the peer is answered; safe in the store, where there is one."""
+        peer.receive(data)
+        while peer.has_put_off:
+            peer.go_on()
+        peer.tell_confirms()
+        while self.store is not None and (batch := self.store.begin_commit()) is not None:
+            self.store.commit(batch)
+            tell_safe(self.store.end_commit(batch))
+        peer.tell_confirms()
+        answers = b"".join(peer.output)
+        peer.output.clear()
+        return answers
+
+    def work(self) -> Steps:
+        while self.node.has_work():
+            self.node.run_slice()
+            yield
 
 
 def connection(data: bytes) -> Steps:
-    """A whole broker in memory and one peer of it.
+    """A hostile peer of a broker that has another client, with a queue of its own.
 
-    The first byte chooses how much of the handshake is done, and whether the rest are bytes as they come on a socket,
-    or (FRAMED) records of frame type, channel number and payload size, one byte each, and payload, that are framed
-    here. Each record is a turn.
+    The first byte chooses how much of the handshake is done (STEPS), whether the broker has a store (KEPT), on which
+    another one is started at the end, and whether the rest are bytes as they come on a socket, or (FRAMED) records of
+    frame type, channel number and payload size, one byte each, and payload. These are framed here, a turn for each.
     """
     first = (data[:1] or b"\0")[0]
-    node = Node("leveret@fuzz", now=lambda: 1_700_000_000.0, make_message=make_message)
-    users = Users(node)
-    make_first_definitions(node, users, FirstDefinitions())
-    control = AccessControl(node, users)
-    peer = Connection(node, control, "127.0.0.1:50000", "127.0.0.1:5672", lambda connection: None)
-    sent: list[bytes] = []
+    broker = _Broker(MemoryStore() if first & KEPT else None)
+    client, peer = broker.connect(), broker.connect()
+    assert _MINE_IS_THERE in broker.turn(client, b"".join(_STEPS) + _MINE + _CONSUME_MINE)
+    sent = b""
     turns = _records(data[1:]) if first & FRAMED else _thirds(data[1:])
-    for turn in (*_STEPS[: first % FRAMED % (len(_STEPS) + 1)], *turns):
-        peer.receive(turn)
-        peer.tell_confirms()
-        sent += peer.output
-        peer.output.clear()
+    for turn in (*_STEPS[: first & STEPS], *turns):
+        sent += broker.turn(peer, turn)
         yield
         if peer.drop_after_seconds == 0:
             break
-    while node.has_work():
-        node.run_slice()
-        yield
-    _check_answers(b"".join(sent))
+    yield from broker.work()
+    _check_answers(sent)
     peer.lost()
-    while node.has_work():
-        node.run_slice()
-    assert not list(node.connections), "a connection that is lost is still counted"
+    yield from broker.work()
+    assert list(broker.node.connections) == [client]
+    assert _MINE_IS_THERE in broker.turn(client, _MINE), "another client has lost its queue"
     yield
+    if broker.store is not None:
+        broker.node.note_redelivered()
+        broker.turn(client, b"")
+        broker.store.close()
+        yield from _Broker(MemoryStore(broker.store.contents)).work()
 
 
 def _thirds(data: bytes) -> list[bytes]:
