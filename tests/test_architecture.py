@@ -25,7 +25,8 @@ DOORS = {
     "cli": {"broker", "config", "storage.base"},
     "config": set(),
     "broker": {"parts", "shell", "handlers", "core", "auth", "storage", "config"},
-    "parts": {"shell", "handlers", "core", "auth", "config"},
+    "parts": {"management", "shell", "handlers", "core", "auth", "config"},
+    "management": {"shell", "handlers", "auth", "core", "leveret_protocol"},
     "shell": {"handlers", "auth", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
     "auth": {"core", "leveret_protocol.errors", "leveret_protocol.fields"},
@@ -41,16 +42,22 @@ DOORS = {
 }
 
 # Room -> packages from the registry.
-PACKAGES = {"shell": {"trio", "httpx"}, "broker": {"trio"}, "cli": {"platformdirs", "trustme"}}
+PACKAGES = {
+    "shell": {"trio", "httpx"},
+    "broker": {"trio"},
+    "management": {"trio", "starlette"},
+    "cli": {"platformdirs", "trustme"},
+}
 
 # Packages that one module hides from all others.
 HIDDEN_PACKAGES = {
     "pamqp": "protocol/leveret_protocol/methods.py",
     "lmdb": "broker/leveret/storage/environment.py",
     "httpx": "broker/leveret/shell/http_backend.py",
+    "hypercorn": "broker/leveret/management/serving.py",
 }
 
-ASYNC_ROOMS = {"shell", "broker"}
+ASYNC_ROOMS = {"shell", "management", "broker"}
 
 # Time is passed in, so that tests can move it.
 ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})
@@ -281,6 +288,11 @@ def test_every_room_has_its_doors():
         ("protocol/leveret_protocol/reader.py", "from datetime import datetime"),
         ("broker/leveret/auth/users.py", "from leveret.handlers.connection import Connection"),
         ("broker/leveret/cli/server.py", "from leveret.core.node import Node"),
+        ("broker/leveret/shell/server.py", "from leveret.management.app import make_app"),
+        ("broker/leveret/auth/users.py", "from leveret.management import shapes"),
+        ("broker/leveret/management/app.py", "from leveret.broker import Broker"),
+        ("broker/leveret/management/app.py", "import hypercorn"),
+        ("broker/leveret/shell/server.py", "import starlette"),
         ("protocol/leveret_protocol/reader.py", "from leveret.core import names"),
         ("protocol/leveret_protocol/reader.py", "import pamqp"),
         ("protocol/leveret_protocol/methods.py", "import trio"),
@@ -301,6 +313,7 @@ def test_a_forbidden_import_is_found(path, text):
         ("broker/leveret/handlers/basic.py", "from leveret.core import names\nfrom leveret.auth.users import Users"),
         ("broker/leveret/shell/server.py", "import trio\nfrom leveret_protocol import methods"),
         ("broker/leveret/cli/server.py", "from leveret.broker import Broker"),
+        ("broker/leveret/management/app.py", "from leveret.shell.listener import Listener\nimport starlette.routing"),
         ("protocol/leveret_protocol/methods.py", "from pamqp import commands"),
         ("protocol/leveret_protocol/reader.py", "from leveret_protocol import constants"),
     ],

@@ -9,7 +9,7 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ from leveret.handlers.stored import loaded
 from leveret.shell.commits import Commits, commit_rest
 from leveret.shell.control import Control, control_socket
 from leveret.shell.garbage import collect_seldom, collect_what_ended
-from leveret.shell.listener import Listener, listen_on
+from leveret.shell.listener import Listener, SocketListener, listen_on
 from leveret.shell.memory_alarm import (
     give_memory_back,
     used_memory_bytes,
@@ -41,12 +41,14 @@ from leveret.shell.server import Server
 from leveret.storage.base import StoreError
 
 if TYPE_CHECKING:
+    from leveret.auth.access_control import AccessControl
     from leveret.shell.tls import Certificates
     from leveret.storage.opening import StoreReport
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+AnyListener = TypeVar("AnyListener", bound=Listener)
 
 # Where a listener takes connections on every address, a client on this machine finds it here.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
@@ -79,6 +81,7 @@ class Broker:
     host: a name or an address; a name is listened on at all its addresses.
     port: 0 takes a free one, which is here once the broker is entered.
     tls_port: that of the first TLS listener, if there is one; `port` too, where there are no others.
+    management: where the HTTP API listens; None: there is none. Then its address is `management_url`.
     settings: all else; its `listeners_tcp`, if it has one, is listened on instead of host and port.
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
@@ -91,13 +94,16 @@ class Broker:
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, *, data_dir: Path | None = None, durability: str = "fsync",
-        settings: Settings = Settings(),  # noqa: B008  (it is frozen)
+        management: Address | None = None, settings: Settings = Settings(),  # noqa: B008  (it is frozen)
     ) -> None:  # fmt: skip
         self.host = host
         self.port = port
         self.data_dir = data_dir
         self.durability = durability
         self.tls_port: int | None = None
+        self.management_port: int | None = None
+        self._management = management
+        self._listening: list[tuple[str, str, int]] = []
         self._settings = settings
         self._addresses = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
         self._running: _Running | None = None
@@ -111,6 +117,13 @@ class Broker:
     def tls_url(self) -> str | None:
         """The same for TLS, such as `amqps://127.0.0.1:5671`; None: there is no such listener, or not yet."""
         return None if self.tls_port is None else _url("amqps", self._settings.listeners_ssl[0].host, self.tls_port)
+
+    @property
+    def management_url(self) -> str | None:
+        """That of the HTTP API, such as `http://127.0.0.1:15672`; None: there is none, or not yet."""
+        if self._management is None or self.management_port is None:
+            return None
+        return _url("http", self._management.host, self.management_port)
 
     def read_certificates_again(self) -> None:
         """For connections from now on; where the new ones cannot be used, the log says so and the old ones stay.
@@ -164,7 +177,10 @@ class Broker:
     async def _serve(self) -> AsyncIterator[None]:
         certificates = self._read_certificates()
         listeners = await self._listen(certificates)
-        with _closed(listeners), self._stored() as (keeper, report):
+        with (
+            _closed(listeners), _closed(await self._listen_for_management()) as of_management,
+            self._stored() as (keeper, report),
+        ):  # fmt: skip
             node = self._make_node(keeper)
             self._tell_losses(report, node)
             users = Users(node)
@@ -185,6 +201,8 @@ class Broker:
                     self._watch_memory(nursery, node, server)
                     token = trio.lowlevel.current_trio_token()
                     self._running = running = _Running(node, users, server, certificates, token)
+                    if of_management:
+                        nursery.start_soon(self._manage, running, control, of_management)
                     async with self._controlled(running):
                         yield
                     nursery.cancel_scope.cancel()
@@ -193,6 +211,14 @@ class Broker:
             if keeper is not None:
                 node.note_redelivered()
                 commit_rest(keeper.store)
+
+    async def _manage(self, running: _Running, control: "AccessControl", listeners: list[SocketListener]) -> None:
+        """The HTTP API. Its modules take a while, so AMQP clients are served meanwhile, and others wait to be."""
+        serving = await trio.to_thread.run_sync(parts.load_management)
+        managed = parts.managed(
+            running.node, running.users, control, self._listening, running.server.flush, self.data_dir, self._settings
+        )
+        await serving.serve(managed, [listener.socket for listener in listeners])
 
     @contextlib.asynccontextmanager
     async def _controlled(self, running: _Running) -> AsyncIterator[None]:
@@ -244,6 +270,7 @@ class Broker:
     async def _listen(self, certificates: "Certificates | None") -> list[Listener]:
         """All listeners; what `url` says is then known."""
         plain = await listen_on([(address.host, address.port) for address in self._addresses])
+        self._listening = [("amqp", listener.host, listener.port) for listener in plain]
         if plain:
             self.host, self.port = self._addresses[0].host, plain[0].port
         if certificates is None:
@@ -258,10 +285,20 @@ class Broker:
             for listener in plain:
                 listener.close()
             raise
+        self._listening += [("amqp/ssl", listener.host, listener.port) for listener in below]
         self.tls_port = below[0].port
         if not plain:
             self.host, self.port = self._settings.listeners_ssl[0].host, below[0].port
         return [*plain, *(TLSListener(listener, certificates) for listener in below)]
+
+    async def _listen_for_management(self) -> list[SocketListener]:
+        """As RabbitMQ: where its port is taken, nothing is served at all."""
+        if self._management is None:
+            return []
+        listeners = await listen_on([(self._management.host, self._management.port)])
+        self.management_port = listeners[0].port
+        self._listening += [("http", listener.host, listener.port) for listener in listeners]
+        return listeners
 
     def _make_node(self, keeper: Keeper | None) -> Node:
         node = Node(
@@ -321,9 +358,9 @@ def carried_out(request: object, data_dir: Path, settings: Settings) -> dict[str
 
 
 @contextlib.contextmanager
-def _closed(listeners: Iterable[Listener]) -> Iterator[None]:
+def _closed(listeners: list[AnyListener]) -> Iterator[list[AnyListener]]:
     try:
-        yield
+        yield listeners
     finally:
         for listener in listeners:
             listener.close()

@@ -1,6 +1,9 @@
 """What the settings make of the parts of a broker."""
 
 import socket
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leveret.auth.access_control import AccessControl, Backend, InternalBackend
@@ -16,6 +19,9 @@ from leveret.shell.commits import DISK_FREE_BYTES_MIN
 from leveret.shell.memory_alarm import memory_limit_bytes, total_memory_bytes
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from leveret.management.managed import Managed
     from leveret.shell.http_backend import HttpQuestions
     from leveret.shell.tls import TLSOptions
 
@@ -103,3 +109,23 @@ def disk_free_bytes_min(settings: Settings) -> int:
 def _total_memory_bytes(settings: Settings) -> int:
     given = settings.total_memory_available_override_value
     return total_memory_bytes() if given is None else given
+
+
+def load_management() -> "ModuleType":
+    """The module that serves the HTTP API. It takes a quarter of a second, and may be loaded in any thread."""
+    from leveret.management import serving
+
+    return serving
+
+
+def managed(
+    node: Node, users: Users, control: AccessControl, listening: Iterable[tuple[str, str, int]],
+    flush: Callable[[], None], data_dir: Path | None, settings: Settings,
+) -> "Managed":  # fmt: skip
+    """listening: protocol, host and port of each listener."""
+    from leveret.management.managed import Listening, Managed
+
+    return Managed(
+        node, users, control, [Listening(*where) for where in listening], flush, data_dir, memory_bytes_max(settings),
+        disk_free_bytes_min(settings), time.time(),
+    )  # fmt: skip

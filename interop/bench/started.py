@@ -85,4 +85,6 @@ def environment() -> dict[str, str]:
     """The broker of this checkout must run, installed or not, and no setting from outside may change the results."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LEVERET_", "RABBITMQ_"))}
     folders = [str(CHECKOUT / "broker"), str(CHECKOUT / "protocol"), str(CHECKOUT), inherited.get("PYTHONPATH", "")]
-    return inherited | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    # Several of them run at once, and each would want the port of the HTTP API for itself.
+    ours = {"PYTHONPATH": os.pathsep.join(filter(None, folders)), "LEVERET_MANAGEMENT_PORT": "none"}
+    return inherited | ours

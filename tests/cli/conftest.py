@@ -14,7 +14,12 @@ def environment(home):
     """That of the test, with nothing of the machine's own configuration in it."""
     folders = [str(ROOT / "broker"), str(ROOT / "protocol")]
     nowhere = {"RABBITMQ_CONFIG_FILES": str(home / "conf.d" / "*.conf")}
-    return nowhere | os.environ | {"PYTHONPATH": os.pathsep.join(folders), "HOME": str(home), "XDG_DATA_HOME": ""}
+    return (
+        nowhere
+        | os.environ
+        | {"PYTHONPATH": os.pathsep.join(folders), "HOME": str(home), "XDG_DATA_HOME": ""}
+        | {"LEVERET_MANAGEMENT_PORT": "none"}
+    )
 
 
 @pytest.fixture

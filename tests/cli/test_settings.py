@@ -6,6 +6,7 @@ import socket
 import struct
 from pathlib import Path
 
+import httpx
 import pika
 import pytest
 
@@ -243,6 +244,30 @@ def test_stderr_has_a_level_of_its_own(leveret, tmp_path):
     process.stdout.readline()
     process.terminate()
     assert "stopping: SIGTERM" in process.communicate(timeout=10)[1]
+
+
+def test_the_http_api_listens_where_it_is_told_to(leveret):
+    process = leveret(
+        "server", "--port", "0", "--in-memory", "--management-port", "0", "--management-host", "127.0.0.2"
+    )
+    match = re.fullmatch(
+        r"leveret ready on amqp://127.0.0.1:\d+ and (http://127.0.0.2:\d+) .*\n", process.stdout.readline()
+    )
+    answer = httpx.get(f"{match[1]}/api/whoami", auth=("guest", "guest"), timeout=20)
+    assert answer.json()["name"] == "guest"
+
+
+def test_a_taken_port_of_the_http_api_is_told_in_one_line(ended):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, stdout, stderr = ended("server", "--port", "0", "--in-memory", "--management-port", str(port))
+    assert (status, stdout) == (1, "")
+    assert stderr == f"leveret server: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_no_management_wins_over_a_port(leveret):
+    process = leveret("server", "--port", "0", "--in-memory", "--management-port", "0", "--no-management")
+    assert READY.fullmatch(process.stdout.readline())
 
 
 def test_a_log_file_that_cannot_be_written_is_told_in_one_line(ended, tmp_path):

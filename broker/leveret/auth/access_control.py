@@ -49,6 +49,10 @@ class Refused(Exception):
     """The text is RabbitMQ's for its log and its events, and never told to the client."""
 
 
+class OnlyLocal(Refused):
+    """The credentials are right, but this user is let in from this machine only."""
+
+
 class Backend(Protocol):
     """Somebody who knows users."""
 
@@ -115,7 +119,7 @@ class AccessControl:
             user = backend.log_in(credentials, answers)
             if user is not None:
                 if name in self.loopback_users and not is_loopback(host):
-                    raise Refused(f"user '{name}' can only connect via localhost")
+                    raise OnlyLocal(f"user '{name}' can only connect via localhost")
                 return Admitted(user, backend.authority(user, host, answers))
         if password == "":
             raise Refused(f"user '{name}' {BLANK_PASSWORD}")

@@ -59,7 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     from leveret.broker import Broker, run_in_foreground
     from leveret.storage.base import StoreError, StoreFailed, StoreFull
 
-    broker = Broker(data_dir=settings_options.data_dir(settings), durability=settings.durability, settings=settings)
+    broker = Broker(
+        data_dir=settings_options.data_dir(settings), durability=settings.durability,
+        management=settings_options.management(settings), settings=settings,
+    )  # fmt: skip
     is_ready = False
 
     def on_ready() -> None:
@@ -116,7 +119,7 @@ def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
         except OSError as error:
             raise CannotStart(f"cannot write the port to {port_file}: {error.strerror}") from error
     where = "in memory" if broker.data_dir is None else f"{broker.durability}, data in {broker.data_dir}"
-    urls = " and ".join(dict.fromkeys(filter(None, (broker.url, broker.tls_url))))
+    urls = " and ".join(dict.fromkeys(filter(None, (broker.url, broker.tls_url, broker.management_url))))
     print(f"leveret ready on {urls} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from leveret.config.load import Configuration, load
 from leveret.config.settings import TABLE, Setting, Settings
-from leveret.config.values import WrongValue
+from leveret.config.values import Address, WrongValue
 
 IN_MEMORY = "--in-memory"
+NO_MANAGEMENT = "--no-management"
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     )
     where = group.add_mutually_exclusive_group()
     where.add_argument(IN_MEMORY, action="store_true", help="keep nothing once stopped: --durability memory")
+    group.add_argument(NO_MANAGEMENT, action="store_true", help="no HTTP API: --management-port none")
     for setting in TABLE:
         (where if setting.name == "data_dir" else group).add_argument(
             setting.option, dest=setting.name, type=_checked(setting), metavar="V",
@@ -33,6 +35,8 @@ def read(arguments: argparse.Namespace) -> Configuration:
     options = {setting.name: text for setting in TABLE if (text := getattr(arguments, setting.name)) is not None}
     if arguments.in_memory:
         options["durability"] = "memory"
+    if arguments.no_management:
+        options["management_port"] = "none"
     return load(options, os.environ, arguments.config)
 
 
@@ -45,6 +49,13 @@ def data_dir(settings: Settings) -> Path | None:
     from platformdirs import user_data_path
 
     return user_data_path("leveret", appauthor=False)
+
+
+def management(settings: Settings) -> Address | None:
+    """Where the HTTP API listens; None: there is none."""
+    if settings.management_port is None:
+        return None
+    return Address(settings.management_host or settings.host, settings.management_port)
 
 
 class _checked:

@@ -106,6 +106,14 @@ class Settings:
         (), ADDRESSES, "Addresses to listen on for AMQP over TLS, usually `5671`.",
         name="listeners.ssl", numbered=True,
     )  # fmt: skip
+    management_port: int | None = _setting(
+        15672, optional(whole("a port", 0, PORT_MAX), "none"), "Port of the HTTP API; `0` takes a free one.",
+        keys=("management.tcp.port", "management.listener.port"),
+    )  # fmt: skip
+    management_host: str | None = _setting(
+        None, NAME, "Name or address it listens on. Default: `host`.",
+        keys=("management.tcp.ip", "management.listener.ip"),
+    )  # fmt: skip
     handshake_timeout: int = _setting(
         10_000, _MILLISECONDS, "The AMQP handshake, from accept to `connection.open-ok`, takes no longer."
     )

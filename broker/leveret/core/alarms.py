@@ -30,6 +30,11 @@ class Alarms:
         """As connection.blocked tells it, `low on disk & memory`; None: all is well."""
         return f"low on {' & '.join(sorted(self._on))}" if self._on else None
 
+    @property
+    def resources(self) -> list[str]:
+        """Those it is low on."""
+        return sorted(self._on)
+
     def begin(self, resource: str) -> None:
         if resource not in self._on:
             logger.warning("low on %s: connections that publish are held up", resource)

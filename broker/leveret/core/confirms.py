@@ -21,6 +21,11 @@ class Confirms:
         self._acked: list[int] = []
         self._nacked: list[int] = []
 
+    @property
+    def unsettled_count(self) -> int:
+        """Publishes that a queue still has to answer for."""
+        return len(self._open)
+
     def owe(self, number: int, queues: int) -> None:
         """That many queues answer later. Called with rising numbers."""
         self._open[number] = queues

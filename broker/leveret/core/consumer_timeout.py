@@ -44,7 +44,7 @@ class ConsumerTimeout:
 
     def watch(self, queue: Queue) -> None:
         """Its messages are to be acknowledged on this channel from now on, or its timeout has changed."""
-        self._tick_within(_tick_seconds(_timeout_ms(queue)))
+        self._tick_within(_tick_seconds(timeout_ms_of(queue)))
 
     def stop(self) -> None:
         """The channel ends."""
@@ -63,10 +63,10 @@ class ConsumerTimeout:
     def _tick(self) -> None:
         channel = self._channel
         consumers = channel.consumers.values()
-        seconds = [_tick_seconds(_timeout_ms(consumer.queue)) for consumer in consumers if not consumer.no_ack]
+        seconds = [_tick_seconds(timeout_ms_of(consumer.queue)) for consumer in consumers if not consumer.no_ack]
         oldest_tag = next(iter(channel.unacked), None)
         if oldest_tag is not None:
-            timeout_ms = _timeout_ms(channel.unacked[oldest_tag][1])
+            timeout_ms = timeout_ms_of(channel.unacked[oldest_tag][1])
             left = self._seconds_left(oldest_tag, timeout_ms)
             if timeout_ms is not None and left <= 0:
                 self._timed_out(timeout_ms)
@@ -95,7 +95,7 @@ def timeout_changed(queue: Queue) -> None:
             consumer.channel.consumer_timeout.watch(queue)
 
 
-def _timeout_ms(queue: Queue) -> int | None:
+def timeout_ms_of(queue: Queue) -> int | None:
     """None: there is none. The broker's holds where the queue has none of its own, or is deleted."""
     own = None if queue.is_deleted else queue.settings.consumer_timeout_ms
     return queue.vhost.node.consumer_timeout_ms if own is None else own

@@ -39,6 +39,7 @@ class DefinitionKeeper:
             "vhost.created": self._vhost,
             "vhost.deleted": self._vhost_deleted,
             "vhost.limits.set": self._vhost,
+            "vhost.metadata": self._vhost,
             "vhost.limits.cleared": self._vhost,
             "exchange.created": self._exchange,
             "exchange.deleted": self._exchange_deleted,

@@ -68,7 +68,7 @@ DEFAULT_EXCHANGE_REFUSAL = "operation not permitted on the default exchange"
 class VirtualHost:
     """exchanges and queues by name; reply_consumers: the pseudo-queues of direct reply-to, by name.
 
-    metadata: may be replaced at any time. limits: by RabbitMQ's names, see `set_limits`.
+    metadata: see `set_metadata`. limits: by RabbitMQ's names, see `set_limits`.
     policies, operator_policies: see `policies`; both apply to existing objects at once.
     generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone;
     stuck_letters: those who keep some that did not arrive.
@@ -118,6 +118,12 @@ class VirtualHost:
         else:
             self._tell("parameter.cleared", parameter_cleared, self, "vhost-limits", "limits", user)
             self._tell("vhost.limits.cleared", vhost_limits_cleared, self, user)
+
+    def set_metadata(self, metadata: Metadata) -> None:
+        """A default queue type holds for queues that are declared from now on. No event tells of it."""
+        self.metadata = metadata
+        if self.node.events.recorder is not None:
+            self.node.events.recorder("vhost.metadata", self)
 
     def close(self, user: str) -> None:
         """Deleted: its queues, exchanges and limits go, and consumers are told."""

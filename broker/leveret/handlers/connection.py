@@ -72,6 +72,7 @@ class Connection(Outgoing):
     is_held: `output` tells of what is not on the disk yet: it waits, and nothing is read. Woken likewise.
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
+    For whoever shows it to people: state, channels, channel_max and frame_max, as negotiated.
     For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
     """
 
@@ -132,6 +133,22 @@ class Connection(Outgoing):
     @property
     def channel_count(self) -> int:
         return len(self._channels)
+
+    @property
+    def channels(self) -> list[Channel]:
+        return list(self._channels.values())
+
+    @property
+    def channel_max(self) -> int:
+        return self._channel_max
+
+    @property
+    def frame_max(self) -> int:
+        return self._frame_max
+
+    @property
+    def state(self) -> State:
+        return self._state
 
     def __str__(self) -> str:
         name = self.client_properties.get("connection_name")

@@ -218,6 +218,11 @@ def make_message(
     """A message of the broker's own; see MakeMessage. It belongs to no channel, so it is framed anew for each."""
     properties = Properties()
     properties.headers, properties.delivery_mode, properties.timestamp = headers, delivery_mode, timestamp
+    return message_of(exchange, routing_key, properties, body)
+
+
+def message_of(exchange: str, routing_key: str, properties: Properties, body: bytes) -> PublishedMessage:
+    """A message that no AMQP client has published. It is framed anew for each channel."""
     header = encode_header(properties, len(body))
     frames = content_frames(0, header, body, FRAME_MAX)
     message = PublishedMessage(Publish.of(exchange, routing_key), frames, len(header), 0)

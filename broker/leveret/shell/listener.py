@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Iterable
+from socket import socket as Socket
 from typing import Any, Protocol
 
 import trio
@@ -50,12 +51,18 @@ class Listener(Protocol):
 
 
 class SocketListener:
-    """A listening TCP socket."""
+    """A listening TCP socket. host: its address."""
 
-    def __init__(self, listening: socket.socket) -> None:
+    def __init__(self, listening: Socket) -> None:
         self._socket = listening
         listening.setblocking(False)
+        self.host: str = listening.getsockname()[0]
         self.port: int = listening.getsockname()[1]
+
+    @property
+    def socket(self) -> Socket:
+        """For somebody else to accept from, instead of calling `accept`."""
+        return self._socket
 
     async def accept(self) -> SocketTransport:
         while True:

@@ -1,0 +1,38 @@
+"""What the HTTP API works on: a running broker, as whoever started it knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leveret.auth.access_control import AccessControl
+from leveret.auth.users import Users
+from leveret.core.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """protocol: RabbitMQ's name, `amqp`, `amqp/ssl`, `http`. host: an address or a name."""
+
+    protocol: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """listening: everything the broker listens on, this API too. flush: ends a turn: sends what it brought about.
+
+    data_dir: None for a broker in memory. memory_bytes_max, disk_free_bytes_min: the watermarks.
+    """
+
+    node: Node
+    users: Users
+    control: AccessControl
+    listening: Sequence[Listening]
+    flush: Callable[[], None]
+    data_dir: Path | None = None
+    memory_bytes_max: int = 0
+    disk_free_bytes_min: int = 0
+    started_seconds: float = 0.0

@@ -1,0 +1,136 @@
+"""One request, as the routes see it: who asks for what, and the doors to what they may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from leveret.auth.access import Authority, VirtualHostAccess
+from leveret.auth.users import User
+from leveret.core.node import Node
+from leveret.core.vhost import VirtualHost
+from leveret.management.answers import Problem, not_authorised, not_found
+from leveret.management.bodies import Body
+from leveret.management.listing import chosen, listed
+from leveret.management.login import ADMINISTRATOR, MANAGEMENT, MONITORING
+from leveret.management.managed import Managed
+
+VISIBLE = "User not authorised to access virtual host"
+
+
+@dataclass(frozen=True)
+class Request:
+    """names: the parts of the path, decoded. query: the last value of each. octets: the body.
+
+    headers: by lower-case name. user, authority: who asks, and who knows what they may do.
+    """
+
+    managed: Managed
+    user: User
+    authority: Authority
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    octets: bytes = field(repr=False)
+
+    @property
+    def node(self) -> Node:
+        return self.managed.node
+
+    @cached_property
+    def body(self) -> Body:
+        """Raises Problem (400)."""
+        return Body.of(self.octets)
+
+    def require_json(self) -> None:
+        """Most routes do not look at it. Raises Problem (415)."""
+        if self.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise Problem(415)
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name) == "true"
+
+    # -- who may what -----------------------------------------------------------------------------------------------
+
+    @property
+    def is_administrator(self) -> bool:
+        return not ADMINISTRATOR.isdisjoint(self.user.tags)
+
+    @property
+    def sees_all(self) -> bool:
+        return not MONITORING.isdisjoint(self.user.tags)
+
+    def sees_vhost(self, name: str) -> bool:
+        return self.sees_all or self.authority.may_open(self.user.name, name)
+
+    def visible_vhosts(self) -> list[VirtualHost]:
+        """By name."""
+        return [vhost for name, vhost in sorted(self.node.vhosts.items()) if self.sees_vhost(name)]
+
+    def vhost(self) -> VirtualHost:
+        """That of the path, to look at. Raises Problem: 404, 401."""
+        vhost = self._vhost()
+        if not self.sees_vhost(vhost.name):
+            raise not_authorised(VISIBLE)
+        return vhost
+
+    def vhost_to_use(self) -> VirtualHost:
+        """That of the path, to do there what AMQP clients do. Raises Problem: 404, 401."""
+        vhost = self._vhost()
+        if not self.authority.may_open(self.user.name, vhost.name):
+            raise not_authorised("Access refused." if self.is_administrator else VISIBLE)
+        return vhost
+
+    def vhost_to_rule(self) -> VirtualHost:
+        """That of the path, to set policies and parameters. Raises Problem: 404, 401."""
+        vhost = self._vhost()
+        if not (self.is_administrator or self.authority.may_open(self.user.name, vhost.name)):
+            raise not_authorised(VISIBLE)
+        return vhost
+
+    def _vhost(self) -> VirtualHost:
+        vhost = self.node.vhosts.get(self.names["vhost"])
+        if vhost is None:
+            raise not_found()
+        return vhost
+
+    def access(self, vhost: VirtualHost) -> VirtualHostAccess:
+        return VirtualHostAccess(self.authority, self.user.name, vhost.name)
+
+    # -- what is answered -------------------------------------------------------------------------------------------
+
+    def listed(self, items: Iterable[Mapping[str, Any]], *, is_paged: bool = False) -> object:
+        """As it was asked for: see `listing`. Raises Problem (400)."""
+        return listed(list(items), self.query, is_paged=is_paged)
+
+    def chosen(self, item: Mapping[str, Any]) -> object:
+        return chosen(item, self.query)
+
+
+Run = Callable[[Request], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """path: `/queues/{vhost}/{name}`. tags: one of them is needed; None: not even a login.
+
+    run: answers an Answer, or JSON for one with 200. Raises Problem, AMQPError, Unanswered.
+    """
+
+    method: str
+    path: str
+    tags: frozenset[str] | None
+    run: Run
+
+
+class Routes(list[Route]):
+    """The routes of one resource."""
+
+    def add(self, method: str, *paths: str, tags: frozenset[str] | None = MANAGEMENT) -> Callable[[Run], Run]:
+        def register(run: Run) -> Run:
+            self.extend(Route(method, path, tags, run) for path in paths)
+            return run
+
+        return register

@@ -1,0 +1,159 @@
+"""One path of the API: which methods there are, who may use them, and the turn of the broker that a request is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import unquote
+
+import trio
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from leveret.auth.access import Authority
+from leveret.auth.questions import Answers, Unanswered
+from leveret.auth.users import User
+from leveret.management.answers import Answer, Problem, bad_request, not_authorised, refused
+from leveret.management.login import credentials_of, log_in, require
+from leveret.management.managed import Managed
+from leveret.management.request import Request, Route
+from leveret_protocol.errors import AMQPError
+
+Result = TypeVar("Result")
+
+BODY_BYTES_MAX = 20 * 1024 * 1024  # RabbitMQ's management.http.max_body_size
+BODY_SECONDS = 60.0  # in which a body has come; RabbitMQ: management.listener.server.request_timeout
+
+HEADERS = {
+    "cache-control": "no-cache",
+    "vary": "accept, accept-encoding, origin",
+    "content-security-policy": "script-src 'self' 'unsafe-eval' 'unsafe-inline'; object-src 'self'",
+    "x-content-type-options": "nosniff",
+}
+NOBODY = User("")
+_ORDER = ("HEAD", "GET", "PUT", "POST", "DELETE", "OPTIONS")
+_READING = ("HEAD", "GET", "OPTIONS")
+
+
+class Resource:
+    """An ASGI application."""
+
+    def __init__(self, managed: Managed, routes: Sequence[Route]) -> None:
+        self._managed = managed
+        self._routes: dict[str, Route] = {route.method: route for route in routes}
+        if "GET" in self._routes:
+            self._routes["HEAD"] = self._routes["GET"]
+        self._allowed = ", ".join(name for name in _ORDER if name in self._routes or name == "OPTIONS")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._answer(HttpRequest(scope, receive))
+        except Problem as problem:
+            answer = problem.answer
+        except AMQPError as error:
+            answer = refused(error).answer
+        except ClientDisconnect:
+            return
+        await response_of(answer, with_body=scope["method"] != "HEAD")(scope, receive, send)
+
+    async def _answer(self, http: HttpRequest) -> Answer:
+        if http.method == "OPTIONS":
+            return Answer(200, headers={"allow": self._allowed})
+        route = self._routes.get(http.method)
+        if route is None:
+            raise Problem(405, headers={"allow": self._allowed})
+        _check_headers(http.method, http.headers)
+        octets = await _octets(http)
+        answers = Answers(self._managed.node.timers)
+        try:
+            result = await self._carried_out(lambda: self._run(route, http, octets, answers), answers)
+        finally:
+            answers.clear()
+        if http.method not in _READING:
+            await self._wait_until_safe()
+        return result if isinstance(result, Answer) else Answer(200, result)
+
+    def _run(self, route: Route, http: HttpRequest, octets: bytes, answers: Answers) -> object:
+        names = {name: unquote(part, errors="surrogateescape") for name, part in http.path_params.items()}
+        authority: Authority
+        user, authority = NOBODY, self._managed.users.permissions
+        if route.tags is not None:
+            host = http.client.host if http.client else ""
+            credentials = credentials_of(http.headers.get("authorization"))
+            admitted = log_in(self._managed.control, credentials, host, answers)
+            require(admitted.user.tags, route.tags)
+            user, authority = admitted.user, admitted.authority
+        return route.run(Request(self._managed, user, authority, names, dict(http.query_params), http.headers, octets))
+
+    async def _carried_out(self, run: Callable[[], Result], answers: Answers) -> Result:
+        """A turn, and another one from the start for each question that somebody else has to answer first."""
+        while True:
+            try:
+                return run()
+            except Unanswered as unanswered:
+                await _told(unanswered, answers)
+            finally:
+                self._managed.flush()
+
+    async def _wait_until_safe(self) -> None:
+        """What was done is on the disk before it is told, as AMQP's confirms are."""
+        if self._managed.node.keeper is None:
+            return
+        waiter = _Waiter()
+        self._managed.node.keeper.store.when_safe(waiter)
+        self._managed.flush()
+        await waiter.is_safe.wait()
+
+
+class _Waiter:
+    def __init__(self) -> None:
+        self.is_safe = trio.Event()
+
+    def safe(self) -> None:
+        self.is_safe.set()
+
+
+async def _told(unanswered: Unanswered, answers: Answers) -> None:
+    is_told = trio.Event()
+
+    def tell(answer: str) -> None:
+        answers.put(unanswered.question, answer)
+        is_told.set()
+
+    unanswered.ask(tell)
+    await is_told.wait()
+
+
+def _check_headers(method: str, headers: Headers) -> None:
+    """Raises Problem: 406, who asks does not want JSON; 401, a page of another site wants to change something."""
+    accepted = [part.partition(";")[0].strip() for part in headers.get("accept", "*/*").split(",")]
+    if not {"", "*/*", "application/*", "application/json"}.intersection(accepted):
+        raise Problem(406)
+    origin = headers.get("origin")
+    if origin is not None and method not in _READING and origin.partition("://")[2] != headers.get("host"):
+        raise not_authorised("Origin not allowed")
+
+
+async def _octets(http: HttpRequest) -> bytes:
+    """Raises Problem: 400, it is too large; 408, it does not come."""
+    octets = bytearray()
+    with trio.move_on_after(BODY_SECONDS) as reading:
+        async for chunk in http.stream():
+            octets += chunk
+            if len(octets) > BODY_BYTES_MAX:
+                raise bad_request(f"the request body is larger than {BODY_BYTES_MAX} bytes")
+    if reading.cancelled_caught:
+        raise Problem(408)
+    return bytes(octets)
+
+
+def response_of(answer: Answer, *, with_body: bool = True) -> Response:
+    octets = answer.octets()
+    headers: Mapping[str, str] = {**HEADERS, "content-length": str(len(octets)), **answer.headers}
+    if answer.status == 204:
+        headers = {name: value for name, value in headers.items() if name != "content-length"}
+    media_type = "application/json" if octets else None
+    return Response(octets if with_body else b"", answer.status, headers, media_type)

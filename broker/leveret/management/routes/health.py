@@ -1,0 +1,76 @@
+"""Health checks: 200 with `ok`, or 503 with what is wrong."""
+
+from __future__ import annotations
+
+from leveret.management.answers import Answer, bad_request
+from leveret.management.request import Request, Routes
+
+routes = Routes()
+
+_OK = {"status": "ok"}
+_SINGLE_NODE = {"status": "ok", "reason": "single node cluster"}
+# Each name of a protocol that a check may ask for -> that of the listener.
+_PROTOCOLS = {"amqp091": "amqp", "amqp0.9.1": "amqp", "amqp0-9-1": "amqp", "amqps": "amqp/ssl"}
+
+
+def _failed(reason: str, **details: object) -> Answer:
+    return Answer(503, {"status": "failed", "reason": reason, **details})
+
+
+@routes.add("GET", "/health/checks/alarms", "/health/checks/local-alarms")
+def alarms(request: Request) -> object:
+    resources = request.node.alarms.resources
+    if not resources:
+        return _OK
+    on = [{"node": request.node.name, "resource": name} for name in resources]
+    return _failed("There are alarms in effect in the cluster", alarms=on)
+
+
+@routes.add("GET", "/health/checks/port-listener/{port}")
+def port_listener(request: Request) -> object:
+    try:
+        port = int(request.names["port"])
+    except ValueError:
+        raise bad_request("Invalid port") from None
+    ports = sorted({one.port for one in request.managed.listening})
+    if port in ports:
+        return {"status": "ok", "port": port}
+    return _failed("No active listener", missing=port, ports=ports)
+
+
+@routes.add("GET", "/health/checks/protocol-listener/{protocol}")
+def protocol_listener(request: Request) -> object:
+    """Several with commas: one of them will do."""
+    wanted = request.names["protocol"].split(",")
+    active = sorted({one.protocol for one in request.managed.listening})
+    if any(_PROTOCOLS.get(name.lower(), name.lower()) in active for name in wanted):
+        return {"status": "ok", "protocols": wanted, "protocol": wanted[0]}
+    return _failed("No active listener", missing=wanted[0] if len(wanted) == 1 else wanted, protocols=active)
+
+
+@routes.add("GET", "/health/checks/virtual-hosts", "/health/checks/metadata-store/initialized",
+            "/health/checks/metadata-store/initialized/with-data", "/health/checks/reached-target-cluster-size",
+            "/health/checks/quorum-queues-without-elected-leaders/all-vhosts")  # fmt: skip
+def always_ok(_request: Request) -> object:
+    """What cannot be wrong on a single node that answers."""
+    return _OK
+
+
+@routes.add("GET", "/health/checks/node-is-quorum-critical", "/health/checks/node-is-mirror-sync-critical")
+def single_node(_request: Request) -> object:
+    return _SINGLE_NODE
+
+
+@routes.add("GET", "/health/checks/is-in-service", "/health/checks/ready-to-serve-clients",
+            "/health/checks/below-node-connection-limit", tags=None)  # fmt: skip
+def ready(_request: Request) -> object:
+    """There is no limit of connections of the node, and whoever listens here serves."""
+    return _OK
+
+
+@routes.add("GET", "/aliveness-test/{vhost}", "/healthchecks/node", "/healthchecks/node/{node}")
+def alive(request: Request) -> object:
+    """RabbitMQ 4.x does nothing here, but looks at the virtual host."""
+    if "vhost" in request.names:
+        request.vhost()
+    return _OK

@@ -1,0 +1,106 @@
+"""The one node there is."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import time
+from typing import Any
+
+from leveret.management.answers import not_found
+from leveret.management.login import MONITORING
+from leveret.management.request import Request, Routes
+from leveret.management.routes.overview import contexts, exchange_types
+from leveret.shell.memory_alarm import used_memory_bytes
+from leveret.version import EMULATED_RABBITMQ_VERSION
+
+routes = Routes()
+
+# What RabbitMQ tells of where the memory of the Erlang machine is. Here it is one heap, told as `other_proc`.
+_MEMORY_PARTS = (
+    "connection_readers", "connection_writers", "connection_channels", "connection_other", "queue_procs",
+    "queue_slave_procs", "quorum_queue_procs", "quorum_queue_dlx_procs", "stream_queue_procs",
+    "stream_queue_replica_reader_procs", "stream_queue_coordinator_procs", "plugins", "metadata_store", "metrics",
+    "mgmt_db", "mnesia", "quorum_ets", "metadata_store_ets", "other_ets", "binary", "msg_index", "code", "atom",
+    "other_system", "allocated_unused", "reserved_unallocated",
+)  # fmt: skip
+
+
+@routes.add("GET", "/nodes", tags=MONITORING)
+def everywhere(request: Request) -> object:
+    return request.listed([_shape(request)])
+
+
+@routes.add("GET", "/nodes/{node}", tags=MONITORING)
+def one(request: Request) -> object:
+    _check(request)
+    shape = _shape(request)
+    if request.flag("memory"):
+        shape["memory"] = _memory()
+    return request.chosen(shape)
+
+
+@routes.add("GET", "/nodes/{node}/memory", tags=MONITORING)
+def memory(request: Request) -> object:
+    _check(request)
+    return {"memory": _memory()}
+
+
+@routes.add("GET", "/nodes/{node}/memory/relative", tags=MONITORING)
+def relative_memory(request: Request) -> object:
+    """In percent."""
+    _check(request)
+    return {"memory": {**dict.fromkeys(_MEMORY_PARTS, 0), "other_proc": 100, "total": 100}}
+
+
+def _check(request: Request) -> None:
+    """Raises Problem (404)."""
+    if request.names["node"] != request.node.name:
+        raise not_found()
+
+
+def _shape(request: Request) -> dict[str, Any]:
+    managed, node = request.managed, request.node
+    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    data_dir = managed.data_dir or "/"
+    resources = node.alarms.resources
+    return {
+        "name": node.name, "type": "disc", "running": True, "being_drained": False, "os_pid": str(os.getpid()),
+        "uptime": int((time.time() - managed.started_seconds) * 1000), "run_queue": 0,
+        "processors": os.cpu_count() or 1, "rates_mode": "basic", "partitions": [], "cluster_links": [],
+        "net_ticktime": 60, "mem_calculation_strategy": "rss", "db_dir": str(managed.data_dir or ""),
+        "log_files": [], "config_files": [], "enabled_plugins": ["rabbitmq_management"],
+        "rabbitmq_version": EMULATED_RABBITMQ_VERSION, "exchange_types": exchange_types(),
+        "auth_mechanisms": [
+            {"name": name, "description": f"SASL {name} authentication mechanism", "enabled": True}
+            for name in managed.control.mechanisms
+        ],
+        "applications": [{"name": "rabbit", "description": "RabbitMQ", "version": EMULATED_RABBITMQ_VERSION}],
+        "contexts": contexts(request), "fd_used": _open_files_count(), "fd_total": files_max,
+        "sockets_used": len(node.connections), "sockets_total": files_max, "mem_used": _memory_bytes(),
+        "mem_limit": managed.memory_bytes_max, "mem_alarm": "memory" in resources,
+        "disk_free": shutil.disk_usage(data_dir).free, "disk_free_limit": managed.disk_free_bytes_min,
+        "disk_free_alarm": "disk" in resources, "proc_used": 1 + len(node.connections), "proc_total": files_max,
+        "metrics_gc_queue_length": {}, "ra_open_file_metrics": {},
+    }  # fmt: skip
+
+
+def _memory() -> dict[str, Any]:
+    used = _memory_bytes()
+    total = {"rss": used, "allocated": used, "erlang": used}
+    return {**dict.fromkeys(_MEMORY_PARTS, 0), "other_proc": used, "strategy": "rss", "total": total}
+
+
+def _memory_bytes() -> int:
+    try:
+        return used_memory_bytes()
+    except OSError:  # the system does not tell
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _open_files_count() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0

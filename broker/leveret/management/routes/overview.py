@@ -1,0 +1,90 @@
+"""The overview, and the names of things: cluster, plugins."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from leveret.core.exchanges import EXCHANGE_TYPES
+from leveret.management import shapes
+from leveret.management.request import Request, Routes
+from leveret.shell.listener import BACKLOG_CONNECTIONS
+from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
+
+routes = Routes()
+
+DESCRIPTIONS = {
+    "direct": "AMQP direct exchange, as per the AMQP specification",
+    "fanout": "AMQP fanout exchange, as per the AMQP specification",
+    "headers": "AMQP headers exchange, as per the AMQP specification",
+    "topic": "AMQP topic exchange, as per the AMQP specification",
+    "x-consistent-hash": "Consistent Hashing Exchange",
+}
+
+
+@routes.add("GET", "/overview")
+def overview(request: Request) -> object:
+    """The node and its listeners are for those who may see all."""
+    vhosts = request.visible_vhosts()
+    queues = [queue for vhost in vhosts for queue in vhost.queues.values()]
+    connections = [one for one in request.node.connections if request.sees_all or one.user_name == request.user.name]
+    shape: dict[str, Any] = {
+        "management_version": EMULATED_RABBITMQ_VERSION, "rabbitmq_version": EMULATED_RABBITMQ_VERSION,
+        "product_name": "Leveret", "product_version": __version__, "erlang_version": platform.python_version(),
+        "erlang_full_version": f"{platform.python_implementation()} {platform.python_version()}",
+        "crypto_lib_version": "", "release_series_support_status": "supported",
+        "cluster_name": request.node.cluster_name, "cluster_tags": {}, "node_tags": {}, "rates_mode": "basic",
+        "sample_retention_policies": {"global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600]},
+        "exchange_types": exchange_types(), "disable_stats": False, "enable_queue_totals": False,
+        "default_queue_type": request.node.default_queue_type, "is_op_policy_updating_enabled": True,
+        "object_totals": {
+            "connections": len(connections), "channels": sum(one.channel_count for one in connections),
+            "consumers": sum(len(queue.consumers) for queue in queues), "queues": len(queues),
+            "exchanges": sum(len(vhost.exchanges) for vhost in vhosts),
+        },
+        "queue_totals": shapes.message_counts(queues), "statistics_db_event_queue": 0,
+    }  # fmt: skip
+    if request.sees_all:
+        shape |= {"node": request.node.name, "listeners": _listeners(request), "contexts": contexts(request)}
+    return request.chosen(shape)
+
+
+def exchange_types() -> list[shapes.Shape]:
+    """Those that can be declared."""
+    names = sorted(EXCHANGE_TYPES)
+    return [{"name": name, "description": DESCRIPTIONS.get(name, name), "enabled": True} for name in names]
+
+
+def _listeners(request: Request) -> list[shapes.Shape]:
+    return [
+        {
+            "node": request.node.name,
+            "protocol": one.protocol,
+            "ip_address": one.host,
+            "port": one.port,
+            "socket_opts": {"backlog": BACKLOG_CONNECTIONS, "nodelay": True, "ip": one.host, "port": one.port},
+        }
+        for one in request.managed.listening
+    ]
+
+
+def contexts(request: Request) -> list[shapes.Shape]:
+    """Where this API is. The port is text."""
+    return [
+        {
+            "description": "RabbitMQ Management", "path": "/", "ip": one.host, "port": str(one.port),
+            "node": request.node.name, "ssl_opts": [], "cowboy_opts": "[]",
+        }
+        for one in request.managed.listening
+        if one.protocol == "http"
+    ]  # fmt: skip
+
+
+@routes.add("GET", "/cluster-name")
+def cluster_name(request: Request) -> object:
+    return {"name": request.node.cluster_name}
+
+
+@routes.add("GET", "/extensions")
+def extensions(_request: Request) -> object:
+    return [{"javascript": "dispatcher.js"}]

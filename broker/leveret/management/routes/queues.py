@@ -1,0 +1,72 @@
+"""Queues: list, declare, delete, purge."""
+
+from __future__ import annotations
+
+from leveret.core.queue import Queue
+from leveret.management import shapes
+from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
+from leveret.management.bodies import check_short
+from leveret.management.request import Request, Routes
+
+routes = Routes()
+
+
+@routes.add("GET", "/queues", "/queues/detailed")
+def everywhere(request: Request) -> object:
+    queues = (queue for vhost in request.visible_vhosts() for _, queue in sorted(vhost.queues.items()))
+    return request.listed([shapes.queue(queue) for queue in queues], is_paged=True)
+
+
+@routes.add("GET", "/queues/{vhost}")
+def of_vhost(request: Request) -> object:
+    queues = sorted(request.vhost().queues.items())
+    return request.listed([shapes.queue(queue) for _, queue in queues], is_paged=True)
+
+
+@routes.add("GET", "/queues/{vhost}/{queue}")
+def one(request: Request) -> object:
+    return request.chosen(shapes.queue(found(request), has_details=True))
+
+
+@routes.add("PUT", "/queues/{vhost}/{queue}")
+def declare(request: Request) -> Answer:
+    vhost, body, name = request.vhost_to_use(), request.body, check_short("queue", request.names["queue"])
+    is_there = name in vhost.queues
+    vhost.declare_queue(
+        name, durable=body.boolean("durable"), exclusive=False, auto_delete=body.boolean("auto_delete"),
+        arguments=body.arguments(), owner=None, user=request.user.name, access=request.access(vhost),
+    )  # fmt: skip
+    return Answer(NO_CONTENT if is_there else CREATED)
+
+
+@routes.add("DELETE", "/queues/{vhost}/{queue}")
+def delete(request: Request) -> Answer:
+    vhost, name = request.vhost_to_use(), request.names["queue"]
+    request.access(vhost).require_queue("configure", name)
+    if name not in vhost.queues:
+        raise not_found()
+    queue = vhost.queue(name, None)
+    orphans = vhost.delete_queue(
+        queue, if_unused=request.flag("if-unused"), if_empty=request.flag("if-empty"), user=request.user.name
+    )
+    for consumer in orphans:
+        consumer.cancelled()
+    return Answer(NO_CONTENT)
+
+
+@routes.add("DELETE", "/queues/{vhost}/{queue}/contents")
+def purge(request: Request) -> Answer:
+    vhost, name = request.vhost_to_use(), request.names["queue"]
+    request.access(vhost).require_queue("read", name)
+    if name not in vhost.queues:
+        raise not_found()
+    vhost.queue(name, None).purge()
+    return Answer(NO_CONTENT)
+
+
+def found(request: Request) -> Queue:
+    """The queue of the path, to look at. Raises Problem: 404, 401."""
+    queue = request.vhost().queues.get(request.names["queue"])
+    if queue is None:
+        raise not_found()
+    return queue

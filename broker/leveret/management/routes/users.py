@@ -1,0 +1,78 @@
+"""Users: who there is, with which tags. No answer has a password, only its hash."""
+
+from __future__ import annotations
+
+from leveret.auth.errors import NoSuchUser
+from leveret.auth.users import User
+from leveret.management import shapes
+from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
+from leveret.management.login import ADMINISTRATOR
+from leveret.management.request import Request, Routes
+from leveret.management.users import user_of
+
+routes = Routes()
+
+
+@routes.add("GET", "/whoami")
+def whoami(request: Request) -> object:
+    is_internal = request.managed.users.get(request.user.name) is not None
+    return {"name": request.user.name, "tags": [*request.user.tags], "is_internal_user": is_internal}
+
+
+@routes.add("GET", "/users", tags=ADMINISTRATOR)
+def everywhere(request: Request) -> object:
+    return request.listed([shapes.user(user) for user in _by_name(request)], is_paged=True)
+
+
+@routes.add("GET", "/users/without-permissions", tags=ADMINISTRATOR)
+def without_permissions(request: Request) -> object:
+    permissions = request.managed.users.permissions
+    found = (user for user in _by_name(request) if not any(permissions.of_user(user.name)))
+    return request.listed([shapes.user(user) for user in found])
+
+
+@routes.add("POST", "/users/bulk-delete", tags=ADMINISTRATOR)
+def bulk_delete(request: Request) -> Answer:
+    request.body.require("users")
+    for name in request.body["users"] if isinstance(request.body["users"], list) else ():
+        if isinstance(name, str) and request.managed.users.get(name) is not None:
+            request.managed.users.delete(name, request.user.name)
+    return Answer(NO_CONTENT)
+
+
+@routes.add("GET", "/users/{user}", tags=ADMINISTRATOR)
+def one(request: Request) -> object:
+    user = request.managed.users.get(request.names["user"])
+    if user is None:
+        raise not_found()
+    return request.chosen(shapes.user(user))
+
+
+@routes.add("PUT", "/users/{user}", tags=ADMINISTRATOR)
+def put(request: Request) -> Answer:
+    """Without a password or a hash the user cannot log in with one."""
+    name, users = request.names["user"], request.managed.users
+    old = users.get(name)
+    user = user_of(name, request.body)
+    try:
+        users.put(user if old is None else _with_limits(user, old), request.user.name)
+    except ValueError as error:
+        raise bad_request(str(error)) from None
+    return Answer(CREATED if old is None else NO_CONTENT)
+
+
+def _with_limits(user: User, old: User) -> User:
+    return User(user.name, user.password_hash, user.tags, old.limits, user.hashing_algorithm)
+
+
+@routes.add("DELETE", "/users/{user}", tags=ADMINISTRATOR)
+def delete(request: Request) -> Answer:
+    try:
+        request.managed.users.delete(request.names["user"], request.user.name)
+    except NoSuchUser:
+        raise not_found() from None
+    return Answer(NO_CONTENT)
+
+
+def _by_name(request: Request) -> list[User]:
+    return sorted(request.managed.users, key=lambda user: user.name)

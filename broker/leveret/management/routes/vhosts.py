@@ -1,0 +1,62 @@
+"""Virtual hosts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from leveret.auth.permissions import EVERYTHING
+from leveret.core.metadata import Metadata
+from leveret.management import shapes
+from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
+from leveret.management.bodies import tags_of
+from leveret.management.login import ADMINISTRATOR
+from leveret.management.request import Request, Routes
+
+routes = Routes()
+
+
+@routes.add("GET", "/vhosts")
+def everywhere(request: Request) -> object:
+    return request.listed([shapes.vhost(vhost) for vhost in request.visible_vhosts()], is_paged=True)
+
+
+@routes.add("GET", "/vhosts/{vhost}", tags=ADMINISTRATOR)
+def one(request: Request) -> object:
+    return request.chosen(shapes.vhost(request.vhost()))
+
+
+@routes.add("PUT", "/vhosts/{vhost}", tags=ADMINISTRATOR)
+def put(request: Request) -> Answer:
+    """RabbitMQ: who makes one may do everything there."""
+    name, body, node, by = request.names["vhost"], request.body, request.node, request.user.name
+    vhost = node.vhosts.get(name)
+    changes: dict[str, object] = {}
+    if "description" in body:
+        changes["description"] = body.text("description")
+    if "tags" in body:
+        changes["tags"] = tags_of(body["tags"])
+    if body.text("default_queue_type") not in ("", "undefined"):
+        changes["default_queue_type"] = body.text("default_queue_type")
+    try:
+        metadata = replace(Metadata() if vhost is None else vhost.metadata, **changes)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise bad_request(str(error)) from None
+    is_new = vhost is None
+    if vhost is None:
+        vhost = node.add_vhost(name, metadata, by)
+        if request.managed.users.get(by) is not None:
+            request.managed.users.permissions.set(by, name, EVERYTHING, by)
+    else:
+        vhost.set_metadata(metadata)
+    if "tracing" in body:
+        (vhost.firehose.start if body.boolean("tracing") else vhost.firehose.stop)()
+    return Answer(CREATED if is_new else NO_CONTENT)
+
+
+@routes.add("DELETE", "/vhosts/{vhost}", tags=ADMINISTRATOR)
+def delete(request: Request) -> Answer:
+    name = request.names["vhost"]
+    if name not in request.node.vhosts:
+        raise not_found()
+    request.node.delete_vhost(name, request.user.name)
+    return Answer(NO_CONTENT)

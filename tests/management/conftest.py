@@ -1,0 +1,80 @@
+"""The HTTP API on a broker without network: requests go to the application, AMQP clients talk to its connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from leveret.auth.permissions import EVERYTHING
+from leveret.auth.users import User
+from leveret.management.app import make_app
+from leveret.management.managed import Listening, Managed
+from tests.harness import BrokerHarness
+
+
+class Api:
+    """A client of the API: `await api.get("/queues/%2F")`. host: the address it comes from."""
+
+    def __init__(self, harness: BrokerHarness, host: str = "127.0.0.1") -> None:
+        self.harness = harness
+        self.node = harness.node
+        self.managed = Managed(
+            harness.node, harness.users, harness.control,
+            [Listening("amqp", "127.0.0.1", 5672), Listening("http", "127.0.0.1", 15672)], self._flush,
+        )  # fmt: skip
+        self.flush_count = 0
+        transport = httpx.ASGITransport(make_app(self.managed), client=(host, 55555))
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://leveret:15672")
+
+    def _flush(self) -> None:
+        self.flush_count += 1
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, *, user: str | None = "guest", password: str | None = None,
+        headers: dict[str, str] | None = None, content: bytes | None = None,
+    ) -> httpx.Response:  # fmt: skip
+        """path: below /api. user: None for nobody. password: by default that of `add_user`."""
+        auth = None if user is None else (user, password or {"guest": "guest"}.get(user, "secret"))
+        sent = {"json": body} if body is not None else {}
+        return await self._client.request(
+            method,
+            f"/api{path}",
+            auth=auth,
+            headers=headers,
+            content=content,
+            **sent,  # type: ignore[arg-type]
+        )
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """The body of a 200."""
+        response = await self.ask("GET", path, **options)
+        assert response.status_code == 200, (response.status_code, response.text)
+        return response.json()
+
+    async def put(self, path: str, body: Any = None, **options: Any) -> int:
+        return (await self.ask("PUT", path, {} if body is None else body, **options)).status_code
+
+    async def delete(self, path: str, **options: Any) -> int:
+        return (await self.ask("DELETE", path, **options)).status_code
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        return await self.ask("POST", path, {} if body is None else body, **options)
+
+    def add_user(self, name: str, *tags: str, vhosts: tuple[str, ...] = ()) -> None:
+        """With the password `secret`."""
+        self.harness.users.add(User.with_password(name, "secret", tags))
+        for vhost in vhosts:
+            self.harness.users.permissions.set(name, vhost, EVERYTHING)
+
+
+@pytest.fixture
+def api(harness: BrokerHarness) -> Api:
+    return Api(harness)
+
+
+@pytest.fixture
+def far_api(harness: BrokerHarness) -> Api:
+    """From another machine."""
+    return Api(harness, host="192.0.2.7")
