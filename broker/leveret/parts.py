@@ -32,7 +32,15 @@ def node_name(settings: Settings) -> str:
 
 
 def make_first(node: Node, users: Users, settings: Settings) -> None:
-    """Raises ConfigurationError."""
+    """Definitions that are to be loaded, or else the default user. Raises ConfigurationError."""
+    if settings.load_definitions is not None:
+        from leveret.management.boot import UnusableDefinitions, import_definitions
+
+        try:
+            import_definitions(node, users, settings.load_definitions)
+        except UnusableDefinitions as error:
+            raise ConfigurationError([f"load_definitions: {error}"]) from error
+        return
     try:
         make_first_definitions(
             node, users,

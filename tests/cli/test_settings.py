@@ -1,6 +1,7 @@
 """Each setting is obeyed: a server started with another value than the default behaves so."""
 
 import contextlib
+import json
 import re
 import socket
 import struct
@@ -255,6 +256,25 @@ def test_the_http_api_listens_where_it_is_told_to(leveret):
     )
     answer = httpx.get(f"{match[1]}/api/whoami", auth=("guest", "guest"), timeout=20)
     assert answer.json()["name"] == "guest"
+
+
+def test_definitions_are_there_at_the_start(served, tmp_path):
+    users = [{"name": "alice", "tags": "", "password": "secret"}]
+    permissions = [{"user": "alice", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]
+    (tmp_path / "defs.json").write_text(json.dumps({"users": users, "permissions": permissions}))
+    url = served("load_definitions = 'defs.json'")
+    with channel_to(url.replace("://", "://alice:secret@")) as channel:
+        channel.queue_declare("q")
+    with pytest.raises(pika.exceptions.ProbableAuthenticationError), channel_to(url):
+        pass
+
+
+def test_definitions_that_cannot_be_used_are_told_in_one_line(ended, tmp_path):
+    (tmp_path / "defs.json").write_text('{"users": [\n')
+    status, stdout, stderr = ended("server", "--port", "0", "--in-memory", "--load-definitions", "defs.json")
+    assert (status, stdout) == (1, "")
+    told = "load_definitions: defs.json: Expecting value: line 2 column 1 (char 12)"
+    assert stderr.splitlines()[-1] == f"leveret server: {told}"
 
 
 def test_a_taken_port_of_the_http_api_is_told_in_one_line(ended):

@@ -177,6 +177,12 @@ class Settings:
 
     # -- users
 
+    load_definitions: Path | None = _setting(
+        None, PATH,
+        "A file of definitions, as RabbitMQ exports them, or a folder of such, imported at each start. Then no user is "
+        "made besides those in there.",
+        keys=("load_definitions", "management.load_definitions"),
+    )  # fmt: skip
     default_user: str = _setting(
         "guest", NAME, "Made when there are no definitions yet, instead of guest.", variables=("RABBITMQ_DEFAULT_USER",)
     )

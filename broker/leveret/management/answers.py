@@ -36,6 +36,7 @@ class Problem(Exception):
         self, status: int, error: str = "", reason: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(status, error, reason)
+        self.reason = reason
         body = {"error": error, "reason": reason} if error else None
         self.answer = Answer(status, body, headers or {})
 

@@ -71,10 +71,10 @@ class Body(dict[str, Any]):
 
 
 def parsed(octets: bytes) -> Any:
-    """Any JSON that has bytes: halves of characters have none. Raises Problem (400)."""
+    """Any JSON that has bytes: halves of characters have none, and no number is infinite. Raises Problem (400)."""
     try:
         value = json.loads(octets.decode("utf-8-sig"))
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise bad_request("not_json") from None
     return value

@@ -288,13 +288,12 @@ def _added(kind: str, number: int, item: object, add: Callable[[Body], None]) ->
             raise bad_request("not an object")
         add(Body(item))
     except Problem as problem:
-        body = problem.answer.body
-        reason = body["reason"] if isinstance(body, dict) else ""
-        raise bad_request(str(reason) if reason == "tags_not_present" else f"{where}: {reason}") from None
+        is_matched = problem.reason == "tags_not_present"  # by clients, as a whole
+        raise bad_request(problem.reason if is_matched else f"{where}: {problem.reason}") from None
     except AMQPError as error:
         raise bad_request(f"{where}: {error.explanation}") from None
     except PolicyError as error:
-        raise validation_failed(error) from None
+        raise bad_request(f"{where}: {validation_failed(error).reason}") from None
     except (NoSuchUser, NoSuchVirtualHost, InvalidPermission, ValueError) as error:
         raise bad_request(f"{where}: {error}") from None
 

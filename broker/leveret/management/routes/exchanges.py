@@ -5,6 +5,7 @@ from __future__ import annotations
 from leveret.auth.access import DEFAULT_EXCHANGE
 from leveret.core.exchanges import Exchange
 from leveret.core.vhost import refuse_deletion
+from leveret.handlers.names import stripped
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
 from leveret.management.bodies import check_short
@@ -32,7 +33,7 @@ def one(request: Request) -> object:
 
 @routes.add("PUT", "/exchanges/{vhost}/{exchange}")
 def declare(request: Request) -> Answer:
-    vhost, body, name = request.vhost_to_use(), request.body, check_short("exchange", named(request))
+    vhost, body, name = request.vhost_to_use(), request.body, check_short("exchange", stripped(named(request)))
     is_there = name in vhost.exchanges
     vhost.declare_exchange(
         name, body.text("type", "direct"), durable=body.boolean("durable"), auto_delete=body.boolean("auto_delete"),

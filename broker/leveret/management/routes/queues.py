@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leveret.core.queue import Queue
+from leveret.handlers.names import stripped
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
 from leveret.management.bodies import check_short
@@ -30,7 +31,7 @@ def one(request: Request) -> object:
 
 @routes.add("PUT", "/queues/{vhost}/{queue}")
 def declare(request: Request) -> Answer:
-    vhost, body, name = request.vhost_to_use(), request.body, check_short("queue", request.names["queue"])
+    vhost, body, name = request.vhost_to_use(), request.body, check_short("queue", stripped(request.names["queue"]))
     is_there = name in vhost.queues
     vhost.declare_queue(
         name, durable=body.boolean("durable"), exclusive=False, auto_delete=body.boolean("auto_delete"),
