@@ -91,9 +91,23 @@ async def test_a_body_has_a_limit(api, monkeypatch):
     assert response.json()["reason"] == "the request body is larger than 10 bytes"
 
 
-async def test_every_request_is_a_turn_that_is_flushed(api):
-    await api.get("/overview")
-    assert api.flush_count == 1
+async def test_the_body_of_somebody_unknown_is_not_read(api):
+    async def endless():
+        raise AssertionError("the body is asked for")
+        yield b""
+
+    response = await api.ask("PUT", "/queues/%2F/q", content=endless(), user="nobody", password="x")
+    assert response.status_code == 401
+
+
+async def test_what_a_request_brought_about_is_flushed(api):
+    client = api.harness.connect()
+    client.declare("q")
+    client.consume("q")
+    body = {"properties": {}, "routing_key": "q", "payload": "x", "payload_encoding": "string"}
+    await api.post("/exchanges/%2F/amq.default/publish", body)
+    assert client.bodies() == [b"x"]
+    assert api.flush_count
 
 
 # -- lists ----------------------------------------------------------------------------------------------------------

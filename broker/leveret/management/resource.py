@@ -66,27 +66,29 @@ class Resource:
         if route is None:
             raise Problem(405, headers={"allow": self._allowed})
         _check_headers(http.method, http.headers)
-        octets = await _octets(http)
         answers = Answers(self._managed.node.timers)
         try:
-            result = await self._carried_out(lambda: self._run(route, http, octets, answers), answers)
+            user, authority = await self._carried_out(lambda: self._log_in(route, http, answers), answers)
+            octets = await _octets(http)  # of nobody else: a body may be large
+            request = Request(
+                self._managed, user, authority, _names(http), dict(http.query_params), http.headers, octets
+            )
+            result = await self._carried_out(lambda: route.run(request), answers)
         finally:
             answers.clear()
         if http.method not in _READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)
 
-    def _run(self, route: Route, http: HttpRequest, octets: bytes, answers: Answers) -> object:
-        names = {name: unquote(part, errors="surrogateescape") for name, part in http.path_params.items()}
-        authority: Authority
-        user, authority = NOBODY, self._managed.users.permissions
-        if route.tags is not None:
-            host = http.client.host if http.client else ""
-            credentials = credentials_of(http.headers.get("authorization"))
-            admitted = log_in(self._managed.control, credentials, host, answers)
-            require(admitted.user.tags, route.tags)
-            user, authority = admitted.user, admitted.authority
-        return route.run(Request(self._managed, user, authority, names, dict(http.query_params), http.headers, octets))
+    def _log_in(self, route: Route, http: HttpRequest, answers: Answers) -> tuple[User, Authority]:
+        """Raises Problem (401, 400), Unanswered."""
+        if route.tags is None:
+            return NOBODY, self._managed.users.permissions
+        host = http.client.host if http.client else ""
+        credentials = credentials_of(http.headers.get("authorization"))
+        admitted = log_in(self._managed.control, credentials, host, answers)
+        require(admitted.user.tags, route.tags)
+        return admitted.user, admitted.authority
 
     async def _carried_out(self, run: Callable[[], Result], answers: Answers) -> Result:
         """A turn, and another one from the start for each question that somebody else has to answer first."""
@@ -106,6 +108,10 @@ class Resource:
         self._managed.node.keeper.store.when_safe(waiter)
         self._managed.flush()
         await waiter.is_safe.wait()
+
+
+def _names(http: HttpRequest) -> dict[str, str]:
+    return {name: unquote(part, errors="surrogateescape") for name, part in http.path_params.items()}
 
 
 class _Waiter:
