@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from leveret.handlers.connection import GOT_BYTES_MAX
+from leveret.handlers.connection import TURN_OUTPUT_BYTES_MAX
 from leveret.shell.connection import HANDSHAKE_SECONDS, UNSENT_LIMIT_BYTES
 from leveret_protocol import constants, methods
 from leveret_protocol.content import Properties, content_frames, encode_header
@@ -99,29 +99,46 @@ async def test_what_a_vanished_peer_held_goes_to_others(served, clock):
     assert other.sent.count(b"the body") == 1
 
 
-async def test_a_message_that_is_got_a_thousand_times_in_one_read_is_sent_as_it_is_taken(served, clock):
-    """GOT_BYTES_MAX. Get and nack, over and over: a turn puts out one message more than the limit at most."""
+CONSUME_ACKED = make(Basic.Consume, queue="q", consumer_tag="c")
+NACK = make(Basic.Nack, multiple=True, requeue=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ([], [make(Basic.Get, queue="q"), NACK]),
+        ([CONSUME_ACKED], [NACK]),
+        ([CONSUME_ACKED], [make(Basic.Recover, requeue=True)]),
+        ([], [CONSUME_ACKED, make(Basic.Cancel, consumer_tag="c"), NACK]),
+    ],
+    ids=["get", "nack", "recover", "consume"],
+)
+async def test_a_message_that_is_asked_for_a_thousand_times_in_one_read_is_sent_as_it_is_taken(
+    served, clock, first, again
+):
+    """TURN_OUTPUT_BYTES_MAX: a turn puts out one message more than the limit at most."""
     body = bytes(200_000)
     capacity = 64 * 1024
     publisher = served.arrive(HANDSHAKE, sent(make(Queue.Declare, queue="q")), published(body))
     await wait_all_tasks_blocked()
-    get_and_nack = sent(make(Basic.Get, queue="q"), make(Basic.Nack, multiple=True, requeue=True))
-    peer = served.arrive(HANDSHAKE, get_and_nack * 1000 + sent(make(Basic.Qos)), capacity=capacity)
+    asked = sent(*first) + sent(*again) * 1000 + sent(make(Basic.Qos))
+    peer = served.arrive(HANDSHAKE, asked, capacity=capacity)
     tracemalloc.start()
     try:
         await wait_all_tasks_blocked()
-        assert tracemalloc.get_traced_memory()[1] < 4 * GOT_BYTES_MAX
+        assert tracemalloc.get_traced_memory()[1] < 4 * TURN_OUTPUT_BYTES_MAX
     finally:
         tracemalloc.stop()
-    got, end = 0, b""
+    got, end, is_answered = 0, b"", False
     while not got or peer.sends:
         got += sum(map(len, peer.sends))
-        end = (end + peer.sends[-1])[-20:]
+        is_answered = is_answered or sent(make(Basic.QosOk)) in end + b"".join(peer.sends)
+        end = peer.sends[-1][-20:]
         peer.sends.clear()
         peer.peer_takes()
         await wait_all_tasks_blocked()
-    assert 1000 * len(body) < got < 1001 * len(body)
-    assert sent(make(Basic.QosOk)) in end
+    assert len(body) < got < 1002 * len(body)  # while it takes none, its consumer is given none
+    assert is_answered
     assert not publisher.is_reset
 
 

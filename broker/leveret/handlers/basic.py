@@ -133,9 +133,7 @@ def get(channel: Channel, method: Basic.Get) -> None:
         message_count=queue.message_count,
     )  # fmt: skip
     connection, core = channel.connection, channel.core
-    frames = connection.framed(message, channel.number)
-    connection.send(encode_method(channel.number, reply) + frames)
-    connection.got_bytes += len(frames)
+    connection.send(encode_method(channel.number, reply) + connection.framed(message, channel.number))
     if core.vhost.firehose.is_on:
         core.vhost.firehose.delivered(message, queue.name, entry.redelivered, core.origin)
 

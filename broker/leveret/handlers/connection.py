@@ -51,9 +51,9 @@ _OPEN, _CLOSED = ChannelState.OPEN, State.CLOSED
 _Deferred = tuple[Event | None, Iterator[Event]]
 
 CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to finish closing (CLS-1, CLS-2)
-# A turn that has put out more than this for basic.get is over; what is behind it waits until less is unsent. Else one
-# read of get and nack, over and over, would put out a message a thousand times. RabbitMQ: its writers block.
-GOT_BYTES_MAX = 1024 * 1024
+# What methods other than publish and acks may put out in a turn; the rest of it waits until less is unsent. Else one
+# read of get and nack, or of recover alone, would put out a message a thousand times. RabbitMQ: its writers block.
+TURN_OUTPUT_BYTES_MAX = 1024 * 1024
 UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
 
 
@@ -99,7 +99,7 @@ class Connection(Outgoing):
         self.answers = Answers(node.timers)
         self._control = control
         self._authority: Authority = control.users.permissions
-        self.got_bytes = 0  # put out for basic.get in this turn
+        self._turn_output_bytes = 0
         self._deferred: _Deferred | None = None
         self._awaited: Question | None = None
         self._tuning = tuning
@@ -159,7 +159,7 @@ class Connection(Outgoing):
     def receive(self, data: bytes) -> None:
         """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception."""
         self.publishes_into_backlog = self.publishes_to_disk = False
-        self.got_bytes = 0
+        self._turn_output_bytes = 0
         if self._state is State.HEADER:
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):
@@ -196,7 +196,7 @@ class Connection(Outgoing):
         """Carry out what was deferred, if anything was: there is an answer, or room for more output."""
         if self._deferred is not None:
             event, others = self._deferred
-            self._deferred, self.got_bytes = None, 0
+            self._deferred, self._turn_output_bytes = None, 0
             if event is not None and self._state is not State.CLOSING:
                 others = itertools.chain([event], others)
             self._carry_out(others)
@@ -228,10 +228,13 @@ class Connection(Outgoing):
                 elif channel is None:
                     self._open_channel(number, method)
                 else:
+                    piece_count = len(self.output)
                     self._on_channel(channel, method)
-                    if self.got_bytes > GOT_BYTES_MAX:
-                        self._deferred = (None, events)
-                        return
+                    if len(self.output) > piece_count:
+                        self._turn_output_bytes += sum(map(len, self.output[piece_count:]))
+                        if self._turn_output_bytes > TURN_OUTPUT_BYTES_MAX:
+                            self._deferred = (None, events)
+                            return
             except AMQPError as error:
                 self._refuse(error, channel, method)
             except Unanswered as unanswered:
