@@ -113,6 +113,41 @@ async def test_a_sample_is_answered_as_rabbitmq_did(api, sample):
         assert list(differences(sample["answer"], response.json(), "")) == []
 
 
+# Who asks, where it is not guest.
+ASKED_BY = {
+    "configure does not match": ("mg_app", "secret"),
+    "user tagged management": ("mg_app", "secret"),
+    "no permission in that virtual host": ("mg_app", "secret"),
+    "user without tag": ("mg_none", "secret"),
+    "wrong password": ("guest", "wrong"),
+    "no credentials": (None, None),
+}
+# The words of 4.x, or where other objects than those of the sample are counted or printed.
+OTHER_WORDS = {"wrong password", "page", "badpolicy"}
+ERRORS = json.loads((Path(__file__).with_name("samples") / "errors.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("sample", ERRORS, ids=[sample["case"] for sample in ERRORS])
+async def test_an_error_is_told_as_rabbitmq_did(api, sample):
+    case, body = sample["case"], sample.get("body")
+    method, _, path = sample["request"].partition(" ")
+    user, password = ASKED_BY.get(case, ("guest", None))
+    name, _, value = case.partition(": ")
+    options = {"headers": {name: value}} if value else {}
+    if isinstance(body, str):
+        options["content"], body = body.encode(), None
+    response = await api.ask(method, path.removeprefix("/api"), body, user=user, password=password, **options)
+    assert response.status_code == sample["status"], response.text
+    for name, value in sample.get("headers", {}).items():
+        assert response.headers[name] == value
+    if sample["answer"] == "":
+        assert response.content == b""
+    elif case in OTHER_WORDS:
+        assert list(differences(sample["answer"], response.json(), "")) == []
+    else:
+        assert response.json() == sample["answer"]
+
+
 def differences(wanted: Any, got: Any, where: str):
     if wanted is None:
         return
