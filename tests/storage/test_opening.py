@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -208,3 +209,18 @@ def test_a_check_that_dies_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "executable", os.fspath(dying))
     with pytest.raises(StoreDamaged, match="the check of it ended with SIGBUS"):
         open_store(tmp_path, "fsync")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_bit_that_changed_since_a_clean_stop_is_found_at_opening(tmp_path: Path, seed: int) -> None:
+    """By a disk that decays: size and time are what they were. LMDB would follow it wherever it leads."""
+    make_store(tmp_path)
+    path = tmp_path / DATA_NAME
+    before, octets = path.stat(), bytearray(path.read_bytes())
+    chooser = random.Random(seed)
+    octets[chooser.choice([at for at, octet in enumerate(octets) if octet])] ^= 1 << chooser.randrange(8)
+    path.write_bytes(octets)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    directory = Directory(tmp_path)
+    assert not directory.was_left_clean()
+    directory.release()
