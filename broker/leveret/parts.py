@@ -136,4 +136,5 @@ def managed(
     return Managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, memory_bytes_max(settings),
         disk_free_bytes_min(settings), time.time(),
+        settings.ssl_options_certfile if settings.listeners_ssl else None,
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,17 +15,21 @@ from leveret.management.app import make_app
 from leveret.management.managed import Listening, Managed
 from tests.harness import BrokerHarness
 
+LISTENING = (Listening("amqp", "127.0.0.1", 5672), Listening("http", "127.0.0.1", 15672))
+
 
 class Api:
     """A client of the API: `await api.get("/queues/%2F")`. host: the address it comes from."""
 
-    def __init__(self, harness: BrokerHarness, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, harness: BrokerHarness, host: str = "127.0.0.1", *, listening: Sequence[Listening] = LISTENING,
+        certificate: Path | None = None,
+    ) -> None:  # fmt: skip
         self.harness = harness
         self.node = harness.node
         self.managed = Managed(
-            harness.node, harness.users, harness.control,
-            [Listening("amqp", "127.0.0.1", 5672), Listening("http", "127.0.0.1", 15672)], self._flush,
-        )  # fmt: skip
+            harness.node, harness.users, harness.control, listening, self._flush, certificate=certificate
+        )
         self.flush_count = 0
         transport = httpx.ASGITransport(make_app(self.managed), client=(host, 55555))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://leveret:15672")

@@ -1,9 +1,14 @@
 """What an administrator does: virtual hosts, users, permissions, policies, limits, health checks."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from leveret.management.managed import Listening
 from leveret_protocol.methods import Connection
+from tests.certificates import Authority
 from tests.harness import BrokerHarness
+from tests.management.conftest import Api
 
 
 def refused(response):
@@ -187,6 +192,17 @@ async def test_alarms_are_told(api):
 )
 async def test_a_health_check(api, check, status):
     assert (await api.ask("GET", f"/health/checks/{check}")).status_code == status
+
+
+async def test_a_certificate_that_ends_soon(harness, tmp_path):
+    certificate, _ = Authority(tmp_path).issue(not_after=datetime.now(UTC) + timedelta(days=5))
+    listening = [Listening("amqp/ssl", "::", 5671)]
+    api = Api(harness, certificate=certificate, listening=listening)
+    assert await api.get("/health/checks/certificate-expiration/4/days") == {"status": "ok"}
+    response = await api.ask("GET", "/health/checks/certificate-expiration/1/weeks")
+    assert response.status_code == 503
+    (expired,) = response.json()["expired"]
+    assert (expired["port"], expired["reason"][:27]) == (5671, "the certificate has expired")
 
 
 async def test_some_checks_need_no_login(api):

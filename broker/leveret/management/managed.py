@@ -24,7 +24,8 @@ class Listening:
 class Managed:
     """listening: everything the broker listens on, this API too. flush: ends a turn: sends what it brought about.
 
-    data_dir: None for a broker in memory. memory_bytes_max, disk_free_bytes_min: the watermarks.
+    data_dir: None for a broker in memory. certificate: that of the TLS listeners, if there are any.
+    memory_bytes_max, disk_free_bytes_min: the watermarks.
     """
 
     node: Node
@@ -36,3 +37,4 @@ class Managed:
     memory_bytes_max: int = 0
     disk_free_bytes_min: int = 0
     started_seconds: float = 0.0
+    certificate: Path | None = None

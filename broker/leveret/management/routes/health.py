@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from leveret.management.answers import Answer, bad_request
 from leveret.management.request import Request, Routes
+from leveret.shell.certificate_dates import validity_problem
 
 routes = Routes()
 
 _OK = {"status": "ok"}
+_UNIT_DAYS = {"days": 1, "weeks": 7, "months": 30, "years": 365}
+_DIGITS_MAX = 3
 _SINGLE_NODE = {"status": "ok", "reason": "single node cluster"}
 # Each name of a protocol that a check may ask for -> that of the listener.
 _PROTOCOLS = {"amqp091": "amqp", "amqp0.9.1": "amqp", "amqp0-9-1": "amqp", "amqps": "amqp/ssl"}
@@ -46,6 +51,34 @@ def protocol_listener(request: Request) -> object:
     if any(_PROTOCOLS.get(name.lower(), name.lower()) in active for name in wanted):
         return {"status": "ok", "protocols": wanted, "protocol": wanted[0]}
     return _failed("No active listener", missing=wanted[0] if len(wanted) == 1 else wanted, protocols=active)
+
+
+@routes.add("GET", "/health/checks/certificate-expiration/{within}/{unit}")
+def certificate_expiration(request: Request) -> object:
+    """Of the file that the TLS listeners have their certificate from."""
+    unit, text = request.names["unit"], request.names["within"]
+    if unit not in _UNIT_DAYS:
+        raise bad_request("Time unit not recognised. Supported units: days, weeks, months, years.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        raise bad_request("Invalid expiration")
+    certificate = request.managed.certificate
+    if certificate is None:
+        return _OK
+    then = datetime.now(UTC) + timedelta(days=int(text) * _UNIT_DAYS[unit])
+    try:
+        problem = validity_problem(certificate, then)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    if problem is None:
+        return _OK
+    expired = [
+        {
+            "node": request.node.name, "protocol": one.protocol, "interface": one.host, "port": one.port,
+            "reason": f"the certificate {problem}",
+        }
+        for one in request.managed.listening if one.protocol == "amqp/ssl"
+    ]  # fmt: skip
+    return _failed("Certificates expiring", expired=expired)
 
 
 @routes.add("GET", "/health/checks/virtual-hosts", "/health/checks/metadata-store/initialized",
