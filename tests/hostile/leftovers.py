@@ -23,7 +23,7 @@ def live_objects() -> Counter[type]:
     Without cancelled timers: they hold nothing, and the broker clears them away once they are more than the others.
     """
     gc.collect()
-    objects = [it for it in gc.get_objects() if type(it).__module__.startswith(("leveret.", "leveret_protocol."))]
+    objects = [it for it in gc.get_objects() if str(type(it).__module__).startswith(("leveret.", "leveret_protocol."))]
     return Counter(type(it) for it in objects if not isinstance(it, Timer) or it.is_waiting)
 
 
