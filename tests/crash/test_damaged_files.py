@@ -68,7 +68,14 @@ def check(start: StartServer, damaged: Path) -> None:
         assert stderr.startswith("leveret server: ") and stderr.count("\n") == 1, stderr
         assert "is damaged" in stderr and "Move " in stderr, stderr
         return
-    peer = Peer(server.port)
+    try:
+        peer = Peer(server.port)
+    except EOFError:  # what was left out may have been the user
+        server.signal(signal.SIGTERM)
+        status, stderr = server.ended()
+        assert status == EXIT_STOPPED
+        assert "damaged; lost: a definition" in stderr, stderr
+        return
     found = {queue: bodies(peer, queue) if has_queue(peer, queue) else [] for queue in QUEUES}
     published = {queue: [body(queue, number) for number in range(MESSAGES)] for queue in QUEUES}
     for queue in QUEUES:
