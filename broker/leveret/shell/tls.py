@@ -129,7 +129,8 @@ class TLSTransport:
         if not self._send():
             return 0
         view = memoryview(data)
-        taken, self._piece_bytes = self._piece_bytes, 0
+        taken = min(self._piece_bytes, len(view))  # it may be offered in other pieces than before
+        self._piece_bytes -= taken
         while taken < len(view):
             piece = view[taken : taken + _PIECE_BYTES]
             try:
