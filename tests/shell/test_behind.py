@@ -1,6 +1,9 @@
 """A publisher that sends faster than the disk takes it: it is not read from until what waits is being committed."""
 
+import math
+
 import pytest
+import trio
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.core.alarms import Alarms
@@ -22,12 +25,12 @@ async def harness(nursery, monkeypatch):
             store,
             lambda: 2 * commits.DISK_FREE_BYTES_MIN,
             Alarms(lambda reason: None),
-            told.extend,
+            lambda waiters: send.send_nowait(list(waiters)),
             flush,
             here_seconds_max=0,
         )
 
-    told = []
+    send, told = trio.open_memory_channel(math.inf)
     harness = ServerHarness(make_commits)
     harness.store, harness.told = store, told
 
@@ -44,13 +47,13 @@ async def harness(nursery, monkeypatch):
     harness.stop_at_once()
 
 
-async def until(condition):
-    """The writer is a real thread."""
-    for _ in range(2000):
-        await wait_all_tasks_blocked(0.001)
-        if condition():
-            return
-    raise AssertionError("it did not come about")
+async def told(harness, count):
+    """So many who waited, once they are told."""
+    found = []
+    while len(found) < count:
+        found += await harness.told.receive()
+    await wait_all_tasks_blocked()
+    return found
 
 
 async def test_it_is_read_from_until_so_much_waits_and_again_once_that_is_taken(harness):
@@ -59,10 +62,10 @@ async def test_it_is_read_from_until_so_much_waits_and_again_once_that_is_taken(
     await wait_all_tasks_blocked()
     assert connection.received == [b"+first", b"+5678", b"+bcdef"]
     harness.store.open_gate()
-    await until(lambda: harness.told == [b"+first"])
+    assert await told(harness, 1) == [b"+first"]
     assert [data for data in connection.received if data][3:] == [b"+last"]
     harness.store.open_gate(2)
-    await until(lambda: harness.told == [b"+first", b"+5678", b"+bcdef", b"+last"])
+    assert await told(harness, 3) == [b"+5678", b"+bcdef", b"+last"]
     assert harness.store.batches == [["+first"], ["+5678", "+bcdef"], ["+last"]]
 
 
@@ -84,7 +87,7 @@ async def test_several_are_held_up_and_go_on_together(harness):
     await wait_all_tasks_blocked()
     assert sum(len(connection.received) for _, connection in both) < 6
     harness.store.open_gate(6)
-    await until(lambda: len(harness.told) == 6)
+    assert len(await told(harness, 6)) == 6
     for _, connection in both:
         assert connection.received[-1] == b"+three"
 
@@ -98,6 +101,6 @@ async def test_one_that_ends_meanwhile_is_forgotten(harness):
     harness.server.flush()
     await wait_all_tasks_blocked()
     harness.store.open_gate(2)
-    await until(lambda: harness.told == [b"+first", b"+5678 9abcd"])
+    assert await told(harness, 2) == [b"+first", b"+5678 9abcd"]
     assert b"+last" not in connection.received
     assert harness.server.connection_count == 0

@@ -95,6 +95,21 @@ async def test_one_for_which_much_was_read_runs_in_the_thread(nursery):
     nursery.cancel_scope.cancel()
 
 
+async def test_one_that_does_more_than_keep_its_batch_runs_in_the_thread(nursery, monkeypatch):
+    """Whatever the usual time: it would hold up all connections."""
+    store = ThreadStore()
+    scene = Scene(store, here_seconds_max=math.inf)
+    await nursery.start(scene.commits.run)
+    monkeypatch.setattr(ThreadStore, "is_long_commit_due", True)
+    scene.turn("long")
+    assert await scene.told.receive() == ["long"]
+    monkeypatch.undo()
+    scene.turn("short")
+    assert await scene.told.receive() == ["short"]
+    assert store.ran_here == [False, True]
+    nursery.cancel_scope.cancel()
+
+
 async def test_it_depends_on_how_long_commits_take(nursery, monkeypatch):
     """The usual time follows the last few ones, wherever they ran."""
     store = ThreadStore()

@@ -9,15 +9,17 @@ from collections import Counter
 from pathlib import Path
 from queue import SimpleQueue
 
+import lmdb
 import pytest
 
 from leveret.storage import environment, lmdb_store, records, writing
-from leveret.storage.base import Batch, Store, StoreError, Totals
+from leveret.storage.base import Batch, Store, StoreError, StoreFailed, Totals
 from leveret.storage.check import Survey
 from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
 from leveret.storage.environment import Environment
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.opening import open_store
+from leveret.storage.reading import LineReader
 from leveret.storage.writer import Writer
 from tests.storage.disks import Disk, LmdbDisk, add_some, commit, everything, positions
 
@@ -290,3 +292,48 @@ def test_a_survey_of_a_store_in_use_elsewhere_counts_what_is_there(tmp_path: Pat
     survey = Survey(tmp_path / "copy.mdb")
     assert survey.is_sound
     assert survey.counted == {line.id: Totals(7, 7 * len(b"message 1"), 7)}
+
+
+def test_a_store_that_could_not_be_read_is_not_left_as_clean_whatever_is_committed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = open_store(tmp_path, "os")
+    line = store.new_line()
+    add_some(line, range(3))
+    commit(store)
+    store.close()
+    store, _ = open_store(tmp_path, "os")
+    line = store.lines[line.id]
+    line.settle(1)
+    batch = store.begin_commit()
+    assert batch is not None
+
+    def unreadable(*_: object) -> object:
+        raise lmdb.CorruptedError("a test says so")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LineReader, "read_many", unreadable)
+        with pytest.raises(StoreFailed, match="could not be read"):
+            line.read(-1, 10)
+    store.commit(batch)
+    store.end_commit(batch)
+    store.close()
+    store, report = open_store(tmp_path, "os")
+    assert not report.was_clean
+    assert positions(store.lines[line.id]) == [0, 2]
+    store.close()
+
+
+def test_a_long_commit_is_foretold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lmdb_store, "KEPT_BACK_MAX", 3)
+    store = LmdbDisk(tmp_path).open()
+    line = store.new_line()
+    add_some(line, range(3))
+    commit(store)
+    assert not store.is_long_commit_due
+    add_some(line, range(3, 4))
+    commit(store)
+    assert store.is_long_commit_due
+    add_some(line, range(4, 5))
+    commit(store)
+    assert not store.is_long_commit_due

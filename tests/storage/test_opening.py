@@ -14,7 +14,7 @@ import pytest
 
 from leveret.storage import records
 from leveret.storage.base import StoreDamaged, StoreInUse, StoreUnusable
-from leveret.storage.directory import DATA_NAME, Directory
+from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
 from leveret.storage.memory import MemoryStore
 from leveret.storage.opening import open_store
 from tests.storage.disks import add_some, commit, positions
@@ -177,6 +177,36 @@ def test_another_format_is_refused_and_nothing_is_changed(
     with pytest.raises(StoreUnusable, match=rf"{age} version \(format {number}, this one has {records.FORMAT}\)"):
         open_store(tmp_path, "fsync")
     assert (tmp_path / DATA_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_a_directory_of_format_1_is_brought_to_todays(tmp_path: Path, is_clean: bool) -> None:
+    """It has no journal, and misses none."""
+    make_store(tmp_path)
+    write_format(tmp_path, 1)
+    (tmp_path / JOURNAL_NAME).unlink()
+    if is_clean:
+        directory = Directory(tmp_path)
+        directory.mark_clean()
+        directory.release()
+    store, report = open_store(tmp_path, "fsync")
+    assert (report.was_clean, report.lost) == (is_clean, [])
+    assert positions(store.lines[1]) == [0, 1, 2, 3, 4]
+    store.lines[1].settle(0)
+    commit(store)
+    store.close()
+    store, report = open_store(tmp_path, "fsync")
+    assert (report.was_clean, report.lost) == (True, [])
+    assert positions(store.lines[1]) == [1, 2, 3, 4]
+    store.close()
+
+
+def test_a_journal_that_is_missing_after_an_unclean_stop_is_told(tmp_path: Path) -> None:
+    make_store(tmp_path, is_clean=False)
+    (tmp_path / JOURNAL_NAME).unlink()
+    store, report = open_store(tmp_path, "fsync")
+    assert report.lost == ["store.journal is missing, and with it what was committed last"]
+    store.close()
 
 
 def test_an_empty_file_is_damage_and_not_a_new_store(tmp_path: Path) -> None:

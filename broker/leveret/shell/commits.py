@@ -97,7 +97,8 @@ class Commits:
         """A turn is over: begin to commit what it noted, unless a commit runs already. Was what had gathered taken?"""
         if self._writer is None or self._writing is not None:
             return False
-        if self._usual_seconds < self._here_seconds_max and self._gathered_bytes <= HERE_BYTES_MAX:
+        is_small = self._gathered_bytes <= HERE_BYTES_MAX and not self._store.is_long_commit_due
+        if is_small and self._usual_seconds < self._here_seconds_max:
             if self._store.has_notes:
                 self._commit_soon()
             return False

@@ -383,6 +383,11 @@ class Store(ABC):
         """Is there something to commit? It may come to nothing."""
         return bool(self._changed) or not self._gathering.is_empty or self._is_sweeping()
 
+    @property
+    def is_long_commit_due(self) -> bool:
+        """Will the next commit do more than keep its batch? That may take tens of milliseconds."""
+        return self._is_sweeping()
+
     def begin_commit(self) -> Batch | None:
         """Take what has gathered; None: nothing has. Not while another batch is being written."""
         if self._writing is not None:

@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 # So many messages that came, went or were marked are kept back from the environment. To write them takes about 20 ms.
 KEPT_BACK_MAX = 8192
 
-
 # A batch of more than so many goes to the environment at once: most of it will stay, and would be written twice.
 JOURNALED_MAX = 4096
 
@@ -65,14 +64,18 @@ class LmdbStore(Store):
         self._kept_back_count = 0
         self._written: Writing | None = None  # in this commit
         self._batches_written: tuple[Batch, ...] = ()
+        self._is_unreadable = False
         with environment.reading() as transaction:
             self._read(transaction)
             self._mark, last = records.decode_journaled(transaction.get(records.FORMAT_KEY, memoryview(b"")))
             self._payload_ids = count(last_payload_id(transaction) + 1)
         self._journal = Journal(directory.journal_path, self._mark, last, is_synced=environment.is_synced)
         if not was_clean:
-            self._replay()
-            environment.write(self._suspect_all)
+            with contextlib.ExitStack() as failing:
+                failing.callback(self._journal.close)
+                self._replay()
+                environment.write(self._suspect_all)
+                failing.pop_all()
         self._next_line_id = max([*self.lines, *self._sweeps], default=0) + 1
 
     def _read(self, transaction: ReadTransaction) -> None:
@@ -135,12 +138,12 @@ class LmdbStore(Store):
         """Raises StoreFull or StoreFailed; then what was committed is in the journal."""
         try:
             try:
-                if not self._has_failed:
+                if not (self._has_failed or self._is_unreadable):
                     self._write_kept_back()
             finally:
                 self._journal.close()
                 self._environment.close()
-            if self._is_all_written:
+            if self._is_all_written and not self._is_unreadable:
                 self._directory.mark_clean()
         except OSError as error:
             raise StoreFailed(f"{self._directory.path} could not be written: {error.strerror}") from error
@@ -149,12 +152,16 @@ class LmdbStore(Store):
 
     # -- commits ------------------------------------------------------------------------------------------------------
 
+    @property
+    def is_long_commit_due(self) -> bool:
+        is_much = self._kept_back_count > KEPT_BACK_MAX or self._journal.size_bytes > JOURNAL_BYTES_MAX
+        return is_much or super().is_long_commit_due
+
     def _write(self, batch: Batch) -> None:
         if self._written is None and sum(map(len, batch.changes)) > JOURNALED_MAX:
             self._write_kept_back(batch)
             return
-        is_much = self._kept_back_count > KEPT_BACK_MAX or self._journal.size_bytes > JOURNAL_BYTES_MAX
-        if self._written is None and (is_much or self._sweeps):
+        if self._written is None and self.is_long_commit_due:
             self._write_kept_back()
         if not (batch.changes or batch.definitions):
             return
@@ -245,5 +252,5 @@ class LmdbStore(Store):
         try:
             yield
         except StoreFailed:
-            self._has_failed = True
+            self._is_unreadable = True  # a commit may run meanwhile, and succeed
             raise

@@ -82,6 +82,7 @@ def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]
     if not directory.data_path.exists():
         if directory.mark_path.exists():
             raise _damaged(directory, [f"{directory.data_path.name} is missing"])
+        _begin_journal(directory)
         directory.add(_create(directory))
     elif not directory.was_left_clean():
         return _open_checked(directory, is_synced=is_synced)
@@ -94,7 +95,7 @@ def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]
             is_readable = reading.is_readable(transaction)
         if is_readable:
             _require_format(directory, number)
-            _migrate(opened, number)
+            _migrate(directory, opened, number)
             store = LmdbStore(directory, opened, was_clean=True)
             opening.pop_all()
             return store, StoreReport()
@@ -114,7 +115,7 @@ def _open_checked(directory: Directory, *, is_synced: bool) -> tuple[Store, Stor
     with contextlib.ExitStack() as opening:
         opened = Environment(directory.data_path, is_synced=is_synced)
         opening.callback(opened.close)
-        _migrate(opened, findings.format_number)
+        _migrate(directory, opened, findings.format_number)
         store = LmdbStore(directory, opened, was_clean=False)
         report.lost += store.lost
         opening.pop_all()
@@ -176,8 +177,14 @@ def _require_format(directory: Directory, number: int | None) -> None:
         )
 
 
-def _migrate(opened: Environment, number: int | None) -> None:
+def _begin_journal(directory: Directory) -> None:
+    """Before there is an environment that needs it: if it is missing later, it was lost."""
+    journal.Journal(directory.journal_path, bytes(journal.MARK_BYTES), 0, is_synced=False).close()
+
+
+def _migrate(directory: Directory, opened: Environment, number: int | None) -> None:
     if number != records.FORMAT:
+        _begin_journal(directory)
         sealed = records.seal(records.FORMAT_KEY, records.encode_format(os.urandom(journal.MARK_BYTES), 0))
         opened.write(functools.partial(_put_all, items=[(records.FORMAT_KEY, sealed)]))
 
