@@ -207,6 +207,18 @@ async def test_after_a_failure_nobody_is_told_and_nothing_is_committed_any_more(
 # -- the end
 
 
+class OpensAtStep(trio.abc.Instrument):
+    """Opens the gate as the task so named goes on: what the writer's thread then reports can only be read after it."""
+
+    def __init__(self, store: GatedStore, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        if self._name in task.name:
+            self._store.open_gate()
+
+
 async def test_a_commit_that_runs_at_the_end_is_completed_but_those_who_waited_are_gone():
     store = GatedStore()
     scene = Scene(store)
@@ -214,8 +226,10 @@ async def test_a_commit_that_runs_at_the_end_is_completed_but_those_who_waited_a
         await nursery.start(scene.commits.run)
         scene.turn("written")
         scene.turn("noted")
-        store.open_gate()
+        opens = OpensAtStep(store, "Commits.run")
+        trio.lowlevel.add_instrument(opens)
         nursery.cancel_scope.cancel()
+    trio.lowlevel.remove_instrument(opens)
     assert store.batches == [["written"]]
     store.open_gate()
     commit_rest(store)
