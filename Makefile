@@ -31,6 +31,7 @@ test: lint
 
 nightly: $(VENV)/.installed-dev
 	LEVERET_CRASH_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
+	LEVERET_MODEL_HISTORIES=8000 $(BIN)/python -m pytest tests/core/test_queue_model.py $(ARGS)
 	LEVERET_SEEDS=0-5000 $(BIN)/python -m pytest -n 2 tests/simulation $(ARGS)
 
 # Not for `test`: it would fail one day for what somebody has found in a package, with nothing changed here.

@@ -20,11 +20,12 @@ from typing import TypeVar
 import pytest
 import trio
 from trio.abc import Clock
+from trio.testing import MockClock
 
 from leveret.cli.server import EXIT_STOPPED, EXIT_STORE_FAILED
 from leveret.core.keeping import tell_safe
 from leveret.handlers.connection import Connection
-from leveret.shell.commits import DISK_FREE_BYTES_MIN, FULL_PAUSE_SECONDS, Commits
+from leveret.shell.commits import DISK_FREE_BYTES_MIN, DISK_LOOK_SECONDS, FULL_PAUSE_SECONDS, Commits
 from leveret.shell.server import Server
 from leveret.storage.base import Batch, StoreFull
 from leveret.storage.memory import MemoryStore
@@ -128,13 +129,14 @@ async def publisher(scene: Scene) -> MemoryPeer:
 
 
 async def test_publishers_are_held_up_before_the_disk_is_full(
-    scene: Scene, publisher: MemoryPeer, autojump_clock: Clock
+    scene: Scene, publisher: MemoryPeer, autojump_clock: MockClock
 ) -> None:
     """The publish that finds the alarm on is carried out and confirmed; others go on as before."""
     consumer = await scene.connect()
     scene.free_bytes -= 1
     told: Frame = make(Basic.Ack)
     while isinstance(told, Basic.Ack):  # until the broker has looked
+        autojump_clock.jump(DISK_LOOK_SECONDS / 2)
         publisher.peer_sends(published("", "q", b"more"))
         told = await publisher.next()
     assert isinstance(told, methods.Connection.Blocked)
