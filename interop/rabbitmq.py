@@ -35,13 +35,15 @@ SERVER_SCRIPTS = "lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 START_SECONDS = 60.0  # a cold start takes 5 to 8 s on two busy cores
 POLL_SECONDS = 0.05
 EXIT_NOT_INSTALLED = 3
-# Exchange types only: they open no ports and cost the start nothing that could be measured.
 PLUGINS = (
     "rabbitmq_consistent_hash_exchange",
     "rabbitmq_event_exchange",
+    "rabbitmq_federation_management",  # with federation, shovel and management, all that has parameters
+    "rabbitmq_management",
     "rabbitmq_random_exchange",
     "rabbitmq_recent_history_exchange",
     "rabbitmq_sharding",
+    "rabbitmq_shovel_management",
 )
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
@@ -51,6 +53,8 @@ loopback_users = none
 disk_free_limit.absolute = 1MB
 log.console = false
 log.file.level = info
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management_port}
 """
 
 
@@ -75,15 +79,23 @@ def server_script() -> Path:
 
 @dataclass(frozen=True)
 class RunningNode:
-    """url: `amqp://guest:guest@127.0.0.1:PORT/%2F`. rabbitmqctl: a script that calls it for this node."""
+    """url: `amqp://guest:guest@127.0.0.1:PORT/%2F`. management_url: `http://127.0.0.1:PORT`.
+
+    rabbitmqctl: a script that calls it for this node.
+    """
 
     url: str
+    management_url: str
     rabbitmqctl: Path
 
     @property
     def variables(self) -> dict[str, str]:
         """What tests look for in the environment."""
-        return {"LEVERET_INTEROP_URL": self.url, "LEVERET_INTEROP_RABBITMQCTL": str(self.rabbitmqctl)}
+        return {
+            "LEVERET_INTEROP_URL": self.url,
+            "LEVERET_INTEROP_MANAGEMENT_URL": self.management_url,
+            "LEVERET_INTEROP_RABBITMQCTL": str(self.rabbitmqctl),
+        }
 
 
 @contextlib.contextmanager
@@ -95,15 +107,15 @@ def running_rabbitmq() -> Iterator[str]:
 
 @contextlib.contextmanager
 def running_node() -> Iterator[RunningNode]:
-    """Start RabbitMQ, yield it once AMQP answers, end it and all it started.
+    """Start RabbitMQ, yield it once AMQP and HTTP answer, end it and all it started.
 
     Raises: RabbitMQNotInstalled, RabbitMQNotStarted
     """
     script = server_script()
     with contextlib.ExitStack() as at_end:
         folder = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True)))
-        amqp_port, distribution_port, epmd_port = _free_ports(3)
-        environment = _environment(folder, amqp_port, distribution_port, epmd_port)
+        amqp_port, management_port, distribution_port, epmd_port = _free_ports(4)
+        environment = _environment(folder, amqp_port, management_port, distribution_port, epmd_port)
 
         epmd_command = ["epmd", "-port", str(epmd_port), "-address", "127.0.0.1"]
         epmd = at_end.enter_context(_process_group(epmd_command, environment, folder))
@@ -111,8 +123,11 @@ def running_node() -> Iterator[RunningNode]:
 
         server = at_end.enter_context(_process_group([str(script)], environment, folder))
         _wait_until(lambda: _speaks_amqp(amqp_port), server, folder)
+        _wait_until(lambda: _accepts(management_port), server, folder)
         rabbitmqctl = _control_script(folder, script.with_name("rabbitmqctl"), environment)
-        yield RunningNode(f"amqp://guest:guest@127.0.0.1:{amqp_port}/%2F", rabbitmqctl)
+        yield RunningNode(
+            f"amqp://guest:guest@127.0.0.1:{amqp_port}/%2F", f"http://127.0.0.1:{management_port}", rabbitmqctl
+        )
 
 
 def _control_script(folder: Path, rabbitmqctl: Path, environment: dict[str, str]) -> Path:
@@ -124,10 +139,12 @@ def _control_script(folder: Path, rabbitmqctl: Path, environment: dict[str, str]
     return script
 
 
-def _environment(folder: Path, amqp_port: int, distribution_port: int, epmd_port: int) -> dict[str, str]:
+def _environment(
+    folder: Path, amqp_port: int, management_port: int, distribution_port: int, epmd_port: int
+) -> dict[str, str]:
     """Environment of the server: nothing of ours or of the system's RabbitMQ gets through but PATH and locale."""
     configuration = folder / "rabbitmq.conf"
-    configuration.write_text(CONFIGURATION)
+    configuration.write_text(CONFIGURATION.format(management_port=management_port))
     plugins = folder / "enabled_plugins"
     plugins.write_text(f"[{','.join(PLUGINS)}].\n")
     cookie = folder / ".erlang.cookie"

@@ -25,6 +25,7 @@ from leveret.config.values import Address
 from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.kept_definitions import line_names
 from leveret.core.node import Node
+from leveret.core.parameters import CLUSTER_NAME
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
@@ -306,7 +307,8 @@ class Broker:
             default_queue_type=self._settings.default_queue_type, default_vhost=self._settings.default_vhost,
         )  # fmt: skip
         node.consumer_timeout_ms = self._settings.consumer_timeout
-        node.cluster_name = self._settings.cluster_name or node.name
+        if self._settings.cluster_name is not None:
+            node.parameters.set(CLUSTER_NAME, self._settings.cluster_name)
         return node
 
     def _make_commits(self, node: Node) -> Callable[[Callable[[], None]], Commits] | None:

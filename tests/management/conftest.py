@@ -36,6 +36,8 @@ class Api:
 
     def _flush(self) -> None:
         self.flush_count += 1
+        if self.node.keeper is not None:
+            self.harness.commit()
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, user: str | None = "guest", password: str | None = None,

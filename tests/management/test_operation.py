@@ -81,7 +81,8 @@ async def test_a_user_that_cannot_be(api, body, reason):
 async def test_users_are_deleted_together(api):
     api.add_user("a")
     api.add_user("b")
-    assert (await api.post("/users/bulk-delete", {"users": ["a", "b", "c"]})).status_code == 204
+    assert (await api.post("/users/bulk-delete", {"users": ["a", "b"]})).status_code == 204
+    assert refused(await api.post("/users/bulk-delete", {"users": ["c"]})) == "no_such_user: c"
     assert {user["name"] for user in await api.get("/users")} == {"guest", "other", "stand-in"}
 
 
@@ -163,14 +164,6 @@ async def test_some_routes_look_at_the_content_type(api):
         assert response.status_code == 415
 
 
-async def test_parameters_are_those_that_other_routes_set(api):
-    await api.put("/vhost-limits/%2F/max-queues", {"value": 7})
-    await api.put("/operator-policies/%2F/cap", {"pattern": ".*", "definition": {"expires": 1}})
-    components = {row["component"]: row["name"] for row in await api.get("/parameters")}
-    assert components == {"vhost-limits": "limits", "operator_policy": "cap"}
-    assert (await api.get("/parameters/vhost-limits/%2F/limits"))["value"] == {"max-queues": 7}
-
-
 async def test_alarms_are_told(api):
     api.node.alarms.begin("memory")
     response = await api.ask("GET", "/health/checks/alarms/")
@@ -215,6 +208,110 @@ async def test_an_aliveness_test_looks_at_the_virtual_host(api):
     assert (await api.ask("GET", "/aliveness-test/nope")).status_code == 404
 
 
+async def test_a_protected_virtual_host_is_not_deleted(api):
+    await api.put("/vhosts/v")
+    assert (await api.post("/vhosts/v/deletion/protection")).status_code == 204
+    assert (await api.get("/vhosts/v"))["protected_from_deletion"] is True
+    response = await api.ask("DELETE", "/vhosts/v")
+    assert response.status_code == 412
+    assert response.json() == {
+        "error": "precondition_failed",
+        "reason": "Refusing to delete virtual host 'v' because it is protected from deletion",
+    }
+    assert await api.delete("/vhosts/v/deletion/protection") == 204
+    assert await api.delete("/vhosts/v") == 204
+
+
+async def test_protection_comes_back_with_the_broker():
+    harness = BrokerHarness.durable()
+    await Api(harness).post("/vhosts/%2F/deletion/protection")
+    assert await Api(harness.stopped()).delete("/vhosts/%2F") == 412
+
+
+async def test_a_login_that_a_page_makes(api):
+    response = await api.ask("POST", "/login", content=b"username=guest&password=guest", headers=FORM, user=None)
+    assert (response.status_code, response.json()) == (200, "ok")
+    assert response.headers["set-cookie"] == "auth=Z3Vlc3Q6Z3Vlc3Q=; Version=1; SameSite=Strict"
+    for content in (b"username=guest&password=x", b"username=guest", b"\xff=&" * 50):
+        response = await api.ask("POST", "/login", content=content, headers=FORM, user=None)
+        assert (response.status_code, response.json()["reason"]) == (401, "Not_Authorized")
+    assert (
+        await api.ask("GET", "/overview", user=None, headers={"cookie": "auth=Z3Vlc3Q6Z3Vlc3Q="})
+    ).status_code == 401
+
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+async def test_logins_are_counted(api):
+    path = f"/auth/attempts/{api.node.name}"
+    await api.delete(path)
+    api.harness.connect()
+    await api.ask("GET", "/whoami", password="wrong")
+    rows = {row["protocol"]: row for row in await api.get(path)}
+    assert rows["amqp091"] == {
+        "protocol": "amqp091", "auth_attempts": 1, "auth_attempts_failed": 0, "auth_attempts_succeeded": 1,
+    }  # fmt: skip
+    assert rows["http"]["auth_attempts_failed"] == 1
+    assert await api.get(f"{path}/source") == []
+    assert (await api.ask("GET", "/auth/attempts/nope")).status_code == 404
+
+
+async def test_a_password_is_hashed_for_a_file_of_definitions(api):
+    password_hash = (await api.get("/auth/hash_password/a%20b%2Fc"))["ok"]
+    await api.put("/users/alice", {"tags": "management", "password_hash": password_hash})
+    assert (await api.get("/whoami", user="alice", password="a b/c"))["name"] == "alice"
+
+
+async def test_what_is_deprecated_and_used(api):
+    names = [row["name"] for row in await api.get("/deprecated-features")]
+    assert names == ["global_qos", "transient_nonexcl_queues"]
+    assert await api.get("/deprecated-features/used") == []
+    client = api.harness.connect()
+    client.declare("q")
+    assert [row["name"] for row in await api.get("/deprecated-features/used")] == ["transient_nonexcl_queues"]
+    client.qos(5, global_=True)
+    assert [row["name"] for row in await api.get("/deprecated-features/used")] == names
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/rebalance/queues", {}, 204),
+        ("POST", "/queues/%2F/q/actions", {"action": "sync"}, 204),
+        ("POST", "/queues/%2F/q/actions", {"action": "dance"}, 400),
+        ("POST", "/queues/%2F/q/actions", {}, 400),
+        ("POST", "/queues/%2F/nope/actions", {"action": "sync"}, 404),
+        ("POST", "/vhosts/%2F/start/leveret@test", {}, 204),
+        ("POST", "/vhosts/%2F/start/nope", {}, 400),
+        ("POST", "/vhosts/nope/start/leveret@test", {}, 400),
+        ("PUT", "/feature-flags/nope/enable", {}, 400),
+        ("PUT", "/feature-flags/quorum_queue/enable", {}, 204),
+        ("GET", "/queues/quorum/%2F/qq/status", None, 200),
+        ("GET", "/queues/quorum/%2F/q/status", None, 503),
+        ("GET", "/queues/quorum/%2F/nope/status", None, 404),
+        ("POST", "/queues/quorum/%2F/qq/replicas/add", {"node": "leveret@test"}, 204),
+        ("POST", "/queues/quorum/%2F/qq/replicas/add", {"node": "other"}, 503),
+        ("DELETE", "/queues/quorum/%2F/qq/replicas/delete", {"node": "leveret@test"}, 503),
+        ("POST", "/queues/quorum/replicas/on/leveret@test/grow", {}, 204),
+        ("DELETE", "/queues/quorum/replicas/on/leveret@test/shrink", None, 503),
+        ("GET", "/nodes/leveret@test/memory/ets", None, 200),
+        ("GET", "/nodes/nope/memory", None, 404),
+        ("GET", "/shovels/%2F/s", None, 404),
+        ("GET", "/shovels/nope", None, 404),
+        ("PUT", "/queues/nope/q", {}, 404),
+    ],
+)  # fmt: skip
+async def test_a_route_of_a_single_node(api, method, path, body, status):
+    await api.put("/queues/%2F/q", {"durable": True})
+    await api.put("/queues/%2F/qq", {"durable": True, "arguments": {"x-queue-type": "quorum"}})
+    assert (await api.ask(method, path, body)).status_code == status
+
+
+async def test_the_version_needs_no_login(api):
+    assert await api.get("/version", user=None) == (await api.get("/overview"))["rabbitmq_version"]
+
+
 async def test_plugins_that_are_not_there(api):
-    for path in ("/federation-links", "/shovels/%2F", "/stream/connections"):
+    for path in ("/federation-links", "/shovels", "/shovels/%2F", "/stream/connections", "/stream/consumers/%2F"):
         assert await api.get(path) == []

@@ -40,6 +40,8 @@ def api(api):
     grants.set("mg_app", "mg", Permission("^app\\.", ".*", ".*"))
     grants.set_topic("mg_app", "mg", "amq.topic", TopicPermission("^a", ".*"))
     harness.users.set_limits("mg_app", {"max-channels": 50})
+    harness.node.parameters.set("cluster_name", "leveret@test")
+    harness.node.parameters.set("mg_test", {"a": 1})
     vhost.set_limits({"max-queues": 200})
     vhost.policies.set(
         "ha", pattern="^backlog", definition={"dead-letter-exchange": "dlx", "max-length": 500}, apply_to="queues"

@@ -45,6 +45,14 @@ class Admitted:
     authority: Authority
 
 
+@dataclass(slots=True)
+class Attempts:
+    """How many logins there were."""
+
+    succeeded: int = 0
+    failed: int = 0
+
+
 class Refused(Exception):
     """The text is RabbitMQ's for its log and its events, and never told to the client."""
 
@@ -85,7 +93,7 @@ class AccessControl:
     loopback_users: names that are let in from this machine only. mechanisms: of SASL, those that are offered; EXTERNAL
     only where there is TLS. certificate_name: what EXTERNAL takes for the name of the user (RabbitMQ's
     ssl_cert_login_from): "distinguished_name", "common_name", or "subject_alternative_name" with its kind and index
-    (ssl_cert_login_san_type, ssl_cert_login_san_index).
+    (ssl_cert_login_san_type, ssl_cert_login_san_index). attempts: by RabbitMQ's name of the protocol.
     """
 
     def __init__(
@@ -99,17 +107,22 @@ class AccessControl:
         self.mechanisms = mechanisms
         self.certificate_name = certificate_name
         self.alternative_name = alternative_name
+        self.attempts: dict[str, Attempts] = {}
         self._failures = LoginFailures(node.now)
         self._timers = node.timers
 
-    def log_in(self, credentials: Credentials, host: str, answers: Answers) -> Admitted:
+    def log_in(self, credentials: Credentials, host: str, answers: Answers, protocol: str = "amqp091") -> Admitted:
         """host: the address that the client comes from. Raises Refused, Unanswered."""
         self._wait_for_turn(host, answers)
+        attempts = self.attempts.setdefault(protocol, Attempts())
         try:
-            return self._log_in(credentials, host, answers)
+            admitted = self._log_in(credentials, host, answers)
         except Refused:
             self._failures.note(host)
+            attempts.failed += 1
             raise
+        attempts.succeeded += 1
+        return admitted
 
     def _log_in(self, credentials: Credentials, host: str, answers: Answers) -> Admitted:
         name, password = credentials.name, credentials.password

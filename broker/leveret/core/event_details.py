@@ -231,7 +231,7 @@ def vhost_created(vhost: VirtualHost, user: str) -> Table:
         {
             "name": vhost.name,
             "default_queue_type": metadata.default_queue_type or vhost.node.default_queue_type,
-            "protected_from_deletion": False,
+            "protected_from_deletion": metadata.is_protected,
             "metadata": _printed_metadata(vhost),
             "tracing": vhost.firehose.is_on,
             "cluster_state": {vhost.node.name: "running"},

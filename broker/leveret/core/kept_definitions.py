@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from leveret.core.exchanges import Exchange
     from leveret.core.keeping import Keeper
     from leveret.core.node import Node
+    from leveret.core.parameters import Parameter
     from leveret.core.policies import Policy
     from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
@@ -50,6 +51,8 @@ class DefinitionKeeper:
             "policy.set": self._policy,
             "policy.cleared": self._policy_cleared,
             "operator.policy.cleared": self._policy_cleared,
+            "parameter.kept": self._parameter,
+            "parameter.forgotten": self._parameter_forgotten,
         }
 
     def record(self, event: str, subject: Any) -> None:
@@ -64,6 +67,7 @@ class DefinitionKeeper:
             "description": metadata.description,
             "tags": metadata.tags,
             "default_queue_type": metadata.default_queue_type,
+            "protected_from_deletion": metadata.is_protected,
             "limits": dict(vhost.limits),
         }
         self._define("vhost", [vhost.name], value)
@@ -113,6 +117,12 @@ class DefinitionKeeper:
 
     def _policy_cleared(self, policy: Policy) -> None:
         self._undefine(_policy_kind(policy), [policy.vhost, policy.name])
+
+    def _parameter(self, parameter: Parameter) -> None:
+        self._define("parameter", [parameter.of, parameter.component, parameter.name], {"value": parameter.value})
+
+    def _parameter_forgotten(self, parameter: Parameter) -> None:
+        self._undefine("parameter", [parameter.of, parameter.component, parameter.name])
 
     def _define(self, kind: str, key: list[Any], value: Mapping[str, Any]) -> None:
         self._keeper.define(kind, json.dumps(key), json.dumps(value).encode())
@@ -168,13 +178,18 @@ def restore(node: Node, definitions: Iterable[Definition]) -> None:
         logger.error("the virtual host %r was damaged: it has no description, tags and limits any more", name)
         _define_anew(node, "vhost.created", node.add_vhost(name))
     for (name,), value in vhosts:
-        metadata = Metadata(value["description"], tuple(value["tags"]), value["default_queue_type"])
+        metadata = Metadata(
+            value["description"], tuple(value["tags"]), value["default_queue_type"],
+            value.get("protected_from_deletion", False),
+        )  # fmt: skip
         vhost = node.add_vhost(name, metadata)
         vhost.metadata = metadata
         vhost.set_limits(value["limits"])
     for kind in ("policy", "operator_policy"):
         for (vhost_name, name), value in by_kind.get(kind, []):
             _restore_policy(node.vhosts[vhost_name], kind, name, value)
+    for key, value in by_kind.get("parameter", []):
+        _restore_parameter(node, *key, value["value"])
     for (vhost_name, name), value in by_kind.get("exchange", []):
         exchange = node.vhosts[vhost_name].declare_exchange(
             name, value["type"], durable=True, auto_delete=value["auto_delete"], internal=value["internal"],
@@ -219,6 +234,14 @@ def _restore_policy(vhost: VirtualHost, kind: str, name: str, value: Mapping[str
         name, pattern=value["pattern"], definition=value["definition"], priority=value["priority"],
         apply_to=value["apply-to"],
     )  # fmt: skip
+
+
+def _restore_parameter(node: Node, of: str, component: str, name: str, value: object) -> None:
+    """One of a virtual host that a damaged store lacks is lost with it."""
+    if component == "global":
+        node.parameters.set(name, value)
+    elif of in node.vhosts:
+        node.vhosts[of].parameters.set(component, name, value)
 
 
 def _restore_queue(

@@ -8,9 +8,18 @@ from leveret.core.arguments import QUEUE_TYPES
 from leveret_protocol.fields import Field, Table
 
 
+class ProtectedVirtualHost(ValueError):
+    """RabbitMQ's text."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Refusing to delete virtual host '{name}' because it is protected from deletion")
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """default_queue_type: of queues declared without x-queue-type; None: the node's.
+
+    is_protected: it cannot be deleted before that is taken back (RabbitMQ 4.x).
 
     Raises ValueError with RabbitMQ's text: there is no such type of queue.
     """
@@ -18,6 +27,7 @@ class Metadata:
     description: str = ""
     tags: tuple[str, ...] = ()
     default_queue_type: str | None = None
+    is_protected: bool = False
 
     def __post_init__(self) -> None:
         if self.default_queue_type not in (None, *QUEUE_TYPES):

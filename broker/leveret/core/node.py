@@ -15,8 +15,9 @@ from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
 from leveret.core.keeping import Keeper
 from leveret.core.kept_definitions import DefinitionKeeper, drop_unnamed_lines, restore
 from leveret.core.message import MakeMessage, Message
-from leveret.core.metadata import Metadata
+from leveret.core.metadata import Metadata, ProtectedVirtualHost
 from leveret.core.names import INTERNAL_USER
+from leveret.core.parameters import CLUSTER_NAME, GlobalParameters
 from leveret.core.timers import Timers
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -33,7 +34,7 @@ def _make_nothing(*_: object, **__: object) -> Message:
 class Node:
     """All virtual hosts of one broker.
 
-    name: `leveret@<host>`. cluster_name: told to clients; at first the name.
+    name: `leveret@<host>`. parameters: the global ones.
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
     connections: those that have opened a virtual host. alarms: what the broker is low on.
@@ -52,7 +53,7 @@ class Node:
         self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
         make_message: MakeMessage = _make_nothing, keeper: Keeper | None = None, default_vhost: str = DEFAULT_VHOST,
     ) -> None:  # fmt: skip
-        self.name = self.cluster_name = name
+        self.name = name
         self.now = now
         self.default_queue_type = default_queue_type
         self.make_message = make_message
@@ -67,6 +68,7 @@ class Node:
         self.on_work: Callable[[], None] = _nobody_listens
         self.on_vhost_delete: Callable[[str, str], None] = _nothing_is_kept
         self.vhosts: dict[str, VirtualHost] = {}
+        self.parameters = GlobalParameters(self)
         self._work: dict[Work, None] = {}
         self._started_seconds = int(now())
         self._pids = itertools.count(1)
@@ -81,6 +83,12 @@ class Node:
             self._record_definitions()
         if keeper is not None:
             drop_unnamed_lines(self)
+
+    @property
+    def cluster_name(self) -> str:
+        """Told to clients: a global parameter, or the node's name."""
+        name = self.parameters[CLUSTER_NAME] if CLUSTER_NAME in self.parameters else None
+        return name if isinstance(name, str) else self.name
 
     def _tell_alarm(self, reason: str | None) -> None:
         for connection in self.connections:
@@ -120,9 +128,11 @@ class Node:
     def delete_vhost(self, name: str, user: str = INTERNAL_USER) -> None:
         """Delete it with all that is in it, and close its connections: CONNECTION_FORCED (320) (RabbitMQ: CLS-5).
 
-        Any may be deleted, "/" too. Raises KeyError: there is none of this name.
+        Any may be deleted, "/" too. Raises KeyError: there is none of this name; ProtectedVirtualHost.
         """
         vhost = self.vhosts[name]
+        if vhost.metadata.is_protected:
+            raise ProtectedVirtualHost(name)
         self.on_vhost_delete(name, user)
         vhost.close(user)
         del self.vhosts[name]

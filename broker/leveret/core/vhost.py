@@ -34,6 +34,7 @@ from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_f
 from leveret.core.message import Message
 from leveret.core.metadata import Metadata, with_queue_type
 from leveret.core.names import INTERNAL_USER
+from leveret.core.parameters import Parameters
 from leveret.core.policies import EffectivePolicy, Policies
 from leveret.core.policy_changes import apply_to_exchange, policy_changed
 from leveret.core.queue import Queue
@@ -69,7 +70,7 @@ class VirtualHost:
     """exchanges and queues by name; reply_consumers: the pseudo-queues of direct reply-to, by name.
 
     metadata: see `set_metadata`. limits: by RabbitMQ's names, see `set_limits`.
-    policies, operator_policies: see `policies`; both apply to existing objects at once.
+    policies, operator_policies: see `policies`; both apply to existing objects at once. parameters: of plugins.
     generation: see the module's docstring. dead_letters: those on their way, for `dead_letter` alone;
     stuck_letters: those who keep some that did not arrive.
     firehose: the tracing of what is published and delivered here.
@@ -98,6 +99,7 @@ class VirtualHost:
         on_change = partial(policy_changed, self)
         self.policies = Policies(name, on_change)
         self.operator_policies = Policies(name, on_change, is_operator=True)
+        self.parameters = Parameters(self)
         # destination -> the exchanges that have bindings to it: so a queue goes without a walk over all exchanges
         self._sources: dict[Destination, dict[Exchange, None]] = {}
 
@@ -138,6 +140,8 @@ class VirtualHost:
         for policies in (self.policies, self.operator_policies):
             for policy in list(policies):
                 policies.clear(policy.name, user)
+        for parameter in list(self.parameters):
+            self.parameters.clear(parameter.component, parameter.name, user)
 
     def topology_changed(self) -> None:
         """It may be another way that messages go now."""

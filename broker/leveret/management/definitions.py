@@ -6,7 +6,6 @@ are there stay as they are, even if they differ. What has been imported before a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,16 +17,16 @@ from leveret.core.binding import Destination
 from leveret.core.metadata import Metadata
 from leveret.core.names import RESERVED_PREFIX
 from leveret.core.node import Node
+from leveret.core.parameters import ParameterError
 from leveret.core.policies import PolicyError
 from leveret.core.vhost import VirtualHost
 from leveret.management import shapes
 from leveret.management.answers import Problem, bad_request, validation_failed
 from leveret.management.bodies import Body, shown, tags_of
+from leveret.management.parameters import parameters_of, put_parameter
 from leveret.management.users import user_of
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 from leveret_protocol.errors import AMQPError
-
-log = logging.getLogger(__name__)
 
 Shape = dict[str, Any]
 
@@ -53,7 +52,7 @@ def exported(node: Node, users: Users) -> Shape:
             shapes.topic_permission(user, vhost.name, exchange, row)
             for vhost in vhosts for user, exchange, row in grants.topics_of_vhost(vhost.name)
         ],
-        "global_parameters": [{"name": "cluster_name", "value": node.cluster_name}],
+        "global_parameters": [{"name": name, "value": value} for name, value in node.parameters],
         **{kind: [item for vhost in vhosts for item in items(vhost)] for kind, items in _KINDS.items()},
     }  # fmt: skip
 
@@ -87,14 +86,6 @@ def _vhost(vhost: VirtualHost) -> Shape:
     shape = shapes.vhost(vhost)
     kept = ("name", "description", "tags", "default_queue_type", "metadata")
     return {**{key: shape[key] for key in kept}, "limits": {**vhost.limits}}
-
-
-def parameters_of(vhost: VirtualHost) -> Iterator[Shape]:
-    for policy in vhost.operator_policies:
-        entry = {key: value for key, value in policy.entry().items() if key not in ("vhost", "name")}
-        yield {"value": entry, "vhost": vhost.name, "component": "operator_policy", "name": policy.name}
-    if vhost.limits:
-        yield {"value": {**vhost.limits}, "vhost": vhost.name, "component": "vhost-limits", "name": "limits"}
 
 
 def _policies(vhost: VirtualHost) -> Iterator[Shape]:
@@ -191,7 +182,7 @@ class Import:
         default = known.text("default_queue_type") if known.get("default_queue_type") else ""
         metadata = Metadata(
             known.text("description") if known.get("description") else "", tags_of(known.get("tags") or []),
-            default if default not in ("", "undefined") else None,
+            default if default not in ("", "undefined") else None, _flag(known, "protected_from_deletion", False),
         )  # fmt: skip
         name = item.text("name")
         if name in self._node.vhosts:
@@ -212,32 +203,22 @@ class Import:
         self._users.permissions.set_topic(item.text("user"), item.text("vhost"), item.text("exchange"), row, self._by)
 
     def _global_parameter(self, item: Body) -> None:
-        name = item.text("name")
-        if name == "cluster_name" or name.startswith("internal"):  # each broker has its own
-            return
-        log.warning("global parameter %r is not imported: there are none here yet", name)
+        """RabbitMQ: those that begin with `internal` are of one broker alone."""
+        item.require("name", "value")
+        if not item.text("name").startswith("internal"):
+            self._node.parameters.set(item.text("name"), item["value"], self._by)
 
     def _policy(self, item: Body) -> None:
-        self._set_policy(item, item, is_operator=False)
-
-    def _set_policy(self, item: Body, terms: Body, *, is_operator: bool) -> None:
-        vhost = self._vhost_of(item)
-        item.require("name")
-        terms.require("pattern", "definition")
-        (vhost.operator_policies if is_operator else vhost.policies).set(
-            item.text("name"), pattern=terms["pattern"], definition=terms["definition"],
-            priority=terms.get("priority", 0), apply_to=terms.get("apply-to", "all"), user=self._by,
+        item.require("name", "pattern", "definition")
+        self._vhost_of(item).policies.set(
+            item.text("name"), pattern=item["pattern"], definition=item["definition"],
+            priority=item.get("priority", 0), apply_to=item.get("apply-to", "all"), user=self._by,
         )  # fmt: skip
 
     def _parameter(self, item: Body) -> None:
         item.require("component", "name", "value")
-        component, value = item.text("component"), item["value"]
-        if component == "operator_policy" and isinstance(value, dict):
-            self._set_policy(item, Body(value), is_operator=True)
-        elif component == "vhost-limits" and isinstance(value, dict | list):
-            self._vhost_of(item).set_limits(value or {}, self._by)  # type: ignore[arg-type]
-        else:
-            log.warning("parameter %r of %r is not imported: there are none of these here yet", item["name"], component)
+        vhost = self._vhost_of(item)
+        put_parameter(vhost, item.text("component"), item.text("name"), item["value"], self._by)
 
     def _exchange(self, item: Body) -> None:
         vhost, name = self._vhost_of(item), item.text("name")
@@ -292,7 +273,7 @@ def _added(kind: str, number: int, item: object, add: Callable[[Body], None]) ->
         raise bad_request(problem.reason if is_matched else f"{where}: {problem.reason}") from None
     except AMQPError as error:
         raise bad_request(f"{where}: {error.explanation}") from None
-    except PolicyError as error:
+    except (ParameterError, PolicyError) as error:
         raise bad_request(f"{where}: {validation_failed(error).reason}") from None
     except (NoSuchUser, NoSuchVirtualHost, InvalidPermission, ValueError) as error:
         raise bad_request(f"{where}: {error}") from None

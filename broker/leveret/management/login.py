@@ -41,7 +41,7 @@ def credentials_of(authorization: str | None) -> Credentials:
 def log_in(control: AccessControl, credentials: Credentials, host: str, answers: Answers) -> Admitted:
     """Raises Problem (401), Unanswered."""
     try:
-        return control.log_in(credentials, host, answers)
+        return control.log_in(credentials, host, answers, "http")
     except OnlyLocal:
         raise not_authorised("User can only log in via localhost") from None
     except Refused:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from leveret.auth.access import Authority, VirtualHostAccess
+from leveret.auth.questions import Answers
 from leveret.auth.users import User
 from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
@@ -24,7 +25,8 @@ VISIBLE = "User not authorised to access virtual host"
 class Request:
     """names: the parts of the path, decoded. query: the last value of each. octets: the body.
 
-    headers: by lower-case name. user, authority: who asks, and who knows what they may do.
+    headers: by lower-case name. user, authority: who asks, and who knows what they may do. host: where they are.
+    answers: to what somebody else had to be asked.
     """
 
     managed: Managed
@@ -34,6 +36,8 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     octets: bytes = field(repr=False)
+    host: str
+    answers: Answers
 
     @property
     def node(self) -> Node:
@@ -78,17 +82,23 @@ class Request:
 
     def vhost_to_use(self) -> VirtualHost:
         """That of the path, to do there what AMQP clients do. Raises Problem: 404, 401."""
-        vhost = self._vhost()
+        vhost = self._vhost_to_change()
         if not self.authority.may_open(self.user.name, vhost.name):
             raise not_authorised("Access refused." if self.is_administrator else VISIBLE)
         return vhost
 
     def vhost_to_rule(self) -> VirtualHost:
-        """That of the path, to set policies and parameters. Raises Problem: 404, 401."""
-        vhost = self._vhost()
+        """That of the path, to set policies, parameters and limits. Raises Problem: 404, 401."""
+        vhost = self._vhost_to_change()
         if not (self.is_administrator or self.authority.may_open(self.user.name, vhost.name)):
             raise not_authorised(VISIBLE)
         return vhost
+
+    def _vhost_to_change(self) -> VirtualHost:
+        """Where it is missing, RabbitMQ has other words for those who want to change something there."""
+        if self.names["vhost"] not in self.node.vhosts:
+            raise Problem(404, "not_found", "vhost_not_found")
+        return self._vhost()
 
     def _vhost(self) -> VirtualHost:
         vhost = self.node.vhosts.get(self.names["vhost"])

@@ -71,8 +71,9 @@ class Resource:
             user, authority = await self._carried_out(lambda: self._log_in(route, http, answers), answers)
             octets = await _octets(http)  # of nobody else: a body may be large
             request = Request(
-                self._managed, user, authority, _names(http), dict(http.query_params), http.headers, octets
-            )
+                self._managed, user, authority, _names(http), dict(http.query_params), http.headers, octets,
+                http.client.host if http.client else "", answers,
+            )  # fmt: skip
             result = await self._carried_out(lambda: route.run(request), answers)
         finally:
             answers.clear()

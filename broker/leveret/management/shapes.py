@@ -241,10 +241,11 @@ def vhost(vhost: VirtualHost) -> Shape:
     default_queue_type = metadata.default_queue_type or vhost.node.default_queue_type
     known = {
         "description": metadata.description, "tags": [*metadata.tags], "default_queue_type": default_queue_type,
+        **({"protected_from_deletion": True} if metadata.is_protected else {}),
     }  # fmt: skip
     return {
         "name": vhost.name, **known, "metadata": known, "tracing": vhost.firehose.is_on,
-        "cluster_state": {vhost.node.name: "running"}, "protected_from_deletion": False,
+        "cluster_state": {vhost.node.name: "running"}, "protected_from_deletion": metadata.is_protected,
         **message_counts(vhost.queues.values()),
     }  # fmt: skip
 

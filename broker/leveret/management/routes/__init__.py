@@ -2,6 +2,7 @@
 
 from leveret.management.request import Route
 from leveret.management.routes import (
+    auth,
     bindings,
     connections,
     consumers,
@@ -15,8 +16,10 @@ from leveret.management.routes import (
     overview,
     parameters,
     permissions,
+    plugins,
     policies,
     queues,
+    quorum,
     users,
     vhosts,
 )
@@ -24,8 +27,8 @@ from leveret.management.routes import (
 ALL: list[Route] = [
     route
     for module in (
-        bindings, connections, consumers, definitions, exchanges, features, health, limits, messages, nodes, overview,
-        parameters, permissions, policies, queues, users, vhosts,
+        auth, bindings, connections, consumers, definitions, exchanges, features, health, limits, messages, nodes,
+        overview, parameters, permissions, plugins, policies, queues, quorum, users, vhosts,
     )
     for route in module.routes
 ]  # fmt: skip

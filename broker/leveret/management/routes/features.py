@@ -1,10 +1,13 @@
-"""What clients ask for to see what the broker can do; of plugins that are not there, an empty list."""
+"""What clients ask for to see what the broker can do."""
 
 from __future__ import annotations
 
-from leveret.management.answers import NO_CONTENT, Answer, not_found
+from collections.abc import Callable
+
+from leveret.management.answers import NO_CONTENT, Answer, bad_request
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
+from leveret.management.routes.connections import connections
 
 routes = Routes()
 
@@ -38,12 +41,44 @@ def enable(request: Request) -> Answer:
     """All there are, are."""
     request.require_json()
     if request.names["flag"] not in _FLAGS:
-        raise not_found()
+        raise bad_request("unsupported")
     return Answer(NO_CONTENT)
 
 
-@routes.add("GET", "/deprecated-features", "/deprecated-features/used", "/federation-links",
-            "/federation-links/{vhost}", "/shovels", "/shovels/{vhost}", "/stream/connections", "/stream/publishers",
-            "/stream/consumers")  # fmt: skip
-def nothing(_request: Request) -> object:
-    return []
+# -- what RabbitMQ 4.x is to refuse one day, and is allowed here ----------------------------------------------------
+
+
+def _has_global_qos(request: Request) -> bool:
+    return any(channel.core.limit_count for one in connections(request) for channel in one.channels)
+
+
+def _has_transient_queues(request: Request) -> bool:
+    vhosts = request.node.vhosts.values()
+    return any(not queue.durable and queue.owner is None for vhost in vhosts for queue in vhost.queues.values())
+
+
+_DEPRECATED: dict[str, tuple[str, Callable[[Request], bool]]] = {
+    "global_qos": ("Global QoS, the prefetch of a whole channel", _has_global_qos),
+    "transient_nonexcl_queues": ("Queues that are neither durable nor exclusive", _has_transient_queues),
+}
+
+
+@routes.add("GET", "/deprecated-features")
+def deprecated(request: Request) -> object:
+    return request.listed([_deprecated(name) for name in _DEPRECATED])
+
+
+@routes.add("GET", "/deprecated-features/used")
+def deprecated_used(request: Request) -> object:
+    """Of this moment; RabbitMQ remembers."""
+    return request.listed([_deprecated(name) for name, (_, is_used) in _DEPRECATED.items() if is_used(request)])
+
+
+def _deprecated(name: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "desc": _DEPRECATED[name][0],
+        "deprecation_phase": "permitted_by_default",
+        "doc_url": "",
+        "provided_by": "rabbit",
+    }

@@ -26,7 +26,7 @@ def of_vhost(request: Request) -> object:
 @routes.add("PUT", "/vhost-limits/{vhost}/{limit}", tags=ADMINISTRATOR)
 def put_of_vhost(request: Request) -> Answer:
     request.require_json()
-    vhost, name = request.vhost(), request.names["limit"]
+    vhost, name = request.vhost_to_rule(), request.names["limit"]
     try:
         vhost.set_limits({**vhost.limits, name: _value(request.body)}, request.user.name)
     except ValueError as error:

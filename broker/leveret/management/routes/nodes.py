@@ -34,7 +34,7 @@ def everywhere(request: Request) -> object:
 
 @routes.add("GET", "/nodes/{node}", tags=MONITORING)
 def one(request: Request) -> object:
-    _check(request)
+    check_node(request)
     shape = _shape(request)
     if request.flag("memory"):
         shape["memory"] = _memory()
@@ -43,18 +43,31 @@ def one(request: Request) -> object:
 
 @routes.add("GET", "/nodes/{node}/memory", tags=MONITORING)
 def memory(request: Request) -> object:
-    _check(request)
+    check_node(request)
     return {"memory": _memory()}
+
+
+@routes.add("GET", "/nodes/{node}/memory/ets", "/nodes/{node}/memory/ets/relative", tags=MONITORING)
+def tables(request: Request) -> object:
+    """Of Erlang, which has memory that is called so."""
+    check_node(request)
+    return {"ets_tables_memory": {"total": 0}}
+
+
+@routes.add("GET", "/nodes/{node}/memory/ets/{filter}", "/nodes/{node}/memory/ets/{filter}/relative", tags=MONITORING)
+def some_tables(request: Request) -> object:
+    check_node(request)
+    return {"ets_tables_memory": "no_tables"}
 
 
 @routes.add("GET", "/nodes/{node}/memory/relative", tags=MONITORING)
 def relative_memory(request: Request) -> object:
     """In percent."""
-    _check(request)
+    check_node(request)
     return {"memory": {**dict.fromkeys(_MEMORY_PARTS, 0), "other_proc": 100, "total": 100}}
 
 
-def _check(request: Request) -> None:
+def check_node(request: Request) -> None:
     """Raises Problem (404)."""
     if request.names["node"] != request.node.name:
         raise not_found()

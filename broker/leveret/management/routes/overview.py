@@ -7,6 +7,8 @@ from typing import Any
 
 from leveret.core.exchanges import EXCHANGE_TYPES
 from leveret.management import shapes
+from leveret.management.answers import NO_CONTENT, Answer
+from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
 from leveret.shell.listener import BACKLOG_CONNECTIONS
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
@@ -80,11 +82,12 @@ def contexts(request: Request) -> list[shapes.Shape]:
     ]  # fmt: skip
 
 
-@routes.add("GET", "/cluster-name")
-def cluster_name(request: Request) -> object:
-    return {"name": request.node.cluster_name}
+@routes.add("GET", "/version", tags=None)
+def version(_request: Request) -> object:
+    return EMULATED_RABBITMQ_VERSION
 
 
-@routes.add("GET", "/extensions")
-def extensions(_request: Request) -> object:
-    return [{"javascript": "dispatcher.js"}]
+@routes.add("POST", "/rebalance/queues", tags=ADMINISTRATOR)
+def rebalance(_request: Request) -> Answer:
+    """All queues are where they can be."""
+    return Answer(NO_CONTENT)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from leveret.core.queue import Queue
 from leveret.handlers.names import stripped
 from leveret.management import shapes
-from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
-from leveret.management.bodies import check_short
+from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
+from leveret.management.bodies import check_short, shown
+from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
 
 routes = Routes()
@@ -62,6 +63,17 @@ def purge(request: Request) -> Answer:
     if name not in vhost.queues:
         raise not_found()
     vhost.queue(name, None).purge()
+    return Answer(NO_CONTENT)
+
+
+@routes.add("POST", "/queues/{vhost}/{queue}/actions", tags=ADMINISTRATOR)
+def act(request: Request) -> Answer:
+    """Of mirrors, which RabbitMQ 4 has not any more: there is nothing to be done."""
+    request.vhost_to_rule()
+    found(request)
+    request.body.require("action")
+    if request.body["action"] not in ("sync", "cancel_sync"):
+        raise bad_request(f"unknown: {shown(request.body['action'])}")
     return Answer(NO_CONTENT)
 
 

@@ -6,6 +6,7 @@ from leveret.auth.errors import NoSuchUser
 from leveret.auth.users import User
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
+from leveret.management.bodies import shown
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
 from leveret.management.users import user_of
@@ -33,10 +34,16 @@ def without_permissions(request: Request) -> object:
 
 @routes.add("POST", "/users/bulk-delete", tags=ADMINISTRATOR)
 def bulk_delete(request: Request) -> Answer:
+    """Those before one that is not there are deleted, as in RabbitMQ. Raises Problem (400)."""
     request.body.require("users")
-    for name in request.body["users"] if isinstance(request.body["users"], list) else ():
-        if isinstance(name, str) and request.managed.users.get(name) is not None:
-            request.managed.users.delete(name, request.user.name)
+    names = request.body["users"]
+    if not isinstance(names, list):
+        raise bad_request(f"not_list: {shown(names)}")
+    for name in names:
+        try:
+            request.managed.users.delete(name if isinstance(name, str) else "", request.user.name)
+        except NoSuchUser:
+            raise bad_request(f"no_such_user: {shown(name)}") from None
     return Answer(NO_CONTENT)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from leveret.auth.permissions import EVERYTHING
-from leveret.core.metadata import Metadata
+from leveret.core.erlang_terms import printed
+from leveret.core.metadata import Metadata, ProtectedVirtualHost
 from leveret.management import shapes
-from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
+from leveret.management.answers import CREATED, NO_CONTENT, Answer, Problem, bad_request, not_found
 from leveret.management.bodies import tags_of
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
@@ -37,6 +38,8 @@ def put(request: Request) -> Answer:
         changes["tags"] = tags_of(body["tags"])
     if body.text("default_queue_type") not in ("", "undefined"):
         changes["default_queue_type"] = body.text("default_queue_type")
+    if "protected_from_deletion" in body:
+        changes["is_protected"] = body.boolean("protected_from_deletion")
     try:
         metadata = replace(Metadata() if vhost is None else vhost.metadata, **changes)  # type: ignore[arg-type]
     except ValueError as error:
@@ -58,5 +61,35 @@ def delete(request: Request) -> Answer:
     name = request.names["vhost"]
     if name not in request.node.vhosts:
         raise not_found()
-    request.node.delete_vhost(name, request.user.name)
+    try:
+        request.node.delete_vhost(name, request.user.name)
+    except ProtectedVirtualHost as error:
+        raise Problem(412, "precondition_failed", str(error)) from None
+    return Answer(NO_CONTENT)
+
+
+@routes.add("POST", "/vhosts/{vhost}/deletion/protection", tags=ADMINISTRATOR)
+def protect(request: Request) -> Answer:
+    return _set_protection(request, True)
+
+
+@routes.add("DELETE", "/vhosts/{vhost}/deletion/protection", tags=ADMINISTRATOR)
+def leave_unprotected(request: Request) -> Answer:
+    return _set_protection(request, False)
+
+
+def _set_protection(request: Request, is_protected: bool) -> Answer:
+    vhost = request.vhost()
+    vhost.set_metadata(replace(vhost.metadata, is_protected=is_protected))
+    return Answer(NO_CONTENT)
+
+
+@routes.add("POST", "/vhosts/{vhost}/start/{node}", tags=ADMINISTRATOR)
+def start(request: Request) -> Answer:
+    """All that there are run."""
+    name, node = request.names["vhost"], request.names["node"]
+    if node != request.node.name:
+        raise bad_request(f"Request to node {node} failed with nodedown")
+    if name not in request.node.vhosts:
+        raise bad_request(f"Request to node {node} failed with {{no_such_vhost,{printed(name)}}}")
     return Answer(NO_CONTENT)
