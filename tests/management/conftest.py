@@ -19,13 +19,17 @@ LISTENING = (Listening("amqp", "127.0.0.1", 5672), Listening("http", "127.0.0.1"
 
 
 class Api:
-    """A client of the API: `await api.get("/queues/%2F")`. host: the address it comes from."""
+    """A client of the API: `await api.get("/queues/%2F")`. host: the address it comes from.
+
+    commits: on a durable broker, each turn is committed at once.
+    """
 
     def __init__(
         self, harness: BrokerHarness, host: str = "127.0.0.1", *, listening: Sequence[Listening] = LISTENING,
-        certificate: Path | None = None,
+        certificate: Path | None = None, commits: bool = False,
     ) -> None:  # fmt: skip
         self.harness = harness
+        self._commits = commits
         self.node = harness.node
         self.managed = Managed(
             harness.node, harness.users, harness.control, listening, self._flush, certificate=certificate
@@ -36,7 +40,7 @@ class Api:
 
     def _flush(self) -> None:
         self.flush_count += 1
-        if self.node.keeper is not None:
+        if self._commits:
             self.harness.commit()
 
     async def ask(

@@ -224,8 +224,8 @@ async def test_a_protected_virtual_host_is_not_deleted(api):
 
 async def test_protection_comes_back_with_the_broker():
     harness = BrokerHarness.durable()
-    await Api(harness).post("/vhosts/%2F/deletion/protection")
-    assert await Api(harness.stopped()).delete("/vhosts/%2F") == 412
+    await Api(harness, commits=True).post("/vhosts/%2F/deletion/protection")
+    assert await Api(harness.stopped(), commits=True).delete("/vhosts/%2F") == 412
 
 
 async def test_a_login_that_a_page_makes(api):

@@ -125,13 +125,13 @@ async def test_policymakers_rule_their_own_virtual_hosts(api):
 
 async def test_parameters_come_back_and_go_with_their_virtual_host():
     harness = BrokerHarness.durable()
-    api = Api(harness)
+    api = Api(harness, commits=True)
     await api.put("/vhosts/v")
     await api.put("/parameters/shovel/v/s", {"value": SHOVEL})
     await api.put("/parameters/shovel/%2F/gone", {"value": SHOVEL})
     await api.put("/global-parameters/g", {"value": [1]})
     await api.delete("/parameters/shovel/%2F/gone")
-    again = Api(harness.stopped())
+    again = Api(harness.stopped(), commits=True)
     assert [(row["vhost"], row["name"], row["value"]) for row in await again.get("/parameters")] == [("v", "s", SHOVEL)]
     assert await again.get("/global-parameters") == [{"name": "g", "value": [1]}]
     await again.delete("/vhosts/v")

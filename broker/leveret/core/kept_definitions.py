@@ -188,8 +188,8 @@ def restore(node: Node, definitions: Iterable[Definition]) -> None:
     for kind in ("policy", "operator_policy"):
         for (vhost_name, name), value in by_kind.get(kind, []):
             _restore_policy(node.vhosts[vhost_name], kind, name, value)
-    for key, value in by_kind.get("parameter", []):
-        _restore_parameter(node, *key, value["value"])
+    for (of, component, name), value in by_kind.get("parameter", []):
+        _restore_parameter(node, of, component, name, value["value"])
     for (vhost_name, name), value in by_kind.get("exchange", []):
         exchange = node.vhosts[vhost_name].declare_exchange(
             name, value["type"], durable=True, auto_delete=value["auto_delete"], internal=value["internal"],
