@@ -7,7 +7,8 @@ import pytest
 from leveret.core.exchanges import Exchange
 from leveret.core.node import Node
 from leveret.core.queue import Queue
-from leveret.core.vhost import VirtualHost, refuse_default_exchange
+from leveret.core.topology import refuse_default_exchange
+from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError
 from leveret_protocol.fields import Field, table
 from tests.core.scene import (

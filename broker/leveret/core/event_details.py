@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from leveret.core.exchanges.base import Exchange
     from leveret.core.policies import Policy
     from leveret.core.queue import Queue
+    from leveret.core.topology import Topology
     from leveret.core.vhost import VirtualHost
 
 USER = "user_who_performed_action"
@@ -277,15 +278,15 @@ def vhost_limits_cleared(vhost: VirtualHost, user: str) -> Table:
 # -- runtime parameters ---------------------------------------------------------------------------------------------
 
 
-def parameter_set(vhost: VirtualHost | None, component: str, name: str, value: object, user: str) -> Table:
+def parameter_set(vhost: Topology | None, component: str, name: str, value: object, user: str) -> Table:
     """vhost: None for a global parameter."""
     return {**_parameter(vhost, component, name), "value": detail(value), USER: detail(user)}
 
 
-def parameter_cleared(vhost: VirtualHost | None, component: str, name: str, user: str) -> Table:
+def parameter_cleared(vhost: Topology | None, component: str, name: str, user: str) -> Table:
     return {**_parameter(vhost, component, name), USER: detail(user)}
 
 
-def _parameter(vhost: VirtualHost | None, component: str, name: str) -> Table:
+def _parameter(vhost: Topology | None, component: str, name: str) -> Table:
     where = {} if vhost is None else {"vhost": vhost.name}
     return details({**where, "component": component, "name": name})

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
-from leveret.core.vhost import refuse_default_exchange
+from leveret.core.topology import refuse_default_exchange
 from leveret.handlers.channel import Channel
 
 

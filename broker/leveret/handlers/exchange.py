@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leveret.core.vhost import refuse_default_exchange, refuse_deletion
+from leveret.core.topology import refuse_default_exchange, refuse_deletion
 from leveret.handlers.access import require_source
 from leveret.handlers.channel import Channel
 from leveret.handlers.names import arguments_of, stripped

@@ -8,7 +8,8 @@ from urllib.parse import quote, unquote_plus
 from leveret.core.binding import Binding, Destination
 from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
-from leveret.core.vhost import VirtualHost, refuse_default_exchange
+from leveret.core.topology import refuse_default_exchange
+from leveret.core.vhost import VirtualHost
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
 from leveret.management.bodies import check_short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leveret.auth.access import DEFAULT_EXCHANGE
 from leveret.core.exchanges import Exchange
-from leveret.core.vhost import refuse_deletion
+from leveret.core.topology import refuse_deletion
 from leveret.handlers.names import stripped
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
