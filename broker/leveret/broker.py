@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 AnyListener = TypeVar("AnyListener", bound=Listener)
 
+_MIB = 1024 * 1024
+
 # Where a listener takes connections on every address, a client on this machine finds it here.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
@@ -125,6 +127,11 @@ class Broker:
         if self._management is None or self.management_port is None:
             return None
         return _url("http", self._management.host, self.management_port)
+
+    @property
+    def listening(self) -> list[tuple[str, str, int]]:
+        """Where the broker listens: RabbitMQ's name of the protocol (`amqp`, `amqp/ssl`, `http`), address and port."""
+        return list(self._listening)
 
     def read_certificates_again(self) -> None:
         """For connections from now on; where the new ones cannot be used, the log says so and the old ones stay.
@@ -303,7 +310,7 @@ class Broker:
 
     def _make_node(self, keeper: Keeper | None) -> Node:
         node = Node(
-            parts.node_name(self._settings), now=time.time, make_message=make_message, keeper=keeper,
+            self._settings.node_name, now=time.time, make_message=make_message, keeper=keeper,
             default_queue_type=self._settings.default_queue_type, default_vhost=self._settings.default_vhost,
         )  # fmt: skip
         node.consumer_timeout_ms = self._settings.consumer_timeout
@@ -327,6 +334,7 @@ class Broker:
             log.info("the memory watermark is not kept: this system does not tell how much there is in use")
             return
         limit_bytes = parts.memory_bytes_max(self._settings)
+        log.info("Memory high watermark set to %d MiB (%d bytes)", limit_bytes // _MIB, limit_bytes)
         nursery.start_soon(watch_memory, node.alarms, limit_bytes, used_memory_bytes, give_memory_back, server.flush)
 
     @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """What the settings make of the parts of a broker."""
 
-import socket
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     from leveret.management.managed import Managed
     from leveret.shell.http_backend import HttpQuestions
     from leveret.shell.tls import TLSOptions
-
-
-def node_name(settings: Settings) -> str:
-    name = settings.nodename
-    return name if "@" in name else f"{name}@{socket.gethostname()}"
 
 
 def make_first(node: Node, users: Users, settings: Settings) -> None:

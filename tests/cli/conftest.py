@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 def environment(home):
     """That of the test, with nothing of the machine's own configuration in it."""
     folders = [str(ROOT / "broker"), str(ROOT / "protocol")]
-    nowhere = {"RABBITMQ_CONFIG_FILES": str(home / "conf.d" / "*.conf")}
+    nowhere = {
+        "RABBITMQ_CONFIG_FILES": str(home / "conf.d" / "*.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+    }
     return (
         nowhere
         | os.environ

@@ -145,13 +145,13 @@ def one_line(text):
 def test_a_port_in_use_is_said_in_one_line(ended):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, stdout, stderr = ended("server", "--port", str(port))
+        status, stdout, stderr = ended("server", "--port", str(port), "--log-level", "error")
     assert (status, stdout) == (1, "")
     assert stderr == f"leveret server: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
 def test_a_host_that_does_not_resolve_is_said_in_one_line(ended):
-    status, stdout, stderr = ended("server", "--host", "no-such-host.invalid", "--port", "0")
+    status, stdout, stderr = ended("server", "--host", "no-such-host.invalid", "--port", "0", "--log-level", "error")
     assert (status, stdout) == (1, "")
     assert one_line(stderr)
     assert stderr.startswith("leveret server: cannot listen on no-such-host.invalid:0: ")

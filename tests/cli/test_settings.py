@@ -185,7 +185,9 @@ def test_the_first_user_and_its_virtual_host(served):
 
 
 def test_a_pattern_that_is_none_is_told(ended):
-    status, _, stderr = ended("server", "--in-memory", "--port", "0", "--default-permissions-write", "(")
+    status, _, stderr = ended(
+        "server", "--in-memory", "--port", "0", "--default-permissions-write", "(", "--log-level", "error"
+    )
     assert (status, stderr) == (1, "leveret server: default_permissions: '(' is no valid pattern\n")
 
 
@@ -280,7 +282,9 @@ def test_definitions_that_cannot_be_used_are_told_in_one_line(ended, tmp_path):
 def test_a_taken_port_of_the_http_api_is_told_in_one_line(ended):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, stdout, stderr = ended("server", "--port", "0", "--in-memory", "--management-port", str(port))
+        status, stdout, stderr = ended(
+            "server", "--port", "0", "--in-memory", "--management-port", str(port), "--log-level", "error"
+        )
     assert (status, stdout) == (1, "")
     assert stderr == f"leveret server: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 

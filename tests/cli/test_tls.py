@@ -141,7 +141,9 @@ def test_sighup_without_tls_does_not_end_the_server(leveret):
 
 
 def test_a_certificate_that_is_not_there_stops_the_start_in_one_line(ended):
-    status, stdout, stderr = ended("server", "--listeners-ssl", "127.0.0.1:0", "--ssl-options-certfile", "nowhere.pem")
+    status, stdout, stderr = ended(
+        "server", "--listeners-ssl", "127.0.0.1:0", "--ssl-options-certfile", "nowhere.pem", "--log-level", "error"
+    )
     assert (status, stdout) == (1, "")
     assert stderr == "leveret server: ssl_options.certfile: nowhere.pem: No such file or directory\n"
 

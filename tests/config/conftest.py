@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from leveret.config import rabbitmq_conf
+from leveret.config import plugins, rabbitmq_conf
 from leveret.config.load import load
 
 
@@ -14,6 +14,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(rabbitmq_conf, "FILE", tmp_path / "rabbitmq.conf")
     monkeypatch.setattr(rabbitmq_conf, "FOLDER", tmp_path / "conf.d")
+    monkeypatch.setattr(plugins, "FILE", tmp_path / "enabled_plugins")
     return tmp_path
 
 

@@ -62,6 +62,7 @@ def other_text(setting):
         "ip",
         "http",
         "post",
+        "stdout",
         "x",
     )
     return next(text for text in texts if _is_other(setting, text))

@@ -305,10 +305,8 @@ def test_a_wrong_secret_is_not_repeated(configured, write):
 
 
 def test_rabbitmqs_variables_that_do_nothing_here_are_told_and_those_of_others_are_not(configured):
-    notes = configured(
-        {"RABBITMQ_ENABLED_PLUGINS": "x", "RABBITMQ_URL": "amqp://x", "RABBITMQ_ERLANG_COOKIE": "x"}
-    ).notes
-    assert notes == (("RABBITMQ_ENABLED_PLUGINS is not supported yet, and has no effect", True),)
+    notes = configured({"RABBITMQ_CONF_ENV_FILE": "x", "RABBITMQ_URL": "amqp://x", "RABBITMQ_ERLANG_COOKIE": "x"}).notes
+    assert notes == (("RABBITMQ_CONF_ENV_FILE is not supported yet, and has no effect", True),)
 
 
 def test_a_misspelt_variable_of_ours_is_told(configured):

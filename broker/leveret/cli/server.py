@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     def on_ready() -> None:
         nonlocal is_ready
         is_ready = True
-        _tell_ready(broker, arguments.port_file)
+        _tell_ready(broker, settings, arguments.port_file)
 
     try:
         run_in_foreground(broker, on_ready)
@@ -95,6 +95,7 @@ def _configured(arguments: argparse.Namespace) -> Settings:
         raise CannotStart(f"\n{PROGRAM}: ".join(error.problems)) from error
     import logging
 
+    from leveret.cli import start_lines
     from leveret.cli.log import configure_log  # after what may be wrong: logging takes its time
 
     settings = configuration.settings
@@ -103,14 +104,15 @@ def _configured(arguments: argparse.Namespace) -> Settings:
     except OSError as error:
         raise CannotStart(f"cannot log to {settings.log_file}: {error.strerror}") from error
     log = logging.getLogger(__name__)
-    for path in configuration.files:
-        log.info("configuration: %s", path)
+    start_lines.log_configuration(configuration, settings_options.data_dir(settings))
     for note in configuration.notes:
         log.log(logging.WARNING if note.is_warning else logging.INFO, "%s", note.text)
     return settings
 
 
-def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
+def _tell_ready(broker: "Broker", settings: Settings, port_file: Path | None) -> None:
+    from leveret.cli import start_lines
+
     if port_file is not None:
         from leveret.cli.port_file import write_port_file
 
@@ -121,6 +123,10 @@ def _tell_ready(broker: "Broker", port_file: Path | None) -> None:
     where = "in memory" if broker.data_dir is None else f"{broker.durability}, data in {broker.data_dir}"
     urls = " and ".join(dict.fromkeys(filter(None, (broker.url, broker.tls_url, broker.management_url))))
     print(f"leveret ready on {urls} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
+    plugins = start_lines.started_plugins(settings)
+    if settings.log_console and settings.log_console_stdio == "stdout":
+        print(f" completed with {len(plugins)} plugins.", flush=True)  # the end of RabbitMQ's banner
+    start_lines.log_completed(broker.listening, plugins)
 
 
 def _raise_limit_of_open_files() -> None:

@@ -5,11 +5,18 @@ import os
 from pathlib import Path
 
 from leveret.config.load import Configuration, load
+from leveret.config.report import Found
 from leveret.config.settings import TABLE, Setting, Settings
 from leveret.config.values import Address, WrongValue
 
 IN_MEMORY = "--in-memory"
 NO_MANAGEMENT = "--no-management"
+AS_RABBITMQ = "--as-rabbitmq"
+
+# What `rabbitmq-server` of the container image begins with; every other place may say something else.
+_OF_RABBITMQ = {
+    "host": "", "nodename": "rabbit", "data_dir": "/var/lib/rabbitmq/mnesia", "log.console_stdio": "stdout",
+}  # fmt: skip
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +30,10 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     where = group.add_mutually_exclusive_group()
     where.add_argument(IN_MEMORY, action="store_true", help="keep nothing once stopped: --durability memory")
     group.add_argument(NO_MANAGEMENT, action="store_true", help="no HTTP API: --management-port none")
+    group.add_argument(
+        AS_RABBITMQ, action="store_true",
+        help="RabbitMQ's defaults: every address, node rabbit, data in /var/lib/rabbitmq/mnesia, log on stdout",
+    )  # fmt: skip
     for setting in TABLE:
         (where if setting.name == "data_dir" else group).add_argument(
             setting.option, dest=setting.name, type=_checked(setting), metavar="V",
@@ -37,7 +48,10 @@ def read(arguments: argparse.Namespace) -> Configuration:
         options["durability"] = "memory"
     if arguments.no_management:
         options["management_port"] = "none"
-    return load(options, os.environ, arguments.config)
+    defaults = _OF_RABBITMQ if arguments.as_rabbitmq else {}
+    return load(
+        options, os.environ, arguments.config, {name: Found(text, AS_RABBITMQ) for name, text in defaults.items()}
+    )
 
 
 def data_dir(settings: Settings) -> Path | None:

@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
-from leveret.config import environment, rabbitmq_conf, toml_file
+from leveret.config import environment, plugins, rabbitmq_conf, toml_file
 from leveret.config.report import ConfigurationError, Found, Note, Report
 from leveret.config.settings import TABLE, Setting, Settings
 from leveret.config.values import Address, WrongValue
@@ -28,8 +29,11 @@ class Configuration:
     notes: tuple[Note, ...]
 
 
-def load(options: Mapping[str, str], variables: Mapping[str, str], config_file: Path | None = None) -> Configuration:
-    """options: name of a setting -> what was given on the command line.
+def load(
+    options: Mapping[str, str], variables: Mapping[str, str], config_file: Path | None = None,
+    defaults: Mapping[str, Found] = MappingProxyType({}),
+) -> Configuration:  # fmt: skip
+    """options: name of a setting -> what was given on the command line. defaults: instead of those of the table.
 
     config_file: a leveret.toml; None: LEVERET_CONFIG, or the one in the working directory if there is one.
     Raises ConfigurationError.
@@ -37,7 +41,10 @@ def load(options: Mapping[str, str], variables: Mapping[str, str], config_file: 
     report = Report()
     given = {name: Found(text, _options()[name]) for name, text in options.items()}
     files = rabbitmq_conf.files(variables, report)
-    layers = [rabbitmq_conf.read(files, variables, report)]
+    of_files = rabbitmq_conf.read(files, variables, report)
+    if (enabled := plugins.read(variables, report)) is not None:
+        of_files["enabled_plugins"] = enabled
+    layers = [dict(defaults), of_files]
     toml = _toml_path(config_file, variables)
     if toml is not None:
         files.append(toml)
@@ -55,6 +62,7 @@ def load(options: Mapping[str, str], variables: Mapping[str, str], config_file: 
     if report.problems:
         raise ConfigurationError(report.problems)
     _settle_listeners(values, ranks, sources)
+    _settle_plugins(values, ranks, sources, report)
     settings = Settings(**{by_name[name].attribute: value for name, value in values.items()})
     return Configuration(settings, sources, tuple(files), tuple(report.notes))
 
@@ -87,3 +95,13 @@ def _settle_listeners(values: dict[str, Any], ranks: dict[str, int], sources: di
     if ranks["listeners.tcp"] == 0 or ranks[by_port] > ranks["listeners.tcp"]:
         values["listeners.tcp"] = (Address(values["host"], values["port"]),)
         sources["listeners.tcp"] = sources[by_port]
+
+
+def _settle_plugins(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str], report: Report) -> None:
+    """A plugin that is not enabled listens nowhere, whatever rabbitmq.conf says of its port; a higher place may."""
+    enabled, where = values["enabled_plugins"], sources["enabled_plugins"]
+    if enabled is None:
+        return
+    plugins.report_unserved(enabled, where, report)
+    if plugins.MANAGEMENT not in plugins.started(enabled) and ranks["management_port"] <= ranks["enabled_plugins"]:
+        values["management_port"], sources["management_port"] = None, where

@@ -5,6 +5,7 @@ A field of `Settings` is one setting. Its names follow from the table: in levere
 """
 
 import dataclasses
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -113,6 +114,12 @@ class Settings:
     management_host: str | None = _setting(
         None, NAME, "Name or address it listens on. Default: `host`.",
         keys=("management.tcp.ip", "management.listener.ip"),
+    )  # fmt: skip
+    enabled_plugins: tuple[str, ...] | None = _setting(
+        None, NAMES,
+        "RabbitMQ's plugins that are enabled: without `rabbitmq_management` there is no HTTP API. "
+        "Default: all there are.",
+        keys=(), variables=("RABBITMQ_ENABLED_PLUGINS",),
     )  # fmt: skip
     handshake_timeout: int = _setting(
         10_000, _MILLISECONDS, "The AMQP handshake, from accept to `connection.open-ok`, takes no longer."
@@ -267,9 +274,13 @@ class Settings:
     log_level: str = _setting(
         "info", LEVEL, "What is logged at least.", name="log.level", keys=("log.default.level",),
     )  # fmt: skip
-    log_console: bool = _setting(True, BOOLEAN, "Log to stderr.", name="log.console")
+    log_console: bool = _setting(True, BOOLEAN, "Log to the console.", name="log.console")
+    log_console_stdio: str = _setting(
+        "stderr", choice("stdout", "stderr"), "Which console.",
+        name="log.console_stdio", keys=("log.console.stdio",),
+    )  # fmt: skip
     log_console_level: str | None = _setting(
-        None, LEVEL, "The level for stderr, where it is another.",
+        None, LEVEL, "The level for the console, where it is another.",
         name="log.console_level", keys=("log.console.level",),
     )  # fmt: skip
     log_file: Path | None = _setting(
@@ -308,6 +319,11 @@ class Settings:
     auth_http_topic_path: str = _setting(
         "http://localhost:8000/auth/topic", TEXT, "The URL that is asked about a topic.", name="auth_http.topic_path"
     )
+
+    @property
+    def node_name(self) -> str:
+        """`nodename` with the name of the machine where it has none."""
+        return self.nodename if "@" in self.nodename else f"{self.nodename}@{socket.gethostname()}"
 
 
 def _row(attribute: "dataclasses.Field[Any]") -> Setting:

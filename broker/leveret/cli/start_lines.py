@@ -1,0 +1,62 @@
+"""What RabbitMQ logs while it starts, for scripts and test containers that wait for one of the lines."""
+
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from leveret.config import plugins
+from leveret.config.load import Configuration
+from leveret.config.settings import Settings
+from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
+
+log = logging.getLogger(__name__)
+
+_NAME_WIDTH: Final = 15
+_OF_MANAGEMENT: Final = "Management plugin: HTTP (non-TLS) listener started on port %d"
+
+# Protocol -> what is said of a listener, with its address or its port.
+_LISTENERS: Final = {"amqp": "started TCP listener on %s", "amqp/ssl": "started TLS (SSL) listener on %s"}
+
+
+def log_configuration(configuration: Configuration, data_dir: Path | None) -> None:
+    """What is started, and from which files."""
+    settings = configuration.settings
+    python = ".".join(map(str, sys.version_info[:3]))
+    log.info(
+        "Starting Leveret %s on Python %s, in place of RabbitMQ %s", __version__, python, EMULATED_RABBITMQ_VERSION
+    )
+    logs = [f"<{settings.log_console_stdio}>"] if settings.log_console else []
+    if settings.log_file is not None:
+        logs.append(str((settings.log_dir or Path()) / settings.log_file))
+    _log_all("node", [settings.node_name])
+    _log_all("config file(s)", [str(path) for path in configuration.files] or ["(none)"])
+    _log_all("log(s)", logs)
+    _log_all("data dir", ["(in memory)" if data_dir is None else str(data_dir)])
+
+
+def _log_all(name: str, values: Iterable[str]) -> None:
+    for value in values:
+        log.info(" %-*s: %s", _NAME_WIDTH, name, value)
+        name = ""
+
+
+def started_plugins(settings: Settings) -> tuple[str, ...]:
+    """Those that are on."""
+    is_off = {plugins.MANAGEMENT} if settings.management_port is None else set()
+    return tuple(name for name in plugins.started(settings.enabled_plugins) if name not in is_off)
+
+
+def log_completed(listening: Sequence[tuple[str, str, int]], plugins_started: Sequence[str]) -> None:
+    """Clients can connect. listening: protocol, address and port of each listener."""
+    for protocol, _, port in listening:
+        if protocol == "http":
+            log.info(_OF_MANAGEMENT, port)
+    log.info("Ready to start client connection listeners")
+    for protocol, host, port in listening:
+        if protocol in _LISTENERS:
+            log.info(_LISTENERS[protocol], f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    log.info("Server startup complete; %d plugins started.", len(plugins_started))
+    for name in plugins_started:
+        log.info(" * %s", name)

@@ -1,0 +1,77 @@
+"""Which of RabbitMQ's plugins are enabled: the file `enabled_plugins`, which people mount into containers."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from leveret.config.report import Found, Report
+
+FILE: Final = Path("/etc/rabbitmq/enabled_plugins")
+
+MANAGEMENT: Final = "rabbitmq_management"
+PROMETHEUS: Final = "rabbitmq_prometheus"
+
+# What is served here -> what RabbitMQ starts along with it. Only the first two are ever off: the others are part of the
+# broker, and cost nothing while nobody uses them.
+SERVED: Final[Mapping[str, tuple[str, ...]]] = {
+    MANAGEMENT: ("rabbitmq_management_agent", "rabbitmq_web_dispatch"),
+    PROMETHEUS: ("rabbitmq_management_agent", "rabbitmq_web_dispatch"),
+    "rabbitmq_auth_backend_http": (),
+    "rabbitmq_auth_mechanism_ssl": (),
+    "rabbitmq_consistent_hash_exchange": (),
+    "rabbitmq_delayed_message_exchange": (),
+    "rabbitmq_event_exchange": (),
+    "rabbitmq_management_agent": ("rabbitmq_web_dispatch",),
+    "rabbitmq_random_exchange": (),
+    "rabbitmq_recent_history_exchange": (),
+    "rabbitmq_sharding": (),  # for its exchange type x-modulus-hash
+    "rabbitmq_web_dispatch": (),
+}
+
+# Plugins that are not served, and start the one that is (3.10 and 4.x, the applications' own lists).
+_WITH_MANAGEMENT: Final = (
+    "rabbitmq_federation_management", "rabbitmq_shovel_management", "rabbitmq_stream_management", "rabbitmq_top",
+    "rabbitmq_tracing",
+)  # fmt: skip
+_WITH_PROMETHEUS: Final = ("rabbitmq_federation_prometheus", "rabbitmq_shovel_prometheus")
+
+_COMMENT: Final = re.compile("%.*")
+_NAME: Final = re.compile(r"[a-z]\w*")
+
+
+def started(enabled: Iterable[str] | None) -> tuple[str, ...]:
+    """Those served that are enabled, with all that RabbitMQ starts along with them, sorted. None: all there are."""
+    if enabled is None:
+        return tuple(sorted(SERVED))
+    names = set(enabled)
+    if names & set(_WITH_MANAGEMENT):
+        names.add(MANAGEMENT)
+    if names & set(_WITH_PROMETHEUS):
+        names.add(PROMETHEUS)
+    names &= set(SERVED)
+    return tuple(sorted(names.union(*(SERVED[name] for name in names))))
+
+
+def read(variables: Mapping[str, str], report: Report) -> Found | None:
+    """What the file says, which is an Erlang list: `[rabbitmq_management,rabbitmq_prometheus].`
+
+    RABBITMQ_ENABLED_PLUGINS_FILE names another file than the usual one. None: there is no file.
+    """
+    path = Path(variables.get("RABBITMQ_ENABLED_PLUGINS_FILE") or FILE)
+    if not os.path.isfile(path):
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        report.warn(f"{path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
+        return None
+    return Found(_NAME.findall(_COMMENT.sub("", text)), str(path))
+
+
+def report_unserved(enabled: Iterable[str], where: str, report: Report) -> None:
+    """RabbitMQ passes over a plugin that is enabled and not installed."""
+    for name in enabled:
+        if name not in SERVED:
+            report.warn(f"{where}: {name} is not served here, and has no effect")
