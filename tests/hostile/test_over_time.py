@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from trio.testing import wait_all_tasks_blocked
 
-from leveret.handlers.connection import TURN_OUTPUT_BYTES_MAX
+from leveret.handlers.outgoing import OUTPUT_BYTES_MAX, TURN_OUTPUT_BYTES_MAX
 from leveret.shell.connection import HANDSHAKE_SECONDS, UNSENT_LIMIT_BYTES
 from leveret_protocol import constants, methods
 from leveret_protocol.content import Properties, content_frames, encode_header
@@ -36,9 +36,9 @@ def sent(*sent_methods):
     return b"".join(encode_method(1, method) for method in sent_methods)
 
 
-def published(body):
+def published(body, exchange="", routing_key="q"):
     content = content_frames(1, encode_header(Properties(), len(body)), body, constants.FRAME_MAX)
-    return sent(make(Basic.Publish, routing_key="q")) + content
+    return sent(make(Basic.Publish, exchange=exchange, routing_key=routing_key)) + content
 
 
 CONSUME = sent(make(Basic.Consume, queue="q", no_ack=True))
@@ -160,3 +160,43 @@ async def test_a_consumer_that_never_reads_is_sent_little_and_others_get_the_res
     await wait_all_tasks_blocked()
     assert other.sent.count(bytes(BODY_BYTES)) == ready
     assert len(deaf.sent) == capacity
+
+
+@pytest.mark.parametrize(
+    ("body_size", "publishes", "bytes_max"),
+    [(500_000, 1, 2 * OUTPUT_BYTES_MAX), (20, 300, 8 * TURN_OUTPUT_BYTES_MAX)],
+    ids=["a large one", "small ones"],
+)
+async def test_what_is_published_for_hundreds_of_consumers_of_one_connection_is_sent_as_it_is_taken(
+    served, clock, body_size, publishes, bytes_max
+):
+    """OUTPUT_BYTES_MAX; for small ones, whose objects take five times as much, TURN_OUTPUT_BYTES_MAX."""
+    queues = [f"q{number}" for number in range(200)]
+    consumer = served.arrive(
+        HANDSHAKE,
+        *(
+            sent(
+                make(Queue.Declare, queue=queue),
+                make(Queue.Bind, queue=queue, exchange="amq.fanout"),
+                make(Basic.Consume, queue=queue, no_ack=True),
+            )
+            for queue in queues
+        ),
+        capacity=64 * 1024,
+    )
+    await wait_all_tasks_blocked()
+    consumer.sends.clear()
+    tracemalloc.start()
+    try:
+        served.arrive(HANDSHAKE, published(bytes(body_size), "amq.fanout") * publishes)
+        await wait_all_tasks_blocked()
+        assert tracemalloc.get_traced_memory()[1] < bytes_max
+    finally:
+        tracemalloc.stop()
+    got = 0
+    while consumer.sends:
+        got += sum(map(len, consumer.sends))
+        consumer.sends.clear()
+        consumer.peer_takes()
+        await wait_all_tasks_blocked()
+    assert 0 <= got - len(queues) * publishes * body_size < len(queues) * publishes * 200

@@ -146,6 +146,7 @@ class ToldConnection:
         self.bytes_wanted = 0
         self.is_blocked = False
         self.is_held = False
+        self.is_paused = False
         self.has_put_off = False
         self.wake = wake
         self.calls = []

@@ -50,8 +50,7 @@ class ClassicQueue(Queue):
         if active and not ready.fresh and not ready.returned:
             consumer = active[0]
             if consumer.no_ack:
-                consumer.deliver_fresh(message)
-                if len(active) > 1:
+                if consumer.deliver_fresh(message) and len(active) > 1:
                     active.rotate(-1)
                 return TAKEN
             position = self._next_position

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
     from leveret.core.queue import Queue
 
-Send = Callable[[int, bool, Message], None]
+Send = Callable[[int, bool, Message], bool]
 
 
 class Consumer:
     """A consumer of one queue on one channel.
 
-    send(delivery_tag, redelivered, message): puts a basic.deliver into the connection's output.
+    send(delivery_tag, redelivered, message): puts a basic.deliver into the connection's output. Answers whether that is
+    full now; then the channel has been paused.
     cancelled(): tells the client that its queue is gone.
     prefetch_count: deliveries that may be unacked at once, 0 for no limit. Fixed when the consumer starts
     (RabbitMQ: basic.qos with global=false holds for consumers started afterwards).
@@ -44,7 +45,7 @@ class Consumer:
         self.cancelled = cancelled
         self.prefetch_count = 0 if no_ack else channel.prefetch_count
         self.unacked_count = 0
-        self.last_delivery_tag = 0  # kept only while the channel has a limit: who was served longest ago is next
+        self.last_delivery_tag = 0  # who was served longest ago is next
         self.is_able = False  # is it in its queue's rotation?
 
     @property
@@ -64,22 +65,23 @@ class Consumer:
         channel = self.channel
         delivery_tag = channel.last_delivery_tag + 1
         channel.last_delivery_tag = delivery_tag
+        self.last_delivery_tag = delivery_tag
         if self.no_ack:
-            self.send(delivery_tag, entry.redelivered, entry.message)
-            return True
+            return not self.send(delivery_tag, entry.redelivered, entry.message)
         channel.unacked[delivery_tag] = (entry, self.queue, self)
         channel.consumed_count += 1
         self.unacked_count = unacked_count = self.unacked_count + 1
-        self.send(delivery_tag, entry.redelivered, entry.message)
-        if channel.limit_count:
-            self.last_delivery_tag = delivery_tag
-            if channel.consumed_count >= channel.limit_count:
-                channel.limit_reached(self)
-                return False
-        return unacked_count != self.prefetch_count
+        is_full = self.send(delivery_tag, entry.redelivered, entry.message)
+        if 0 < channel.limit_count <= channel.consumed_count:
+            channel.limit_reached(self)
+            return False
+        return unacked_count != self.prefetch_count and not is_full
 
-    def deliver_fresh(self, message: Message) -> None:
-        """Hand over a message that never was in the queue. For no_ack consumers: settled by sending it."""
+    def deliver_fresh(self, message: Message) -> bool:
+        """Hand over a message that never was in the queue. For no_ack consumers: settled by sending it.
+
+        False: the channel has been paused over it.
+        """
         channel = self.channel
         channel.last_delivery_tag = delivery_tag = channel.last_delivery_tag + 1
-        self.send(delivery_tag, False, message)
+        return not self.send(delivery_tag, False, message)

@@ -144,9 +144,10 @@ class _Tap:
         self._queue_name = queue_name
         self._origin = origin
 
-    def __call__(self, delivery_tag: int, redelivered: bool, message: Message) -> None:
-        self.door(delivery_tag, redelivered, message)
+    def __call__(self, delivery_tag: int, redelivered: bool, message: Message) -> bool:
+        is_full = self.door(delivery_tag, redelivered, message)
         self._firehose.delivered(message, self._queue_name, redelivered, self._origin)
+        return is_full
 
 
 def _array(texts: Iterable[str]) -> Field:

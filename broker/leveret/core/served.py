@@ -51,7 +51,7 @@ class Served(ABC):
         if consumer.deliver(entry):
             if len(active) > 1:
                 active.rotate(-1)
-        else:
+        elif consumer.is_able:  # else its channel has been paused over it
             consumer.is_able = False
             self.rotation.leave()
 

@@ -30,7 +30,7 @@ from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.connection_state import State
 from leveret.handlers.dispatch import dispatch, ids_of
 from leveret.handlers.limits import check_channel_limit, check_channel_max, vhost_to_open
-from leveret.handlers.outgoing import Outgoing
+from leveret.handlers.outgoing import Outgoing, TurnIsOver
 from leveret.handlers.publish import publish
 from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
@@ -51,9 +51,6 @@ _OPEN, _CLOSED = ChannelState.OPEN, State.CLOSED
 _Deferred = tuple[Event | None, Iterator[Event]]
 
 CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to finish closing (CLS-1, CLS-2)
-# What methods other than publish and acks may put out in a turn; the rest of it waits until less is unsent. Else one
-# read of get and nack, or of recover alone, would put out a message a thousand times. RabbitMQ: its writers block.
-TURN_OUTPUT_BYTES_MAX = 1024 * 1024
 UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
 
 
@@ -99,7 +96,6 @@ class Connection(Outgoing):
         self.answers = Answers(node.timers)
         self._control = control
         self._authority: Authority = control.users.permissions
-        self._turn_output_bytes = 0
         self._deferred: _Deferred | None = None
         self._awaited: Question | None = None
         self._tuning = tuning
@@ -110,7 +106,6 @@ class Connection(Outgoing):
         self._channel_max = tuning.channel_max
         self._channels: dict[int, Channel] = {}
         self._capabilities: Table = {}
-        self._is_paused = False
         self._alarmed = Alarmed(self)
         self._publish: TakePublish = publish
 
@@ -231,14 +226,14 @@ class Connection(Outgoing):
                     piece_count = len(self.output)
                     self._on_channel(channel, method)
                     if len(self.output) > piece_count:
-                        self._turn_output_bytes += sum(map(len, self.output[piece_count:]))
-                        if self._turn_output_bytes > TURN_OUTPUT_BYTES_MAX:
-                            self._deferred = (None, events)
-                            return
+                        self.puts_out(sum(map(len, self.output[piece_count:])))
             except AMQPError as error:
                 self._refuse(error, channel, method)
             except Unanswered as unanswered:
                 self._defer(unanswered, (number, method, frames, header_size), events)
+                return
+            except TurnIsOver:
+                self._deferred = (None, events)
                 return
             if self._state is _CLOSED:
                 return
@@ -334,7 +329,7 @@ class Connection(Outgoing):
         assert self._vhost is not None
         access = VirtualHostAccess(self._authority, self.user.name, self._vhost.name)
         channel = self._channels[number] = Channel(self, number, self._vhost, access)
-        channel.core.is_paused = self._is_paused
+        channel.core.is_paused = self.is_paused
         self.node.events.tell("channel.created", channel_created, channel.core)
         self.send(encode_method(number, make(methods.Channel.OpenOk)))
 
@@ -461,17 +456,6 @@ class Connection(Outgoing):
     def alarmed(self, reason: str | None) -> None:
         """An alarm is on; None: none is any more."""
         self._publish = self._alarmed.changed(reason)
-
-    def pause_deliveries(self) -> None:
-        """The peer does not read as fast as it is sent to: its consumers wait, others get the messages."""
-        self._is_paused = True
-        for channel in self._channels.values():
-            channel.core.pause()
-
-    def resume_deliveries(self) -> None:
-        self._is_paused = False
-        for channel in self._channels.values():
-            channel.core.resume()
 
 
 # (state, method) -> what it does there. RabbitMQ: a method that is not in here is out of place (section 1.6).

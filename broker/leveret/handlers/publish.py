@@ -39,6 +39,9 @@ NO_PROPERTIES = b"\0\0"  # the flags of a header without any
 PROPERTIES_START = 19  # frame header (7), class, weight and body size (12): then the flags
 TRAITS_REMEMBERED = 512  # per connection; RabbitMQ has nothing like it, it decodes every header
 TRAITS_SIZE_MAX = 512  # bytes of properties worth remembering
+# A read of 32 KiB to more queues than these may fill a turn. DELIVERY_BYTES: what a delivery takes besides the content.
+FEW_QUEUES = 32
+DELIVERY_BYTES = 100
 
 
 def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) -> None:
@@ -50,6 +53,7 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
         NOT_FOUND (404): no such exchange.
         PRECONDITION_FAILED (406): CC, BCC, user-id, expiration or reply-to are not valid.
         INTERNAL_ERROR (541): the properties cannot be decoded.
+        TurnIsOver: it is done, and may have put out a great deal.
     """
     core = channel.core
     if method.routes_generation != core.vhost.generation:
@@ -87,6 +91,13 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
         return_message(channel, message)
     if core.mode is _CONFIRM:
         _confirm(channel, is_refused=is_refused)
+    if len(routes) > FEW_QUEUES:
+        _count_output(channel, message, len(routes))
+
+
+def _count_output(channel: Channel, message: Message, queues: int) -> None:
+    """Raises TurnIsOver. What comes of it may not all be output, and hardly ever all that of one connection."""
+    channel.connection.puts_out(queues * (message.size_bytes + DELIVERY_BYTES))
 
 
 def _confirm(channel: Channel, *, is_refused: bool) -> None:
@@ -110,6 +121,8 @@ def _publish_and_keep(channel: Channel, message: PublishedMessage, routes: Route
         outcome = take(message)
         if outcome != PENDING:
             _account(channel, number, outcome)
+    if len(routes) > FEW_QUEUES:
+        _count_output(channel, message, len(routes))
 
 
 def _owe(channel: Channel, message: PublishedMessage, queues: int) -> int:
@@ -188,6 +201,8 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
         _account(channel, number, outcome)
     if mandatory and not queues:
         return_message(channel, message)
+    if len(queues) > FEW_QUEUES:
+        _count_output(channel, message, len(queues))
 
 
 def _queue_names(

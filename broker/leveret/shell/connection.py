@@ -59,6 +59,7 @@ class DrivenConnection(Protocol):
     publishes_into_backlog: read in smaller turns. publishes_to_disk: not to be read from while the disk is behind.
     is_blocked: not to be read from. `wake` is called when that ends; then `go_on` is called.
     has_put_off: `go_on` is to be called before anything more is read, once there is room for the output.
+    is_paused: `resume_deliveries` is to be called once all output has been taken.
     is_held: not to be read from, and `output` is not to be sent yet. `wake` is called when that ends.
     """
 
@@ -69,6 +70,7 @@ class DrivenConnection(Protocol):
     drop_after_seconds: float | None
     publishes_into_backlog: bool
     publishes_to_disk: bool
+    is_paused: bool
 
     @property
     def bytes_wanted(self) -> int: ...
@@ -130,6 +132,7 @@ class ConnectionDriver:
         "_has_room",
         "_heartbeats",
         "_is_behind",
+        "_is_sending_unsent",
         "_server",
         "_transport",
         "_unsent",
@@ -142,6 +145,7 @@ class ConnectionDriver:
         self._server = server
         self._unsent: deque[bytes | memoryview] = deque()
         self._unsent_bytes = 0
+        self._is_sending_unsent = False
         self._has_room: trio.Event | None = None  # set once: reading has stopped until less is unsent
         self._has_ended = False
         self._has_failed = False
@@ -245,8 +249,8 @@ class ConnectionDriver:
             self._look_at_drop()
 
     def _send(self, pieces: tuple[bytes, ...]) -> None:
-        is_first, taken = not self._unsent, 0
-        if is_first:
+        taken = 0
+        if not self._unsent:
             try:
                 transport = self._transport
                 taken = transport.try_send(pieces[0]) if len(pieces) == 1 else transport.try_send_pieces(pieces)
@@ -258,12 +262,16 @@ class ConnectionDriver:
                 self._unsent.append(memoryview(piece)[taken:])
                 self._unsent_bytes += len(piece) - taken
             taken = max(taken - len(piece), 0)
-        if is_first and self._unsent:
+        if (self._unsent or self.connection.is_paused) and not self._is_sending_unsent:
+            self._is_sending_unsent = True
             self._guard(self.connection.pause_deliveries)
             self._server.start_soon(self._send_unsent)
 
     async def _send_unsent(self) -> None:
-        """The second task: lives until the kernel has taken everything, or the connection has ended."""
+        """The second task: lives until the kernel has taken everything, or the connection has ended.
+
+        If it has all been taken before this begins, this is a turn of its own for what is to be put out next.
+        """
         try:
             while self._unsent:
                 await self._transport.wait_writable()
@@ -272,6 +280,7 @@ class ConnectionDriver:
             self._peer_is_gone(_failure(error))
         except trio.ClosedResourceError:
             pass  # ended elsewhere
+        self._is_sending_unsent = False
         if not self._has_ended:
             self._guard(self.connection.resume_deliveries)
             self._end_if_due()
