@@ -45,7 +45,7 @@ DOORS = {
 PACKAGES = {
     "shell": {"trio", "httpx"},
     "broker": {"trio"},
-    "management": {"trio", "starlette"},
+    "management": {"trio", "starlette", "orjson"},
     "cli": {"platformdirs", "trustme"},
 }
 
@@ -55,6 +55,7 @@ HIDDEN_PACKAGES = {
     "lmdb": "broker/leveret/storage/environment.py",
     "httpx": "broker/leveret/shell/http_backend.py",
     "hypercorn": "broker/leveret/management/serving.py",
+    "orjson": "broker/leveret/management/answers.py",
 }
 
 ASYNC_ROOMS = {"shell", "management", "broker"}

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import orjson
+
 from leveret_protocol.errors import AMQPError, ReplyCode
 
 CREATED = 201
@@ -15,17 +17,24 @@ REALM = 'Basic realm="RabbitMQ Management"'
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """body: any JSON; None: there is none."""
+    """body: any JSON, or bytes that are some already; None: there is none."""
 
     status: int
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def octets(self) -> bytes:
-        """Bytes of the wire that are not UTF-8 have no place in JSON: each is a question mark."""
-        if self.body is None:
-            return b""
-        text = json.dumps(self.body, ensure_ascii=False, separators=(",", ":"))
+        if isinstance(self.body, bytes):
+            return self.body
+        return b"" if self.body is None else encoded(self.body)
+
+
+def encoded(value: object) -> bytes:
+    """As JSON. Bytes of the wire that are not UTF-8 have no place in it: each is a question mark."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # that, or a number of more than 64 bits
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
 
 

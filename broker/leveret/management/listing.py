@@ -1,27 +1,101 @@
-"""What a client may ask of any list: a page of it, another order, some columns only."""
+"""What a client may ask of any list: a page of it, another order, some columns only; and the making of it in steps.
+
+A list may be of thousands of objects, and all messages wait while one is looked at: so whoever makes it does some steps
+at a time. Each object is as it was when its step came.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from leveret.core.patterns import InvalidPattern, compile_pattern
-from leveret.management.answers import Problem, bad_request
+from leveret.management.answers import Problem, bad_request, encoded
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500
 
 Item = Mapping[str, Any]
+Listed = TypeVar("Listed")
 
 
-def listed(items: Sequence[Item], query: Mapping[str, str], *, is_paged: bool = False) -> object:
-    """is_paged: is it one of the lists that have pages?
+@dataclass(frozen=True)
+class Page:
+    """Which of the objects whose names pass, from 1."""
 
-    Raises Problem (400): the page is not there, or cannot be.
+    number: int
+    size: int
+    passes: Callable[[str], bool]
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Page:
+        """Raises Problem (400): there cannot be such a page."""
+        number = _number(query["page"])
+        size = _number(query.get("page_size", str(PAGE_SIZE)))
+        if number < 1 or not 1 <= size <= PAGE_SIZE_MAX:
+            told = f"page number {number}, page size {size if 'page_size' in query else 'undefined'}"
+            raise Problem(400, "invalid_pagination_parameters", f"Invalid pagination parameters: {told}")
+        return cls(number, size, _filter(query))
+
+
+class Listing(Generic[Listed]):
+    """objects: answers those there are, in order. shape: what is told of one; None: it is gone meanwhile.
+
+    name: what a filter looks at; None: it is none of the lists that have pages.
+
+    Raises Problem (400): there cannot be such a page.
     """
-    if is_paged and "page" in query:
-        return _page(items, query)
-    return [chosen(item, query) for item in _in_order(items, query)]
+
+    def __init__(
+        self, objects: Callable[[], Sequence[Listed]], shape: Callable[[Listed], Item | None],
+        query: Mapping[str, str], *, name: Callable[[Listed], str] | None = None,
+    ) -> None:  # fmt: skip
+        self._objects = objects
+        self._shape = shape
+        self._name = name
+        self._query = query
+        self._page = Page.of(query) if name is not None and "page" in query else None
+
+    def steps(self) -> Generator[None, None, bytes]:
+        """Makes the JSON; a step is about as much as one object. Raises Problem (400): the page is not there."""
+        objects = self._objects()
+        total_count = len(objects)
+        page = self._page
+        if page is not None:
+            assert self._name is not None
+            objects = [one for one in objects if page.passes(self._name(one))]
+        page_count = 1 if page is None else -(-len(objects) // page.size)
+        if page is not None and page.number > max(page_count, 1):
+            told = f"page: {page.number} page size: {page.size}, len: {len(objects)}"
+            raise Problem(400, "page_out_of_range", f"Page out of range, {told}")
+        filtered_count = len(objects)
+        on_page = slice(None) if page is None else slice((page.number - 1) * page.size, page.number * page.size)
+        if self._query.get("sort"):
+            items = []
+            for one in objects:
+                item = self._shape(one)
+                if item is not None:
+                    items.append(item)
+                yield
+            pieces = [encoded(chosen(item, self._query)) for item in _in_order(items, self._query)[on_page]]
+        else:
+            pieces = []
+            for one in objects[on_page]:
+                item = self._shape(one)
+                if item is not None:
+                    pieces.append(encoded(chosen(item, self._query)))
+                yield
+        items_octets = b"[" + b",".join(pieces) + b"]"
+        if page is None:
+            return items_octets
+        head = encoded(
+            {
+                "total_count": total_count, "filtered_count": filtered_count, "item_count": len(pieces),
+                "page": page.number, "page_size": page.size, "page_count": page_count,
+            }
+        )  # fmt: skip
+        return head[:-1] + b',"items":' + items_octets + b"}"
 
 
 def chosen(item: Item, query: Mapping[str, str]) -> Item:
@@ -40,32 +114,8 @@ def chosen(item: Item, query: Mapping[str, str]) -> Item:
     return columns
 
 
-def _page(items: Sequence[Item], query: Mapping[str, str]) -> dict[str, Any]:
-    page = _number(query["page"])
-    size = _number(query.get("page_size", str(PAGE_SIZE)))
-    if page < 1 or not 1 <= size <= PAGE_SIZE_MAX:
-        told = f"page number {page}, page size {size if 'page_size' in query else 'undefined'}"
-        raise Problem(400, "invalid_pagination_parameters", f"Invalid pagination parameters: {told}")
-    passes = _named(query)
-    matching = [item for item in items if passes(str(item.get("name", "")))]
-    page_count = -(-len(matching) // size)
-    if page > max(page_count, 1):
-        told = f"page: {page} page size: {size}, len: {len(matching)}"
-        raise Problem(400, "page_out_of_range", f"Page out of range, {told}")
-    on_page = _in_order(matching, query)[(page - 1) * size : page * size]
-    return {
-        "total_count": len(items),
-        "filtered_count": len(matching),
-        "item_count": len(on_page),
-        "page": page,
-        "page_size": size,
-        "page_count": page_count,
-        "items": [chosen(item, query) for item in on_page],
-    }
-
-
-def _named(query: Mapping[str, str]) -> Callable[[str], bool]:
-    """Does a name pass the filter? RabbitMQ: whatever its case, anywhere in the name."""
+def _filter(query: Mapping[str, str]) -> Callable[[str], bool]:
+    """Does a name pass? RabbitMQ: whatever its case, anywhere in the name."""
     text = query.get("name", "")
     if query.get("use_regex") != "true":
         lowered = text.lower()
@@ -84,10 +134,7 @@ def _number(text: str) -> int:
 
 
 def _in_order(items: Sequence[Item], query: Mapping[str, str]) -> list[Item]:
-    path = query.get("sort", "")
-    if not path:
-        return list(items)
-    parts = path.split(".")
+    parts = query["sort"].split(".")
     return sorted(items, key=lambda item: _rank(_at(item, parts)[1]), reverse=query.get("sort_reverse") == "true")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from leveret.auth.access import Authority, VirtualHostAccess
 from leveret.auth.questions import Answers
@@ -14,9 +14,11 @@ from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
 from leveret.management.answers import Problem, not_authorised, not_found
 from leveret.management.bodies import Body
-from leveret.management.listing import chosen, listed
+from leveret.management.listing import Item, Listing, chosen
 from leveret.management.login import ADMINISTRATOR, MANAGEMENT, MONITORING
 from leveret.management.managed import Managed
+
+Listed = TypeVar("Listed")
 
 VISIBLE = "User not authorised to access virtual host"
 
@@ -111,9 +113,17 @@ class Request:
 
     # -- what is answered -------------------------------------------------------------------------------------------
 
-    def listed(self, items: Iterable[Mapping[str, Any]], *, is_paged: bool = False) -> object:
-        """As it was asked for: see `listing`. Raises Problem (400)."""
-        return listed(list(items), self.query, is_paged=is_paged)
+    def listed(self, items: Iterable[Item]) -> Listing[Item]:
+        """As it was asked for: see `listing`. For short lists."""
+        made = list(items)
+        return Listing(lambda: made, lambda item: item, self.query)
+
+    def listing(
+        self, objects: Callable[[], Iterable[Listed]], shape: Callable[[Listed], Item | None],
+        name: Callable[[Listed], str] | None = None,
+    ) -> Listing[Listed]:  # fmt: skip
+        """The same, of objects that there may be many of. Raises Problem (400)."""
+        return Listing(lambda: list(objects()), shape, self.query, name=name)
 
     def chosen(self, item: Mapping[str, Any]) -> object:
         return chosen(item, self.query)
@@ -126,7 +136,7 @@ Run = Callable[[Request], object]
 class Route:
     """path: `/queues/{vhost}/{name}`. tags: one of them is needed; None: not even a login.
 
-    run: answers an Answer, or JSON for one with 200. Raises Problem, AMQPError, Unanswered.
+    run: answers an Answer, or JSON or a Listing for one with 200. Raises Problem, AMQPError, Unanswered.
     """
 
     method: str

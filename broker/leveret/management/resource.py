@@ -17,7 +17,9 @@ from leveret.auth.access import Authority
 from leveret.auth.questions import Answers, Unanswered
 from leveret.auth.users import User
 from leveret.management.answers import Answer, Problem, bad_request, not_authorised, refused
+from leveret.management.listing import Listing
 from leveret.management.login import credentials_of, log_in, require
+from leveret.management.making import Makers
 from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
 from leveret_protocol.errors import AMQPError
@@ -43,6 +45,7 @@ class Resource:
 
     def __init__(self, managed: Managed, routes: Sequence[Route]) -> None:
         self._managed = managed
+        self._makers = Makers()
         self._routes: dict[str, Route] = {route.method: route for route in routes}
         if "GET" in self._routes:
             self._routes["HEAD"] = self._routes["GET"]
@@ -77,6 +80,9 @@ class Resource:
             result = await self._carried_out(lambda: route.run(request), answers)
         finally:
             answers.clear()
+        if isinstance(result, Listing):
+            key = (http.scope["path"], http.url.query, None if request.sees_all else user.name)
+            result = await self._makers.made(key, result.steps)
         if http.method not in _READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)

@@ -26,32 +26,33 @@ _TO_EXCHANGE = "/bindings/{vhost}/e/{exchange}/e/{destination}"
 
 @routes.add("GET", "/bindings")
 def everywhere(request: Request) -> object:
-    return request.listed([shape for vhost in request.visible_vhosts() for shape in _all(vhost)])
+    return request.listing(lambda: (one for vhost in request.visible_vhosts() for one in _all(vhost)), _shape)
 
 
 @routes.add("GET", "/bindings/{vhost}")
 def of_vhost(request: Request) -> object:
-    return request.listed([*_all(request.vhost())])
+    vhost = request.vhost()
+    return request.listing(lambda: _all(vhost), _shape)
 
 
 @routes.add("GET", "/queues/{vhost}/{queue}/bindings")
 def of_queue(request: Request) -> object:
     queue = found_queue(request)
-    return request.listed([shapes.default_binding(queue), *map(shapes.binding, _to(queue.vhost, queue))])
+    return request.listing(lambda: _of_queue(queue), _shape)
 
 
 @routes.add("GET", "/exchanges/{vhost}/{exchange}/bindings/source")
 def from_exchange(request: Request) -> object:
     exchange = found_exchange(request)
     if exchange.name == "":
-        return request.listed([shapes.default_binding(queue) for queue in exchange.vhost.queues.values()])
-    return request.listed([shapes.binding(binding) for binding in exchange.bindings.values()])
+        return request.listing(exchange.vhost.queues.values, _shape)
+    return request.listing(exchange.bindings.values, _shape)
 
 
 @routes.add("GET", "/exchanges/{vhost}/{exchange}/bindings/destination")
 def to_exchange(request: Request) -> object:
     exchange = found_exchange(request)
-    return request.listed([shapes.binding(binding) for binding in _to(exchange.vhost, exchange)])
+    return request.listing(lambda: _to(exchange.vhost, exchange), _shape)
 
 
 @routes.add("GET", _TO_QUEUE, _TO_EXCHANGE)
@@ -136,10 +137,20 @@ def _found(request: Request, source: Exchange, destination: Destination) -> Bind
     raise not_found()
 
 
-def _all(vhost: VirtualHost) -> Iterator[shapes.Shape]:
-    yield from map(shapes.default_binding, vhost.queues.values())
+def _all(vhost: VirtualHost) -> Iterator[Binding | Queue]:
+    """A queue stands for the binding that each has with its name."""
+    yield from vhost.queues.values()
     for exchange in vhost.exchanges.values():
-        yield from map(shapes.binding, exchange.bindings.values())
+        yield from exchange.bindings.values()
+
+
+def _of_queue(queue: Queue) -> Iterator[Binding | Queue]:
+    yield queue
+    yield from _to(queue.vhost, queue)
+
+
+def _shape(one: Binding | Queue) -> shapes.Shape:
+    return shapes.default_binding(one) if isinstance(one, Queue) else shapes.binding(one)
 
 
 def _to(vhost: VirtualHost, destination: Destination) -> Iterator[Binding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
@@ -18,14 +19,16 @@ OBJECT = "User not authorised to access object"
 
 @routes.add("GET", "/connections")
 def everywhere(request: Request) -> object:
-    return request.listed([shapes.connection(connection) for connection in _visible(request)], is_paged=True)
+    return request.listing(lambda: _visible(request), shapes.connection, attrgetter("name"))
 
 
 @routes.add("GET", "/vhosts/{vhost}/connections")
 def of_vhost(request: Request) -> object:
     name = request.vhost().name
-    found = (connection for connection in _visible(request) if connection.vhost_name == name)
-    return request.listed([shapes.connection(connection) for connection in found], is_paged=True)
+    return request.listing(
+        lambda: (connection for connection in _visible(request) if connection.vhost_name == name),
+        shapes.connection, attrgetter("name"),
+    )  # fmt: skip
 
 
 @routes.add("GET", "/connections/{connection}")
@@ -42,7 +45,8 @@ def close(request: Request) -> Answer:
 
 @routes.add("GET", "/connections/username/{user}")
 def of_user(request: Request) -> object:
-    return request.listed([shapes.connection(connection) for connection in _of_user(request)])
+    found = _of_user(request)
+    return request.listing(lambda: found, shapes.connection)
 
 
 @routes.add("DELETE", "/connections/username/{user}")
@@ -55,19 +59,21 @@ def close_of_user(request: Request) -> Answer:
 @routes.add("GET", "/connections/{connection}/channels")
 def channels_of_connection(request: Request) -> object:
     connection = _found(request, may_see=request.sees_all)
-    return request.listed([shapes.channel(channel) for channel in connection.channels])
+    return request.listing(lambda: connection.channels, shapes.channel)
 
 
 @routes.add("GET", "/channels")
 def channels(request: Request) -> object:
-    return request.listed([shapes.channel(channel) for channel in _channels(request)], is_paged=True)
+    return request.listing(lambda: _channels(request), shapes.channel, shapes.channel_name)
 
 
 @routes.add("GET", "/vhosts/{vhost}/channels")
 def channels_of_vhost(request: Request) -> object:
     vhost = request.vhost()
-    found = (channel for channel in _channels(request) if channel.core.vhost is vhost)
-    return request.listed([shapes.channel(channel) for channel in found], is_paged=True)
+    return request.listing(
+        lambda: (channel for channel in _channels(request) if channel.core.vhost is vhost),
+        shapes.channel, shapes.channel_name,
+    )  # fmt: skip
 
 
 @routes.add("GET", "/channels/{channel}")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+
 from leveret.auth.access import DEFAULT_EXCHANGE
 from leveret.core.exchanges import Exchange
 from leveret.core.topology import refuse_deletion
+from leveret.core.vhost import VirtualHost
 from leveret.handlers.names import stripped
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
@@ -16,14 +20,20 @@ routes = Routes()
 
 @routes.add("GET", "/exchanges")
 def everywhere(request: Request) -> object:
-    exchanges = (one for vhost in request.visible_vhosts() for _, one in sorted(vhost.exchanges.items()))
-    return request.listed([shapes.exchange(one) for one in exchanges], is_paged=True)
+    return _listing(request, request.visible_vhosts)
 
 
 @routes.add("GET", "/exchanges/{vhost}")
 def of_vhost(request: Request) -> object:
-    exchanges = sorted(request.vhost().exchanges.items())
-    return request.listed([shapes.exchange(one) for _, one in exchanges], is_paged=True)
+    vhost = request.vhost()
+    return _listing(request, lambda: [vhost])
+
+
+def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> object:
+    def exchanges() -> Iterator[Exchange]:
+        return (exchange for vhost in vhosts() for _, exchange in sorted(vhost.exchanges.items()))
+
+    return request.listing(exchanges, shapes.exchange, attrgetter("name"))
 
 
 @routes.add("GET", "/exchanges/{vhost}/{exchange}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+
 from leveret.core.queue import Queue
+from leveret.core.vhost import VirtualHost
 from leveret.handlers.names import stripped
 from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
@@ -15,14 +19,20 @@ routes = Routes()
 
 @routes.add("GET", "/queues", "/queues/detailed")
 def everywhere(request: Request) -> object:
-    queues = (queue for vhost in request.visible_vhosts() for _, queue in sorted(vhost.queues.items()))
-    return request.listed([shapes.queue(queue) for queue in queues], is_paged=True)
+    return _listing(request, request.visible_vhosts)
 
 
 @routes.add("GET", "/queues/{vhost}")
 def of_vhost(request: Request) -> object:
-    queues = sorted(request.vhost().queues.items())
-    return request.listed([shapes.queue(queue) for _, queue in queues], is_paged=True)
+    vhost = request.vhost()
+    return _listing(request, lambda: [vhost])
+
+
+def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> object:
+    def queues() -> Iterator[Queue]:
+        return (queue for vhost in vhosts() for _, queue in sorted(vhost.queues.items()))
+
+    return request.listing(queues, lambda queue: None if queue.is_deleted else shapes.queue(queue), attrgetter("name"))
 
 
 @routes.add("GET", "/queues/{vhost}/{queue}")

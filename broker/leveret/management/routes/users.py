@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from leveret.auth.errors import NoSuchUser
 from leveret.auth.users import User
 from leveret.management import shapes
@@ -22,7 +24,7 @@ def whoami(request: Request) -> object:
 
 @routes.add("GET", "/users", tags=ADMINISTRATOR)
 def everywhere(request: Request) -> object:
-    return request.listed([shapes.user(user) for user in _by_name(request)], is_paged=True)
+    return request.listing(lambda: _by_name(request), shapes.user, attrgetter("name"))
 
 
 @routes.add("GET", "/users/without-permissions", tags=ADMINISTRATOR)

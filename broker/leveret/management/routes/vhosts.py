@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 
 from leveret.auth.permissions import EVERYTHING
 from leveret.core.erlang_terms import printed
@@ -18,7 +19,7 @@ routes = Routes()
 
 @routes.add("GET", "/vhosts")
 def everywhere(request: Request) -> object:
-    return request.listed([shapes.vhost(vhost) for vhost in request.visible_vhosts()], is_paged=True)
+    return request.listing(request.visible_vhosts, shapes.vhost, attrgetter("name"))
 
 
 @routes.add("GET", "/vhosts/{vhost}", tags=ADMINISTRATOR)

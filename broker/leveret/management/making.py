@@ -1,0 +1,78 @@
+"""Lists are made in turns, between which messages go on; and those who ask the same at once share one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass, field
+
+import trio
+
+from leveret.management.answers import Problem
+
+TURN_SECONDS = 0.002  # how long messages wait for a list
+STEPS = 8  # between two looks at the clock
+
+Steps = Generator[None, None, bytes]
+
+
+@dataclass
+class _Making:
+    """One that has not begun yet, or is being made. outcome: None: whoever made it went away."""
+
+    is_done: trio.Event = field(default_factory=trio.Event)
+    outcome: bytes | Problem | None = None
+
+
+class Makers:
+    """Of one kind of list one is made at a time. Whoever asks meanwhile waits for the next one, which all of them get:
+    nobody is told what was before they asked."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, trio.Event] = {}
+        self._waiting: dict[Hashable, _Making] = {}
+
+    async def made(self, key: Hashable, steps: Callable[[], Steps]) -> bytes:
+        """key: the same for those who are told the same. Raises Problem."""
+        while True:
+            making = self._waiting.get(key)
+            if making is None:
+                return await self._make(key, steps)
+            await making.is_done.wait()
+            if isinstance(making.outcome, Problem):
+                raise making.outcome
+            if making.outcome is not None:
+                return making.outcome
+
+    async def _make(self, key: Hashable, steps: Callable[[], Steps]) -> bytes:
+        making = self._waiting[key] = _Making()
+        try:
+            while (running := self._running.get(key)) is not None:
+                await running.wait()
+            del self._waiting[key]
+            self._running[key] = making.is_done
+            making.outcome = await _in_turns(steps())
+            return making.outcome
+        except Problem as problem:
+            making.outcome = problem
+            raise
+        finally:
+            if self._waiting.get(key) is making:
+                del self._waiting[key]
+            if self._running.get(key) is making.is_done:
+                del self._running[key]
+            making.is_done.set()
+
+
+async def _in_turns(steps: Steps) -> bytes:
+    ends_at = time.perf_counter() + TURN_SECONDS
+    while True:
+        try:
+            for _ in range(STEPS):
+                next(steps)
+        except StopIteration as done:
+            octets: bytes = done.value
+            return octets
+        if time.perf_counter() >= ends_at:
+            await trio.lowlevel.checkpoint()
+            ends_at = time.perf_counter() + TURN_SECONDS

@@ -1,0 +1,109 @@
+"""Long lists: messages go on meanwhile, and those who ask the same at once share one that begins after they asked."""
+
+import pytest
+import trio
+import trio.testing
+
+from leveret.management import making
+from leveret.management.answers import Problem
+from leveret.management.making import Makers
+
+
+def steps_of(turns, outcome=b"[]"):
+    """Notes when it begins and ends; takes two turns and more."""
+    turns.append("begins")
+    for _ in range(making.STEPS * 3):
+        yield
+    turns.append("ends")
+    if isinstance(outcome, Problem):
+        raise outcome
+    return outcome
+
+
+@pytest.fixture(autouse=True)
+def every_look_at_the_clock_ends_a_turn(monkeypatch):
+    monkeypatch.setattr(making, "TURN_SECONDS", 0)
+
+
+async def test_others_have_turns_meanwhile(nursery):
+    turns = []
+
+    async def other():
+        turns.append("other")
+
+    nursery.start_soon(other)
+    assert await Makers().made("k", lambda: steps_of(turns)) == b"[]"
+    assert turns == ["begins", "other", "ends"]
+
+
+async def test_whoever_asks_while_one_is_made_gets_the_next_and_shares_it(nursery):
+    makers, begun, got = Makers(), [], []
+
+    async def ask():
+        got.append(await makers.made("k", lambda: steps_of(begun, b"%d" % begun.count("begins"))))
+
+    nursery.start_soon(ask)
+    while not begun:
+        await trio.lowlevel.checkpoint()
+    for _ in range(3):
+        nursery.start_soon(ask)
+    await trio.testing.wait_all_tasks_blocked()
+    assert got == [b"0", b"1", b"1", b"1"]
+
+
+async def test_different_lists_wait_for_nobody(nursery):
+    makers, turns = Makers(), []
+    for key in "ab":
+        nursery.start_soon(makers.made, key, lambda: steps_of(turns))
+    await trio.testing.wait_all_tasks_blocked()
+    assert turns == ["begins", "begins", "ends", "ends"]
+
+
+async def test_a_problem_is_that_of_all(nursery):
+    makers, problems = Makers(), []
+
+    async def ask():
+        try:
+            await makers.made("k", lambda: steps_of([], Problem(400, "x")))
+        except Problem as problem:
+            problems.append(problem)
+
+    for _ in range(3):
+        nursery.start_soon(ask)
+    await trio.testing.wait_all_tasks_blocked()
+    assert len(problems) == 3
+
+
+async def test_where_the_one_who_makes_it_goes_away_another_one_does(nursery):
+    makers, turns, got = Makers(), [], []
+    scopes = [trio.CancelScope() for _ in range(3)]
+
+    async def ask(scope):
+        with scope:
+            got.append(await makers.made("k", lambda: steps_of(turns)))
+
+    for scope in scopes:
+        nursery.start_soon(ask, scope)
+    while not turns:
+        await trio.lowlevel.checkpoint()
+    scopes[0].cancel()
+    scopes[1].cancel()
+    await trio.testing.wait_all_tasks_blocked()
+    assert got == [b"[]"]
+
+
+async def test_a_queue_that_goes_while_the_list_is_made_is_not_in_it(api, monkeypatch):
+    for number in range(making.STEPS * 3):
+        await api.put(f"/queues/%2F/{number:02}")
+    vhost = api.node.vhosts["/"]
+
+    class Clock:
+        """Between two turns the last queue goes."""
+
+        def perf_counter(self):
+            if "23" in vhost.queues:
+                vhost.delete_queue(vhost.queues["23"])
+            return 0.0
+
+    monkeypatch.setattr(making, "time", Clock())
+    assert [queue["name"] for queue in await api.get("/queues")] == [f"{number:02}" for number in range(23)]
