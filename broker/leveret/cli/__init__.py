@@ -1,10 +1,11 @@
 """The command `leveret`. Each subcommand is a module; nothing of the broker is imported before one needs it."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from leveret.cli import config, dev_cert, operator, server
+from leveret.cli import admin, config, dev_cert, operator, server
 from leveret.version import __version__
 
 
@@ -17,6 +18,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["admin"]:  # all that follows is rabbitmqadmin's
+        return admin.main(argv[1:])
     parser = Parser(prog="leveret", description="A drop-in RabbitMQ for development machines and CI.")
     parser.add_argument("--version", action="version", version=f"leveret {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -24,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config.add_to(commands)
     dev_cert.add_to(commands)
     operator.add_to(commands)
+    commands.add_parser("admin", help="rabbitmqadmin, a client of the HTTP API")
     arguments = parser.parse_args(argv)
     run = arguments.run
     return int(run(arguments))

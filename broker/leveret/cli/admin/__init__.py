@@ -1,0 +1,30 @@
+"""`leveret admin`: rabbitmqadmin, in the syntax of both programs that have this name.
+
+A client of the HTTP API, of Leveret's and of RabbitMQ's. Nothing of the broker is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from leveret.cli.admin.syntax import Syntax, syntax_of
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a command line without the program's name; returns the exit status."""
+    if syntax_of(argv, os.environ) is Syntax.FIRST:
+        from leveret.cli.admin.v1 import main as run
+    else:
+        from leveret.cli.admin.v2 import main as run
+    try:
+        status = run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return status

@@ -1,0 +1,140 @@
+"""Requests to the HTTP API of a broker, over the standard library alone: a command has to be quick to start."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+_REDIRECTIONS_MAX = 5
+
+
+class CannotConnect(Exception):
+    """No connection to the broker."""
+
+
+class NoAnswer(Exception):
+    """It was connected to, and did not answer with HTTP in time."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the API is. prefix: what its paths begin with. tls: None for plain HTTP."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    prefix: str = "/api"
+    tls: ssl.SSLContext | None = None
+    timeout_seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """phrase: the status in words. path: that of the request."""
+
+    status: int
+    phrase: str
+    path: str
+    text: str
+
+    def json(self) -> Any:
+        """Raises ValueError."""
+        return json.loads(self.text)
+
+    @property
+    def reason(self) -> str:
+        """What the API says against the request: its `reason`, else its `error`, else nothing."""
+        try:
+            body = self.json()
+        except ValueError:
+            return ""
+        if not isinstance(body, dict):
+            return ""
+        return str(body.get("reason") or body.get("error") or "")
+
+
+class Api:
+    """Each request has a connection of its own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """path: below the prefix, encoded. body: bytes as they are, all else as JSON.
+
+        Raises CannotConnect, NoAnswer.
+        """
+        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        endpoint = self.endpoint
+        host, port, path = endpoint.host, endpoint.port, endpoint.prefix + path
+        for _ in range(_REDIRECTIONS_MAX):
+            answer, location = self._exchange(host, port, method, path, content, headers or {})
+            if answer.status != 301 or location is None:
+                break
+            target = urlsplit(location)
+            host, port = target.hostname or host, target.port or port
+            path = target.path + (f"?{target.query}" if target.query else "")
+        return answer
+
+    def _exchange(
+        self, host: str, port: int, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[Answer, str | None]:
+        """The answer, and where it points to."""
+        endpoint = self.endpoint
+        credentials = base64.b64encode(f"{endpoint.username}:{endpoint.password}".encode()).decode()
+        headers = headers | {"Authorization": f"Basic {credentials}"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        connection = self._connection(host, port)
+        try:
+            try:
+                connection.connect()
+            except (OSError, http.client.HTTPException) as error:
+                raise CannotConnect(str(error)) from error
+            try:
+                connection.request(method, path, content, headers)
+                response = connection.getresponse()
+                text = response.read().decode("utf-8", "replace")
+            except TimeoutError as error:
+                raise NoAnswer(
+                    f"Timed out getting HTTP response (request timeout: {endpoint.timeout_seconds:g} seconds)"
+                ) from error
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                raise NoAnswer(f"Error getting HTTP response: {error or type(error).__name__}") from error
+        finally:
+            connection.close()
+        return Answer(response.status, response.reason, path, text), response.getheader("location")
+
+    def _connection(self, host: str, port: int) -> http.client.HTTPConnection:
+        timeout = self.endpoint.timeout_seconds
+        if self.endpoint.tls is None:
+            return http.client.HTTPConnection(host, port, timeout=timeout)
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=self.endpoint.tls)
+
+
+def path_of(*segments: str) -> str:
+    """`/queues/%2F/orders`; each segment is encoded."""
+    return "".join(f"/{quote(segment, '')}" for segment in segments)
+
+
+def tls_context(
+    *, ca_file: str | None = None, certificate_file: str | None = None, key_file: str | None = None,
+    is_peer_verified: bool = True, is_host_verified: bool = True,
+) -> ssl.SSLContext:  # fmt: skip
+    """Raises OSError (ssl.SSLError is one): a file cannot be used."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    if not (is_peer_verified and is_host_verified):
+        context.check_hostname = False
+    if not is_peer_verified:
+        context.verify_mode = ssl.CERT_NONE
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    if certificate_file is not None:
+        context.load_cert_chain(certificate_file, key_file)
+    return context

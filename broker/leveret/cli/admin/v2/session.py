@@ -1,0 +1,106 @@
+"""What a command works with: the API, and where its results go."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer
+from leveret.cli.admin.v2.failures import EXIT_DATA, Failed, NotFound
+from leveret.cli.admin.v2.rows import Column
+from leveret.cli.admin.v2.settings import Settings
+from leveret.cli.admin.v2.tables import plain_table, table
+
+
+class Session:
+    """vhost: the virtual host that the command line names, or the default one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.vhost = settings.vhost
+        self._api = Api(settings.endpoint)
+
+    # -- the API
+
+    def exchange(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """The answer, whatever it says. Raises Failed: there is none."""
+        try:
+            answer = self._api.ask(method, path, body, headers)
+        except (CannotConnect, NoAnswer) as error:
+            raise Failed(f"Encountered an error when performing an HTTP request: {error}") from error
+        if self.settings.is_verbose:
+            print(f"[http] {method} {answer.path} -> {answer.status} {answer.phrase}".rstrip(), file=sys.stderr)
+        return answer
+
+    def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+        """The answer where it is a good one. Raises NotFound, Failed."""
+        answer = self.exchange(method, path, body, headers)
+        if answer.status == 404:
+            raise NotFound
+        if answer.status >= 400:
+            raise Failed(complaint(answer))
+        return answer
+
+    def get(self, path: str) -> Any:
+        """The JSON there. Raises NotFound, Failed."""
+        return self.json(self.ask("GET", path))
+
+    def json(self, answer: Answer) -> Any:
+        """Raises Failed."""
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise Failed(f"Response is incompatible with the target data type: {error}", EXIT_DATA) from error
+
+    def put(self, path: str, body: Any) -> None:
+        self.ask("PUT", path, body)
+
+    def delete(self, path: str, *, may_be_missing: bool = False, headers: dict[str, str] | None = None) -> None:
+        try:
+            self.ask("DELETE", path, headers=headers)
+        except NotFound:
+            if not may_be_missing:
+                raise
+
+    # -- results
+
+    def show(self, columns: Sequence[Column], items: Sequence[Mapping[str, Any]], chosen: str | None = None) -> None:
+        """A table of these. chosen: the columns that are wanted, with commas between; unknown ones are left out."""
+        if chosen is not None:
+            by_name = {column.name.lower(): column for column in columns}
+            names = [name.strip().lower() for name in chosen.split(",")]
+            columns = [by_name[name] for name in names if name in by_name]
+        self.show_rows([column.name for column in columns], [[column.of(item) for column in columns] for item in items])
+
+    def show_rows(self, headers: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+        if self.settings.is_non_interactive:
+            print(plain_table(headers, rows, title))
+        else:
+            print(table(headers, rows, self.settings.table_style, title))
+
+
+def complaint(answer: Answer) -> str:
+    """What an answer that is no good one says."""
+    whose = "client" if answer.status < 500 else "server"
+    text = f"API responded with a {whose} error: status code of {answer.status} {answer.phrase}".rstrip()
+    if answer.status < 500:
+        return answer.reason or text
+    return f"{text}\n\n{answer.reason}" if answer.reason else text
+
+
+def json_of(text: str) -> Any:
+    """An argument that is JSON. Raises Failed."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Failed(f"Failed to parse JSON argument: `{text}` is not a valid JSON: {error}") from error
+
+
+def json_object_of(text: str) -> dict[str, Any]:
+    """Raises Failed."""
+    value = json_of(text)
+    if not isinstance(value, dict):
+        raise Failed(f"Failed to parse JSON argument: `{text}` is not a valid JSON: it is not an object")
+    return value
