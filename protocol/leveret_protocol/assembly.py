@@ -27,6 +27,7 @@ from leveret_protocol.publish import Publish, Publishes
 
 _VIEW_SIZE_MIN: Final = 32 * 1024  # of a piece of a body that is kept where it was read
 
+_NUMBER_AND_SIZE: Final = struct.Struct(">HI")
 _HEADER_START: Final = struct.Struct(">HHQ")  # class id, weight, body size
 HEADER_SIZE_MIN: Final = _HEADER_START.size
 
@@ -62,7 +63,6 @@ class ContentAssembler:
     """The contents in progress on a connection.
 
     unfinished: by channel number; a channel that is in here is not due a method frame.
-    publishes: shared by all channels.
     body_bytes_due: what is still to come of the body that the last body frame belonged to.
     """
 
@@ -84,7 +84,10 @@ class ContentAssembler:
             raise _interrupted(content)
         if channel_number == 0 or cls not in _METHODS_WITH_CONTENT:
             return channel_number, decode_method(payload, channel_number), b"", 0
-        method = self.publishes[payload] if cls is Basic.Publish else decode_method(payload)
+        if cls is Basic.Publish:
+            method: Publish | Frame = self.publishes[_NUMBER_AND_SIZE.pack(channel_number, len(payload)) + payload]
+        else:
+            method = decode_method(payload)
         self.unfinished[channel_number] = _Content(method)
         return None
 

@@ -5,7 +5,7 @@ the part after it on the publish only (`Publish.deliver_suffix`). So a delivery 
 """
 
 import struct
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from leveret_protocol import frame_errors
 from leveret_protocol.constants import CLASS_BASIC, FRAME_END, FRAME_METHOD, METHOD_BASIC_PUBLISH
@@ -29,17 +29,19 @@ _METHOD_FRAME_START: Final = struct.Struct(">BHII")  # type, channel number, pay
 _SETTLE_FRAME: Final = struct.Struct(">BHIIQBB")  # the same, then delivery tag, bits, frame end
 _SETTLE_SIZE: Final = 4 + 8 + 1
 _TAG_SIZE: Final = 8
+_NUMBER_AND_SIZE_SIZE: Final = 6
 
 
 class Publish:
     """A basic.publish.
 
-    Equal publishes of one connection share one object, so nobody changes its first five attributes.
+    Equal publishes of one channel share one object, so nobody changes its first five attributes.
 
     exchange, routing_key: any bytes (RabbitMQ: FRM-11 exempts this method from the UTF-8 check), `surrogateescape`.
     deliver_suffix: the bytes of a basic.deliver frame after the delivery tag, for redelivered 0 and 1: redelivered
         octet, exchange, routing key, frame end.
     routes, kept_routes, routes_generation: for whoever routes, to remember where this leads; not touched here.
+    count: how often it came, counted by whoever takes it; counted, routed_to: for them, not touched here.
     """
 
     __slots__ = (  # noqa: RUF023 - in the order of the docstring
@@ -51,6 +53,9 @@ class Publish:
         "routes",
         "kept_routes",
         "routes_generation",
+        "count",
+        "counted",
+        "routed_to",
     )
 
     name: ClassVar[str] = "Basic.Publish"
@@ -64,6 +69,9 @@ class Publish:
     routes: object | None
     kept_routes: object | None
     routes_generation: int
+    count: int
+    counted: int
+    routed_to: Any
 
     def __init__(self, arguments: bytes, exchange_size: int, bits: int) -> None:
         """From the two short strings as they are on the wire; see `decode` and `of`."""
@@ -76,6 +84,8 @@ class Publish:
         self.routes = None
         self.kept_routes = None
         self.routes_generation = -1
+        self.count = self.counted = 0
+        self.routed_to = None
 
     @classmethod
     def decode(cls, payload: bytes) -> "Publish":
@@ -106,18 +116,19 @@ class Publish:
 
 
 class Publishes(dict[bytes, Publish]):
-    """The publishes of a connection by their payload: `publishes[payload]` decodes what it does not know.
+    """The publishes of a connection by their channel number, payload size and payload, as they are in the frame:
+    `publishes[these]` decodes what it does not know.
 
     Programs publish to few places, so nearly every publish is found here; see `PUBLISHES_MAX` for those that do not.
 
     Raises: AMQPError as `Publish.decode`.
     """
 
-    def __missing__(self, payload: bytes) -> Publish:
-        publish = Publish.decode(payload)
+    def __missing__(self, frame_part: bytes) -> Publish:
+        publish = Publish.decode(frame_part[_NUMBER_AND_SIZE_SIZE:])
         if len(self) >= PUBLISHES_MAX:
             self.clear()  # whoever uses this many keys gains nothing from a finer choice
-        self[payload] = publish
+        self[frame_part] = publish
         return publish
 
 

@@ -20,7 +20,7 @@ worked out whenever a setting changes, and is -1 while the way is closed, so the
 
 import struct
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from leveret_protocol import frame_errors
 from leveret_protocol.acks import ACK_FRAME_SIZE, ACK_PAYLOAD_SIZE, Acks, tags_of_acks
@@ -54,6 +54,7 @@ _ACK_TAG_AT: Final = 11
 _HEADER_MARK: Final = FRAME_END << 24 | FRAME_HEADER << 16
 _BODY_MARK: Final = FRAME_END << 24 | FRAME_BODY << 16
 
+_BODY_SIZE: Final = slice(11, 19)  # in the frames of a content: after the header frame's start, class and weight
 _CLASS_AND_WEIGHT: Final = CLASS_BASIC << 16
 _ACK_INDEX: Final = Basic.Ack.index
 _new_ack: Final = Basic.Ack.__new__
@@ -61,6 +62,20 @@ _ACK_SIZE: Final = ACK_PAYLOAD_SIZE
 _ACK_FRAME_SIZE: Final = ACK_FRAME_SIZE
 _CLOSING_METHODS: Final = (Connection.Close.index.to_bytes(4, "big"), Connection.CloseOk.index.to_bytes(4, "big"))
 
+
+class Sizes(Protocol):
+    """Counts the sizes of bodies."""
+
+    def add(self, body_size: int, count: int) -> None:
+        """So many of this size."""
+
+
+class _Uncounted:
+    def add(self, body_size: int, count: int) -> None:
+        """Nobody wants to know."""
+
+
+_UNCOUNTED: Final = _Uncounted()
 
 # A publish, and how to tell that the next one is equal but for the body: the bytes from its method frame to the first
 # byte of its body (None never comes again), the size of these, of all its frames, of its method frame; then channel
@@ -78,10 +93,17 @@ class FrameReader:
     channels_allowed: False until connection.open is through.
     discarding: True once the server sent connection.close (CLS-2).
 
-    All four may be changed at any time, also between two events of one `feed`; the next frame goes by the new value.
+    sizes: told of the sizes of the bodies of publishes, when the size changes and by `tally_sizes`: of as many as
+        `Publish.count` has grown by meanwhile, those that were taken.
+
+    The other four may be changed at any time, also between two events of one `feed`; the next frame goes by the new
+    value.
     """
 
-    def __init__(self, frame_max: int = HANDSHAKE_FRAME_MAX, message_size_max: int = MESSAGE_SIZE_MAX) -> None:
+    def __init__(
+        self, frame_max: int = HANDSHAKE_FRAME_MAX, message_size_max: int = MESSAGE_SIZE_MAX,
+        sizes: Sizes = _UNCOUNTED,
+    ) -> None:  # fmt: skip
         self._frame_max = frame_max
         self._message_size_max = message_size_max
         self._channels_allowed = False
@@ -90,6 +112,9 @@ class FrameReader:
         self._assembler = ContentAssembler()
         self._run = _NO_RUN
         self._is_lost = False
+        self._sizes = sizes
+        # The publish that is, or was last, handed out, its count at the first one of this size, and the size.
+        self._sized, self._sized_from, self._body_size = _NO_RUN[5], 0, 0
         # Bytes carried over. They are joined when the frame at their head is complete, and not at each arrival: that
         # would be quadratic for a large frame that comes in small pieces.
         self._carried: list[bytes] = []
@@ -237,6 +262,8 @@ class FrameReader:
                 start, position, run, run_start = position, after, _NO_RUN, None
                 event = self._take_frame(data, start, after)
                 if event is not None:
+                    if type(event[1]) is Publish:
+                        self._begin_size(event[1], int.from_bytes(event[2][_BODY_SIZE], "big"))
                     yield event
         finally:
             self._run = run
@@ -264,12 +291,26 @@ class FrameReader:
         ):
             return _NO_RUN
         try:
-            publish = self._assembler.publishes[data[position + _FRAME_START_SIZE : method_end]]
+            publish = self._assembler.publishes[data[position + 1 : method_end]]
         except AMQPError:
             return _NO_RUN  # the other way raises it again, with the position after the method frame
+        self._begin_size(publish, body_size)
         start_size = start_end - position
         method_frame_size = method_size + FRAME_OVERHEAD
         return data[position:start_end], start_size, size, method_frame_size, channel_number, publish, header_size
+
+    def _begin_size(self, publish: Publish, body_size: int) -> None:
+        """Publishes of this size begin to be handed out."""
+        if publish is not self._sized or body_size != self._body_size:
+            self.tally_sizes()
+            self._sized, self._sized_from, self._body_size = publish, publish.count, body_size
+
+    def tally_sizes(self) -> None:
+        """Tell `sizes` of all that was taken until now."""
+        count = self._sized.count
+        if count != self._sized_from:
+            self._sizes.add(self._body_size, count - self._sized_from)
+            self._sized_from = count
 
     def _whole_frame(self, data: bytes, position: int, end: int) -> int:
         """The offset after the frame at `position`, or 0 if it is not complete.

@@ -79,9 +79,9 @@ def connection_close(reply_text=b"bye"):
 heartbeat = frame(HEARTBEAT, 0, b"")
 
 
-def running_reader(frame_max=131072, message_size_max=16 * 1024 * 1024):
+def running_reader(frame_max=131072, message_size_max=16 * 1024 * 1024, **options):
     """A reader as it is after connection.open."""
-    reader = FrameReader(frame_max, message_size_max)
+    reader = FrameReader(frame_max, message_size_max, **options)
     reader.channels_allowed = True
     return reader
 

@@ -162,20 +162,21 @@ def test_any_arguments_give_what_the_general_walk_gives(arguments):
 
 def test_equal_payloads_share_a_publish():
     publishes = Publishes()
-    payload = payload_of(publish_method())
-    assert publishes[payload] is publishes[bytes(bytearray(payload))]
+    frame_part = b"\0\1\0\0\0\0" + payload_of(publish_method())
+    assert publishes[frame_part] is publishes[bytes(bytearray(frame_part))]
+    assert publishes[frame_part] is not publishes[b"\0\2" + frame_part[2:]]
 
 
 def test_the_known_publishes_do_not_grow_without_bound():
     publishes = Publishes()
     for number in range(3 * PUBLISHES_MAX):
-        payload = b"\0\x3c\0\x28\0\0\0" + shortstr(b"%d" % number) + b"\0"
-        assert publishes[payload].routing_key == str(number)
+        frame_part = b"\0\1\0\0\0\0" + b"\0\x3c\0\x28\0\0\0" + shortstr(b"%d" % number) + b"\0"
+        assert publishes[frame_part].routing_key == str(number)
         assert len(publishes) <= PUBLISHES_MAX
 
 
 def test_a_malformed_payload_is_not_remembered():
     publishes = Publishes()
     with pytest.raises(AMQPError):
-        publishes[b"\0\x3c\0\x28\0"]
+        publishes[b"\0\1\0\0\0\5" + b"\0\x3c\0\x28\0"]
     assert not publishes

@@ -222,9 +222,37 @@ def test_equal_publishes_are_one_object(second):
     assert len({id(found) for found in first + later}) == 1
 
 
-def test_an_equal_publish_on_another_channel_is_the_same_object():
+def test_an_equal_publish_on_another_channel_is_another_object():
     one, other = (event[1] for event in running_reader().feed(publish(b"abc") + publish(b"x", 2)))
-    assert one is other
+    assert one is not other
+
+
+class Sizes(list):
+    def add(self, body_size, count):
+        self.append((body_size, count))
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_sizes_are_told_when_they_change_and_when_asked_for(is_whole):
+    sizes = Sizes()
+    reader = running_reader(sizes=sizes)
+    data = publish(b"abc") * 3 + publish(b"") + publish(b"x" * 9000, 2) * 2
+    for piece in [data] if is_whole else byte_by_byte(data):
+        for event in reader.feed(piece):
+            event[1].count += 1
+    assert sizes == [(3, 3), (0, 1)]
+    reader.tally_sizes()
+    reader.tally_sizes()
+    assert sizes == [(3, 3), (0, 1), (9000, 2)]
+
+
+def test_the_size_of_a_publish_that_nobody_took_does_not_count():
+    sizes = Sizes()
+    reader = running_reader(sizes=sizes)
+    for event in reader.feed(publish(b"abc") * 3 + publish(b"x")):
+        event[1].count += event[3] > 0 and event[2].endswith(b"abc\xce")
+    reader.tally_sizes()
+    assert sizes == [(3, 3)]
 
 
 @pytest.mark.parametrize("sizes", [[131064], [100] * 50, [1, 4087, 5000, 4088], [4089, 3]])

@@ -6,6 +6,7 @@ from collections import deque
 
 import trio
 
+from leveret.core.counts import Traffic
 from leveret.core.timers import Timers
 
 
@@ -138,6 +139,7 @@ class ToldConnection:
         self.peer = peer
         self.output = []
         self.handshake_done = True
+        self.traffic = Traffic()
         self.tls = None
         self.heartbeat_seconds = 0
         self.drop_after_seconds = None

@@ -53,6 +53,7 @@ class AtLeastOnce:
 
     def add(self, death: Death, entry: Entry) -> None:
         """Keep this message, and send it on its way if it is its turn."""
+        self._queue.vhost.node.counts.dead_letter(self._queue.type_name, "at_least_once", death.reason)
         self.message_bytes += death.message.body_size_bytes
         self._waiting.append(_Passage(death, entry))
         if len(self._waiting) == 1:
@@ -109,6 +110,7 @@ class AtLeastOnce:
     def _arrived(self, passage: _Passage) -> None:
         del self._on_their_way[passage]
         self._forget(passage.entry)
+        self._queue.vhost.node.counts.dead_letters_confirmed[self._queue.type_name] += 1
         self.message_bytes -= passage.death.message.body_size_bytes
         if self._waiting:
             self._queue.vhost.node.add_work(self._send)

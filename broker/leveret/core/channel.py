@@ -12,6 +12,7 @@ from leveret.core.consumer_timeout import ConsumerTimeout
 from leveret.core.event_details import channel_closed, consumer_created, consumer_deleted
 from leveret.core.message import Entry
 from leveret.core.names import INTERNAL_USER
+from leveret.core.tally import ChannelCounts
 from leveret.core.transaction import Transaction
 from leveret_protocol.errors import AMQPError, ReplyCode
 
@@ -56,16 +57,18 @@ class Channel:
     origin: whose it is; pid: what it is called in events.
     unacked: delivery tag -> Delivery, in the order of the tags.
     prefetch_count: for consumers started from now on (basic.qos global=false).
+    served_last: whose the last delivery tags are, see `serve`.
     limit_count: messages that all its consumers together may hold (basic.qos global=true), 0 for no limit.
     consumed_count: messages its consumers hold; what basic.get took does not count (RabbitMQ: B-24).
     is_paused: the connection cannot take more output now. is_closed: it has begun to end.
+    counts: see `leveret.core.counts`.
     timed_out(timeout_ms): ends the channel, because something was not acknowledged within so many milliseconds.
     """
 
     __slots__ = (
-        "_oldest_tag", "confirms", "consumed_count", "consumer_timeout", "consumers", "is_closed", "is_paused",
-        "last_delivery_tag", "limit_count", "mode", "origin", "pid", "prefetch_count", "reply_consumer", "transaction",
-        "unacked", "vhost",
+        "_oldest_tag", "_served_until", "confirms", "consumed_count", "consumer_timeout", "consumers", "counts",
+        "is_closed", "is_paused", "last_delivery_tag", "limit_count", "mode", "origin", "pid", "prefetch_count",
+        "reply_consumer", "served_last", "transaction", "unacked", "vhost",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +82,8 @@ class Channel:
         self.consumers: dict[str, Consumer] = {}
         self.unacked: dict[int, Delivery] = {}
         self.last_delivery_tag = 0
+        self.served_last: Consumer | None = None
+        self._served_until = 0  # the last delivery tag that has been counted
         self.prefetch_count = 0
         self.limit_count = 0
         self.consumed_count = 0
@@ -86,6 +91,7 @@ class Channel:
         self.is_closed = False
         self.reply_consumer: ReplyConsumer | None = None
         self.confirms = Confirms()
+        self.counts = ChannelCounts(vhost, self.confirms)
         self.transaction = Transaction()
         self._oldest_tag = 1  # no lower tag is unacked: keeps ack multiple from looking at settled tags again
 
@@ -95,6 +101,8 @@ class Channel:
         """confirm.select. Raises PRECONDITION_FAILED (406) on a transactional channel."""
         if self.mode is ChannelMode.TX:
             raise AMQPError(ReplyCode.PRECONDITION_FAILED, "cannot switch from tx to confirm mode")
+        self.counts.tally()
+        self.counts.is_confirming = True
         self.mode = ChannelMode.CONFIRM
 
     def select_tx(self) -> None:
@@ -141,6 +149,23 @@ class Channel:
         """Its consumers in the order in which they come back to their queues: round robin goes on where it stopped."""
         return sorted(self.consumers.values(), key=_last_served)
 
+    def serve(self, consumer: Consumer | None) -> None:
+        """From the last delivery tag on they are given to this consumer; None: to nobody who counts its deliveries.
+
+        So nobody has to count them one by one: most channels have one consumer.
+        """
+        self._count_served(self.last_delivery_tag - 1)
+        self.served_last = consumer
+
+    def count_served(self) -> None:
+        """Bring `delivered_count` of its consumers up to this moment."""
+        self._count_served(self.last_delivery_tag)
+
+    def _count_served(self, until: int) -> None:
+        if self.served_last is not None:
+            self.served_last.delivered_count += until - self._served_until
+        self._served_until = until
+
     def entries_held(self, queue: Queue) -> Iterator[Entry]:
         """What it was given of a queue and has not settled for good."""
         held = [deliveries for deliveries, _ in self.transaction.settlings]
@@ -153,6 +178,8 @@ class Channel:
     def take(self, entry: Entry, queue: Queue, *, no_ack: bool) -> int:
         """basic.get took this entry: answers its delivery tag."""
         self.last_delivery_tag += 1
+        self.serve(None)
+        self.counts.got(queue, redelivered=entry.redelivered, no_ack=no_ack)
         if not no_ack:
             self.unacked[self.last_delivery_tag] = (entry, queue, None)
             self.consumer_timeout.watch(queue)
@@ -195,7 +222,7 @@ class Channel:
     def settle_deliveries(self, deliveries: list[tuple[int, Delivery]]) -> None:
         for _, (entry, queue, _) in deliveries:
             queue.settle(entry)
-        self._make_room(deliveries)
+        self._make_room(deliveries, are_acked=True)
 
     def reject_deliveries(self, deliveries: list[tuple[int, Delivery]], *, requeue: bool) -> None:
         if requeue:
@@ -203,6 +230,7 @@ class Channel:
             return
         for _, (entry, queue, _) in deliveries:
             queue.reject(entry)
+        self._count_returned(deliveries)
         self._make_room(deliveries)
 
     def recover(self) -> None:
@@ -239,16 +267,18 @@ class Channel:
         self._oldest_tag = delivery_tag + 1
         return [(tag, unacked.pop(tag)) for tag in tags if tag in unacked]
 
-    def _make_room(self, deliveries: Iterable[tuple[int, Delivery]]) -> None:
+    def _make_room(self, deliveries: Iterable[tuple[int, Delivery]], *, are_acked: bool = False) -> None:
         """Settled deliveries give their places back; consumers that got room are served."""
         waiting: dict[Consumer, None] = {}
         limit_was_reached = 0 < self.limit_count <= self.consumed_count
-        for _, (_, _, consumer) in deliveries:
+        for _, (_, queue, consumer) in deliveries:
             if consumer is not None:
                 consumer.unacked_count -= 1
                 self.consumed_count -= 1
                 if not consumer.is_able:
                     waiting[consumer] = None
+            elif are_acked:
+                self.counts.acked(queue)
         if limit_was_reached:  # all of them wait, and come back in the order of their turns
             self._refresh_consumers()
             return
@@ -258,6 +288,7 @@ class Channel:
 
     def _requeue(self, deliveries: list[tuple[int, Delivery]], *, has_ended: bool = False) -> None:
         """Back to their queues, all of them before anything is delivered again, so that the order is restored."""
+        self._count_returned(deliveries)
         by_queue: dict[Queue, list[Entry]] = {}
         limit_was_reached = 0 < self.limit_count <= self.consumed_count
         for _, (entry, queue, consumer) in deliveries:
@@ -276,6 +307,11 @@ class Channel:
         if limit_was_reached:
             self._pump_all()
 
+    def _count_returned(self, deliveries: Iterable[tuple[int, Delivery]]) -> None:
+        for _, (_, _, consumer) in deliveries:
+            if consumer is not None:
+                consumer.returned_count += 1
+
     def _pump_all(self) -> None:
         for queue in {consumer.queue: None for consumer in self.consumers.values()}:
             queue.pump()
@@ -288,6 +324,7 @@ class Channel:
         if not consumer.no_ack:
             self.consumer_timeout.watch(consumer.queue)
         self.vhost.firehose.tap(consumer, consumer.queue.name)
+        self.counts.remember_consumer(consumer)
         consumer.queue.add_consumer(consumer)
         self.vhost.node.events.tell("consumer.created", consumer_created, consumer)
 
@@ -339,6 +376,7 @@ class Channel:
         self.undo_settling()
         self.transaction.drop()
         self._requeue(self._outstanding(0, multiple=True), has_ended=True)
+        self.counts.tally()
 
 
 def _tells_itself(consumer: Consumer) -> bool:

@@ -10,13 +10,13 @@ from __future__ import annotations
 class Confirms:
     """Publish sequence numbers, from 1 (RabbitMQ: CFM-2 counts every publish, routable or not).
 
-    last: the newest number given out.
+    last: the newest number given out. rejected_count: of those, how many are nacks.
     """
 
-    __slots__ = ("_acked", "_nacked", "_open", "last")
+    __slots__ = ("_acked", "_nacked", "_open", "last", "rejected_count")
 
     def __init__(self) -> None:
-        self.last = 0
+        self.last = self.rejected_count = 0
         self._open: dict[int, int] = {}  # number -> answers still owed by queues
         self._acked: list[int] = []
         self._nacked: list[int] = []
@@ -25,6 +25,11 @@ class Confirms:
     def unsettled_count(self) -> int:
         """Publishes that a queue still has to answer for."""
         return len(self._open)
+
+    @property
+    def confirmed_count(self) -> int:
+        """Publishes that are acks, or will be told as such at the end of the turn."""
+        return self.last - len(self._open) - self.rejected_count
 
     def owe(self, number: int, queues: int) -> None:
         """That many queues answer later. Called with rising numbers."""
@@ -50,6 +55,7 @@ class Confirms:
         """A queue that owed an answer refused it: one refusal is a nack, whatever the others say (RabbitMQ: CFM-5)."""
         if self._open.pop(number, None) is not None:
             self._nacked.append(number)
+            self.rejected_count += 1
 
     def take(self) -> list[tuple[int, bool, bool]]:
         """What to tell now: (number, multiple, is_ack), and forget it.

@@ -31,6 +31,9 @@ class OpenConnection(Protocol):
     def entries_held(self, queue: Queue) -> Iterator[Entry]:
         """What its channels were given of a queue and have not settled."""
 
+    def tally(self) -> None:
+        """Bring the counts of its channels up to this moment; see `leveret.core.counts`."""
+
     def alarmed(self, reason: str | None) -> None:
         """An alarm is on, for this reason; None: none is any more."""
 

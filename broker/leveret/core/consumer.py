@@ -23,11 +23,14 @@ class Consumer:
     cancelled(): tells the client that its queue is gone.
     prefetch_count: deliveries that may be unacked at once, 0 for no limit. Fixed when the consumer starts
     (RabbitMQ: basic.qos with global=false holds for consumers started afterwards).
+    delivered_count: all that it was given, see Channel.serve; redelivered_count: those of them that were redeliveries;
+    returned_count: those that it rejected, or that went back to the queue. tallied: for ChannelCounts.
     """
 
     __slots__ = (
-        "arguments", "cancelled", "channel", "exclusive", "is_able", "last_delivery_tag", "no_ack",
-        "prefetch_count", "priority", "queue", "send", "tag", "unacked_count",
+        "arguments", "cancelled", "channel", "delivered_count", "exclusive", "is_able", "last_delivery_tag", "no_ack",
+        "prefetch_count", "priority", "queue", "redelivered_count", "returned_count", "send", "tag", "tallied",
+        "unacked_count",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +48,8 @@ class Consumer:
         self.cancelled = cancelled
         self.prefetch_count = 0 if no_ack else channel.prefetch_count
         self.unacked_count = 0
+        self.delivered_count = self.redelivered_count = self.returned_count = 0
+        self.tallied = (0, 0, 0)
         self.last_delivery_tag = 0  # who was served longest ago is next
         self.is_able = False  # is it in its queue's rotation?
 
@@ -60,18 +65,27 @@ class Consumer:
             return False
         return not 0 < channel.limit_count <= channel.consumed_count
 
+    @property
+    def acked_count(self) -> int:
+        return 0 if self.no_ack else self.delivered_count - self.unacked_count - self.returned_count
+
     def deliver(self, entry: Entry) -> bool:
         """Hand the message over. False: it has no room for another one now."""
         channel = self.channel
         delivery_tag = channel.last_delivery_tag + 1
         channel.last_delivery_tag = delivery_tag
         self.last_delivery_tag = delivery_tag
+        if channel.served_last is not self:
+            channel.serve(self)
+        redelivered = entry.redelivered
+        if redelivered:
+            self.redelivered_count += 1
         if self.no_ack:
-            return not self.send(delivery_tag, entry.redelivered, entry.message)
+            return not self.send(delivery_tag, redelivered, entry.message)
         channel.unacked[delivery_tag] = (entry, self.queue, self)
         channel.consumed_count += 1
         self.unacked_count = unacked_count = self.unacked_count + 1
-        is_full = self.send(delivery_tag, entry.redelivered, entry.message)
+        is_full = self.send(delivery_tag, redelivered, entry.message)
         if 0 < channel.limit_count <= channel.consumed_count:
             channel.limit_reached(self)
             return False
@@ -84,4 +98,6 @@ class Consumer:
         """
         channel = self.channel
         channel.last_delivery_tag = delivery_tag = channel.last_delivery_tag + 1
+        if channel.served_last is not self:
+            channel.serve(self)
         return not self.send(delivery_tag, False, message)

@@ -49,7 +49,9 @@ class Letter(NamedTuple):
 
 def dead_letter(queue: Queue, message: Message, reason: str, failed_count: int) -> None:
     """Publish the message to the queue's dead-letter exchange; without one, or without a route, it is gone."""
-    if queue.settings.dead_letter_exchange is not None:
+    is_kept = queue.settings.dead_letter_exchange is not None
+    queue.vhost.node.counts.dead_letter(queue.type_name, "at_most_once" if is_kept else "disabled", reason)
+    if is_kept:
         death = Death(message, reason, queue.vhost.node.now(), failed_count)
         post(queue.vhost, letters_of(queue, death, None))
 

@@ -6,6 +6,7 @@ function that describes what happened, and calls it only if there is somebody to
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, ParamSpec
 
@@ -34,10 +35,12 @@ class Events:
 
     recorder: called with the name of each event and what it is about (a queue for queue.created), without the details:
     for the store, which remembers what is declared.
+    counts: how often each event was told of, by its name, whether anybody heard of it or not.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self.counts: Counter[str] = Counter()
         self._observers: tuple[Observer, ...] = ()
         self.recorder: Callable[[str, object], None] | None = None
 
@@ -53,6 +56,7 @@ class Events:
         self, name: str, describe: Callable[Described, Table], *args: Described.args, **kwargs: Described.kwargs
     ) -> None:
         """This has happened. describe: answers the details, given the other arguments."""
+        self.counts[name] += 1
         if self.recorder is not None:
             self.recorder(name, args[0])
         observers = self._observers

@@ -9,6 +9,7 @@ from dataclasses import replace
 from leveret.core.alarms import Alarms
 from leveret.core.connections import Connections
 from leveret.core.consumer_timeout import CONSUMER_TIMEOUT_MS
+from leveret.core.counts import NodeCounts
 from leveret.core.event_details import alarm, exchange_created, vhost_created, vhost_deleted, vhost_down
 from leveret.core.events import Events
 from leveret.core.exchanges.event import EVENT_EXCHANGE, EventExchange
@@ -37,6 +38,7 @@ class Node:
     name: `leveret@<host>`. parameters: the global ones.
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
+    counts: see `leveret.core.counts`.
     connections: those that have opened a virtual host. alarms: what the broker is low on.
     consumer_timeout_ms: for queues without one of their own; None: there is none (RabbitMQ: ALM-9).
     make_message: makes the messages that the broker publishes itself: events, and copies for those who trace.
@@ -58,6 +60,7 @@ class Node:
         self.default_queue_type = default_queue_type
         self.make_message = make_message
         self.connections = Connections()
+        self.counts = NodeCounts()
         self.alarms = Alarms(
             self._tell_alarm, lambda name, resource: self.events.tell(name, alarm, resource, self.name)
         )
@@ -93,6 +96,11 @@ class Node:
     def _tell_alarm(self, reason: str | None) -> None:
         for connection in self.connections:
             connection.alarmed(reason)
+
+    def tally(self) -> None:
+        """Bring all counts up to this moment; see `leveret.core.counts`."""
+        for connection in self.connections:
+            connection.tally()
 
     def note_redelivered(self) -> None:
         """Before a clean stop, when everything has come back to its queue: note what was handed out before."""

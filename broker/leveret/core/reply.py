@@ -30,6 +30,7 @@ class ReplyConsumer:
 
     is_exchange = False
     keeper = None
+    counts = None  # RabbitMQ counts neither what goes this way nor its deliveries
     keeps_transient = False
 
     def __init__(self, channel: Channel, tag: str, send: Send) -> None:
@@ -57,5 +58,7 @@ class ReplyConsumer:
         else:
             self._unread_bytes += message.size_bytes
         self.channel.last_delivery_tag += 1
+        if self.channel.served_last is not None:
+            self.channel.serve(None)
         self.send(self.channel.last_delivery_tag, False, message)
         return TAKEN

@@ -123,6 +123,7 @@ def get(channel: Channel, method: Basic.Get) -> None:
     queue = readable_queue(channel, method.queue)
     entry = queue.get(no_ack=method.no_ack)
     if entry is None:
+        channel.core.counts.got_nothing(queue)
         channel.send(make(Basic.GetEmpty))
         return
     message = entry.message

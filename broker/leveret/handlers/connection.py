@@ -19,6 +19,7 @@ from leveret.auth.access import Authority, VirtualHostAccess
 from leveret.auth.access_control import AccessControl, Refused
 from leveret.auth.questions import Answers, Question, Unanswered
 from leveret.auth.users import User
+from leveret.core.counts import Traffic
 from leveret.core.event_details import channel_created
 from leveret.core.message import Entry
 from leveret.core.node import Node
@@ -70,6 +71,7 @@ class Connection(Outgoing):
 
     The rest of the broker's view of it, once it has opened a virtual host, is OpenConnection.
     For whoever shows it to people: state, channels, channel_max and frame_max, as negotiated.
+    traffic: counted by the shell. tally: see `leveret.core.counts`.
     For events: pid, see Node.new_pid; peer and local, the ends of the name; mechanism, that of SASL; connected_at_ms.
     """
 
@@ -89,6 +91,7 @@ class Connection(Outgoing):
         self.drop_after_seconds: float | None = None
         self.publishes_into_backlog = self.publishes_to_disk = False
         self.tls: TLSSession | None = None
+        self.traffic = Traffic()
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("")
@@ -102,7 +105,7 @@ class Connection(Outgoing):
         self._vhost: VirtualHost | None = None
         self._state = State.HEADER
         self._header = ProtocolHeader()
-        self._reader = FrameReader(message_size_max=tuning.message_size_max)
+        self._reader = FrameReader(message_size_max=tuning.message_size_max, sizes=node.counts.message_sizes)
         self._channel_max = tuning.channel_max
         self._channels: dict[int, Channel] = {}
         self._capabilities: Table = {}
@@ -440,6 +443,7 @@ class Connection(Outgoing):
         self.answers.clear()
         self._end_channels()
         self._state = State.CLOSED
+        self.tally()
         self.node.connections.remove(self)
         self.node.events.tell("connection.closed", connection_events.connection_closed, self, self.node.name)
 
@@ -452,6 +456,12 @@ class Connection(Outgoing):
     def has_capability(self, name: str) -> bool:
         """Did the client announce it, as a boolean true (RabbitMQ: CON-7)?"""
         return self._capabilities.get(name) == Field("t", True)
+
+    def tally(self) -> None:
+        for channel in self._channels.values():
+            channel.core.counts.tally()
+        self.traffic.tally(self.node.counts.traffic)
+        self._reader.tally_sizes()
 
     def alarmed(self, reason: str | None) -> None:
         """An alarm is on; None: none is any more."""

@@ -80,13 +80,15 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
         if routes is None or not is_plain:
             _publish_slowly(channel, method, message, traits)
             return
+    method.count += 1
     is_refused = False
     for take in routes:
         outcome = take(message)
-        if outcome == BACKLOG:
-            channel.connection.publishes_into_backlog = True
-        elif outcome == REFUSED:
-            is_refused = True
+        if outcome:
+            if outcome == BACKLOG:
+                channel.connection.publishes_into_backlog = True
+            elif outcome == REFUSED:
+                is_refused = True
     if not routes and method.mandatory:
         return_message(channel, message)
     if core.mode is _CONFIRM:
@@ -116,6 +118,7 @@ def _confirm(channel: Channel, *, is_refused: bool) -> None:
 def _publish_and_keep(channel: Channel, message: PublishedMessage, routes: Routes) -> None:
     """To queues of which some keep the message; they answer for it once it is on the disk (RabbitMQ: CFM-4)."""
     channel.connection.publishes_to_disk = True
+    message.publish.count += 1
     number = _owe(channel, message, len(routes))
     for take in routes:
         outcome = take(message)
@@ -172,6 +175,7 @@ def _resolve(channel: Channel, method: Publish) -> None:
     queues = vhost.route_by_keys(exchange, (method.routing_key,)) if is_plain else None
     method.routes = method.kept_routes = None
     if queues is not None:
+        channel.core.counts.remember_publish(method, exchange, queues)
         if not any(queue.keeps_transient for queue in queues):
             method.routes = tuple(queue.publish for queue in queues)
         elif any(queue.publish != queue.publish_persistent for queue in queues):
@@ -190,12 +194,16 @@ def _publish_slowly(channel: Channel, method: Publish, message: PublishedMessage
     routing_keys = (method.routing_key, *more_keys)
     queues = core.vhost.route(exchange, routing_keys, message)
     mandatory = method.mandatory and not _is_reply(method)
+    core.counts.received()
+    method.count += 1
+    method.counted += 1
     if core.vhost.firehose.is_on:
         queue_names = sorted({*_queue_names(method, routing_keys, queues)})
         core.vhost.firehose.published(message, routing_keys, queue_names, core.origin)
     if core.mode is _TX:
         core.transaction.publishes.append((message, _queue_names(method, routing_keys, queues), mandatory))
         return
+    core.counts.published(exchange.name, exchange, queues, mandatory=mandatory)
     number = _owe(channel, message, len(queues))
     for outcome in hand_out(message, queues):
         _account(channel, number, outcome)
@@ -214,7 +222,10 @@ def _queue_names(
 
 def deliver_committed(channel: Channel, message: Message, queue_names: tuple[str, ...], mandatory: bool) -> list[int]:
     """Hand out a message at tx.commit, to the queues that have these names now (TX-3). Answers what they said."""
-    queues = channel.core.vhost.queues_named(queue_names)
+    vhost = channel.core.vhost
+    queues = vhost.queues_named(queue_names)
+    exchange = vhost.exchanges.get(message.exchange)
+    channel.core.counts.published(message.exchange, exchange, queues, mandatory=mandatory)
     outcomes = hand_out(message, queues)
     if any(outcome & BACKLOG for outcome in outcomes):
         channel.connection.publishes_into_backlog = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from leveret.core.counts import Traffic
 from leveret.core.timers import Timer
 from leveret.handlers.tls_session import TLSSession
 from leveret.shell.heartbeat import Heartbeats
@@ -52,6 +53,7 @@ class DrivenConnection(Protocol):
     str() names it in the log.
     output: frames to be sent. Whoever appends to an empty list has called `wake` first; the shell empties it.
     handshake_done: connection.open is through.
+    traffic: what came and went is counted here.
     tls: set before the first `receive`, where there is TLS.
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
@@ -65,6 +67,7 @@ class DrivenConnection(Protocol):
 
     output: list[bytes]
     handshake_done: bool
+    traffic: Traffic
     tls: TLSSession | None
     heartbeat_seconds: int
     drop_after_seconds: float | None
@@ -176,6 +179,8 @@ class ConnectionDriver:
                         self._peer_is_gone("the peer ended TCP without connection.close")
                         break
                     self._heartbeats.has_received = True
+                    self.connection.traffic.received_bytes += len(data)
+                    self.connection.traffic.received_count += 1
                     self._carry_out(self.connection.receive, data)
                     if self.connection.publishes_to_disk:
                         self._is_behind = self._server.is_behind(self, len(data))
@@ -257,11 +262,13 @@ class ConnectionDriver:
             except OSError as error:
                 self._peer_is_gone(_failure(error))
                 return
+            self._count_sent(taken)
         for piece in pieces:
             if taken < len(piece):
                 self._unsent.append(memoryview(piece)[taken:])
                 self._unsent_bytes += len(piece) - taken
             taken = max(taken - len(piece), 0)
+        self.connection.traffic.unsent_bytes = self._unsent_bytes
         if (self._unsent or self.connection.is_paused) and not self._is_sending_unsent:
             self._is_sending_unsent = True
             self._guard(self.connection.pause_deliveries)
@@ -290,11 +297,18 @@ class ConnectionDriver:
         while self._unsent:
             data = self._unsent.popleft()
             taken = self._transport.try_send(data)
+            self._count_sent(taken)
             self._unsent_bytes -= taken
             if taken < len(data):
                 self._unsent.appendleft(memoryview(data)[taken:])
                 break
+        self.connection.traffic.unsent_bytes = self._unsent_bytes
         self.look_at_room()
+
+    def _count_sent(self, size: int) -> None:
+        traffic = self.connection.traffic
+        traffic.sent_bytes += size
+        traffic.sent_count += 1
 
     def catch_up(self) -> None:
         """The disk is not behind any more."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from leveret.core.binding import Binding, Destination
+from leveret.core.counts import ExchangeCounts
 from leveret.core.message import Message
 from leveret.storage.base import Line
 from leveret_protocol.fields import Table
@@ -25,6 +26,7 @@ class Exchange(ABC):
     alternate: name of the alternate exchange, which may be missing; None: there is none.
     arguments: as declared, with their wire types.
     bindings: the bindings it is the source of, by their identity, in the order of their creation. To be read only.
+    counts: see `leveret.core.counts`.
     """
 
     __slots__ = (
@@ -33,6 +35,7 @@ class Exchange(ABC):
         "arguments",
         "auto_delete",
         "bindings",
+        "counts",
         "durable",
         "internal",
         "name",
@@ -58,6 +61,7 @@ class Exchange(ABC):
         self.arguments = arguments
         alternate = arguments.get("alternate-exchange")
         self.alternate = alternate.value if alternate is not None and isinstance(alternate.value, str) else None
+        self.counts = ExchangeCounts()
         self.bindings: dict[Hashable, Binding] = {}
         self._by_destination: dict[Destination, dict[Hashable, Binding]] = {}
 
