@@ -38,6 +38,7 @@ class Gauges(ctypes.Structure):
             "stop_consuming",
             "p50_ns",
             "p99_ns",
+            "max_ns",
         )
     ]
     ready: int  # consumer: its queues exist, publishing may begin
@@ -49,11 +50,13 @@ class Gauges(ctypes.Structure):
     stop_consuming: int  # coordinator, when all that must come through has come
     p50_ns: int  # whoever takes times: of what began while measuring
     p99_ns: int
+    max_ns: int
 
     def take_times(self, times_ns: list[int]) -> None:
         """Keep the percentiles of a role's times."""
         if times_ns:
             self.p50_ns, self.p99_ns = percentile(times_ns, 50), percentile(times_ns, 99)
+            self.max_ns = max(times_ns)
 
 
 def publish(url: str, name: str, stream: Stream, gauges: Gauges) -> None:

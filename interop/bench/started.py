@@ -23,14 +23,14 @@ class LeveretFailed(Exception):
 
 
 class StartedLeveret:
-    """`python INTERPRETER_OPTIONS server --port 0 --port-file F --data-dir D`, from exec until SIGTERM.
+    """`python INTERPRETER_OPTIONS server --port 0 --port-file F --data-dir D SERVER_OPTIONS`, from exec until SIGTERM.
 
     D is a new folder, deleted at the end, where the system keeps temporary files (TMPDIR names another place).
 
     `ready_seconds`: from just before exec until the port file was there. `output`: all it wrote, once it has ended.
     """
 
-    def __init__(self, interpreter_options: tuple[str, ...] = AS_MODULE) -> None:
+    def __init__(self, interpreter_options: tuple[str, ...] = AS_MODULE, server_options: tuple[str, ...] = ()) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="leveret-bench-")
         folder = Path(self._folder.name)
         self._output_file = folder / "output"
@@ -45,6 +45,7 @@ class StartedLeveret:
             str(port_file),
             "--data-dir",
             str(folder / "data"),
+            *server_options,
         ]
         with self._output_file.open("wb") as output:
             self.exec_at = time.perf_counter()
