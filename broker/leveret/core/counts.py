@@ -6,6 +6,7 @@
     vhost.counts, queue.counts, channel.counts    MessageCounts, with the names that RabbitMQ's message_stats have
     exchange.counts                               ExchangeCounts
     connection.traffic                            Traffic, of the handlers' Connection
+    control.attempts                              logins, of AccessControl
 
 How this works. The way of most messages has no time for a dozen counts, so it has one: how often a publish with
 remembered routes came. `tally` derives everything from that, from the delivery tags of channels, and from what is
@@ -127,14 +128,13 @@ class NodeCounts:
     dead-letter exchange, "at_most_once", "at_least_once"; reason: "expired", "maxlen", "rejected", "delivery_limit".
     dead_letters_confirmed: by queue type, those that at-least-once has brought to all their targets.
     queue_declared: queue.declare that went through, of queues that were there already as well.
-    logins: (protocol, succeeded) -> attempts; protocol: "amqp091", "http".
     traffic: of all connections, those that have ended among them.
     message_sizes: of what was published by AMQP or HTTP.
     """
 
     __slots__ = (
-        "by_queue_type", "confirmed", "dead_lettered", "dead_letters_confirmed", "logins", "message_sizes",
-        "queue_declared", "received", "received_confirm", "routed", "traffic", "unroutable_dropped",
+        "by_queue_type", "confirmed", "dead_lettered", "dead_letters_confirmed", "message_sizes", "queue_declared",
+        "received", "received_confirm", "routed", "traffic", "unroutable_dropped",
         "unroutable_returned",
     )  # fmt: skip
 
@@ -145,12 +145,8 @@ class NodeCounts:
         self.dead_lettered: dict[tuple[str, str, str], int] = {}
         self.dead_letters_confirmed = dict.fromkeys(QUEUE_TYPES, 0)
         self.queue_declared = 0
-        self.logins: dict[tuple[str, bool], int] = {}
         self.traffic = Traffic()
         self.message_sizes = MessageSizes()
-
-    def login(self, protocol: str, *, succeeded: bool) -> None:
-        self.logins[protocol, succeeded] = self.logins.get((protocol, succeeded), 0) + 1
 
     def dead_letter(self, queue_type: str, strategy: str, reason: str) -> None:
         key = (queue_type, strategy, reason)

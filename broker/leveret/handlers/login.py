@@ -72,16 +72,13 @@ def log_in(connection: Connection, control: AccessControl, method: ConnectionMet
         name = credentials.name
         admitted = control.log_in(credentials, connection.peer_host, connection.answers)
     except MalformedResponse as error:
-        connection.node.counts.login("amqp091", succeeded=False)
         if error.told is not None:
             tell("user.authentication.failure", connection_events.login, connection, None, error.told)
         raise
     except Refused as error:
-        connection.node.counts.login("amqp091", succeeded=False)
         tell("user.authentication.failure", connection_events.login, connection, name, str(error))
         raise
     connection.answers.clear()  # there may be a password among the questions
-    connection.node.counts.login("amqp091", succeeded=True)
     tell("user.authentication.success", connection_events.login, connection, name)
     return admitted
 
