@@ -390,6 +390,7 @@ def run_in_thread(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
+    management: Address | None = None,
     settings: Settings = Settings(),  # noqa: B008  (it is frozen)
 ) -> Iterator[Broker]:
     """A broker in a thread of its own, for as long as the block runs.
@@ -401,7 +402,7 @@ def run_in_thread(
     """
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-    broker = Broker(host, port, settings=settings)
+    broker = Broker(host, port, management=management, settings=settings)
     started: Future[Callable[[], None]] = Future()
 
     async def serve() -> None:

@@ -5,5 +5,5 @@
 
     python -m interop.rabbitmqadmin        gives the commands, and writes recorded.txt anew
 
-tests/cli/admin/test_first.py gives the same commands to `leveret admin`, and test_script.py here to rabbitmqadmin again.
+tests/cli/admin/test_first.py gives the same commands to `leveret admin`, test_script.py here to rabbitmqadmin again.
 """

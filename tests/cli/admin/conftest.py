@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
+import leveret
 from interop.rabbitmqadmin.canned import canned_api
 from interop.rabbitmqadmin.script import STANDARD_INPUT
+from leveret.auth.permissions import EVERYTHING
 from leveret.cli import main
+from leveret.config.values import Address
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +35,35 @@ def admin(capsys, monkeypatch, tmp_path):
         status = main(["admin", *arguments])
         stdout, stderr = capsys.readouterr()
         return status, stdout, stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def broker():
+    """A broker with an HTTP API."""
+    with leveret.run_in_thread(management=Address("127.0.0.1", 0)) as running:
+        yield running
+
+
+@pytest.fixture
+def vhost(broker, request):
+    """A virtual host of its own for the test."""
+    name = request.node.name[:100]
+    broker.call(lambda node, users: node.add_vhost(name))
+    broker.call(lambda node, users: users.permissions.set("guest", name, EVERYTHING))
+    yield name
+    broker.call(lambda node, users: node.vhosts.get(name) and node.delete_vhost(name))
+
+
+@pytest.fixture
+def second(admin, broker, vhost):
+    """Runs a command of the second program in the virtual host. It has to succeed, and its output is returned."""
+
+    def run(*arguments, status=0, stdin=b"", style="markdown"):
+        general = ["-P", str(broker.management_port), "--vhost", vhost, "--table-style", style]
+        ended, stdout, stderr = admin([*general, *arguments], stdin)
+        assert ended == status, stderr
+        return stdout if status == 0 else stderr
 
     return run

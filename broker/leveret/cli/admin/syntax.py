@@ -20,12 +20,17 @@ class Syntax(Enum):
     SECOND = "declare queue --name orders"
 
 
-# Whole command lines where the first would take the word for a file or an argument, or does not know it.
-_PAIRS_OF_THE_SECOND: Final = {
-    ("publish", "message"), ("get", "messages"), ("export", "definitions"), ("import", "definitions"),
-    ("show", "churn"), ("show", "endpoint"), ("list", "feature_flags"), ("list", "deprecated_features"),
-    ("list", "deprecated_features_in_use"), ("list", "user_limits"),
-}  # fmt: skip
+# Commands of the second that begin with a word of the first, to which the next one is a file, an argument or nothing.
+_PAIRS_OF_THE_SECOND: Final = frozenset(
+    tuple(pair.split())
+    for pair in (
+        "publish message", "get messages", "export definitions", "import definitions", "show churn", "show endpoint",
+        "show memory_breakdown_in_bytes", "show memory_breakdown_in_percent", "list feature_flags",
+        "list deprecated_features", "list deprecated_features_in_use", "list user_limits", "list user_connections",
+        "close user_connections", "declare permissions", "declare stream", "declare user_limit", "delete permissions",
+        "delete stream", "delete user_limit",
+    )
+)  # fmt: skip
 
 # Options with a value before the words, of both.
 _OPTIONS_WITH_VALUE: Final = frozenset(
@@ -45,11 +50,11 @@ def syntax_of(argv: Sequence[str], environment: Mapping[str, str]) -> Syntax:
         return Syntax.SECOND
     if tuple(words[:2]) in _PAIRS_OF_THE_SECOND:
         return Syntax.SECOND
-    if any("=" in word for word in words):
-        return Syntax.FIRST
     parser = make_parser()
     if any(option.startswith("--") and not parser.has_option(option) for option in options):
         return Syntax.SECOND
+    if any("=" in word for word in words):
+        return Syntax.FIRST
     if _is_for_the_first_only(words, options):
         return Syntax.FIRST
     if any(name.startswith(_VARIABLES_OF_THE_SECOND) for name in environment):

@@ -10,7 +10,7 @@ from leveret.cli.admin.v2 import rows
 from leveret.cli.admin.v2.command import Command, Option, Run, Values
 from leveret.cli.admin.v2.failures import EXIT_UNAVAILABLE, Failed
 from leveret.cli.admin.v2.listings import NODE
-from leveret.cli.admin.v2.session import Session, complaint
+from leveret.cli.admin.v2.session import Session, complaint, status_text
 
 _KEY_AND_VALUE: Final = ("key", "value")
 
@@ -154,7 +154,7 @@ def _failed_check(session: Session, path: str, answer: Answer) -> list[list[str]
     details = session.json(answer)
     shown = [
         ["result", "health check failed"], ["path", path.lstrip("/")],
-        ["status_code", f"{answer.status} {answer.phrase}".rstrip()], ["reason", str(details.get("reason", ""))],
+        ["status_code", status_text(answer)], ["reason", str(details.get("reason", ""))],
     ]  # fmt: skip
     shown += [[f"alarm in effect on node {alarm['node']}", alarm["resource"]] for alarm in details.get("alarms", [])]
     shown += [

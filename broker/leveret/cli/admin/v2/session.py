@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from http.client import responses
 from typing import Any
 
 from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer
@@ -31,7 +32,7 @@ class Session:
         except (CannotConnect, NoAnswer) as error:
             raise Failed(f"Encountered an error when performing an HTTP request: {error}") from error
         if self.settings.is_verbose:
-            print(f"[http] {method} {answer.path} -> {answer.status} {answer.phrase}".rstrip(), file=sys.stderr)
+            print(f"[http] {method} {answer.path} -> {status_text(answer)}", file=sys.stderr)
         return answer
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
@@ -81,10 +82,15 @@ class Session:
             print(table(headers, rows, self.settings.table_style, title))
 
 
+def status_text(answer: Answer) -> str:
+    """`404 Not Found`, whatever the broker calls it."""
+    return f"{answer.status} {responses.get(answer.status, '')}".rstrip()
+
+
 def complaint(answer: Answer) -> str:
     """What an answer that is no good one says."""
     whose = "client" if answer.status < 500 else "server"
-    text = f"API responded with a {whose} error: status code of {answer.status} {answer.phrase}".rstrip()
+    text = f"API responded with a {whose} error: status code of {status_text(answer)}"
     if answer.status < 500:
         return answer.reason or text
     return f"{text}\n\n{answer.reason}" if answer.reason else text
