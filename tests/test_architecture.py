@@ -24,8 +24,11 @@ DOORS = {
     "version": set(),
     "cli": {"broker", "config", "storage.base"},
     "config": set(),
-    "broker": {"parts", "shell", "handlers", "core", "auth", "storage", "config"},
-    "parts": {"management", "shell", "handlers", "core", "auth", "config"},
+    "broker": {"process", "application", "parts", "shell", "core", "auth", "storage.base", "config"},
+    "process": {"application", "parts", "shell", "storage", "config.report"},
+    "application": {"parts", "shell", "handlers", "core", "auth", "storage", "config"},
+    "parts": {"operations", "management", "shell", "handlers", "core", "auth", "config"},
+    "operations": {"management", "shell", "handlers", "auth", "core", "config", "leveret_protocol"},
     "management": {"shell", "handlers", "auth", "core", "leveret_protocol"},
     "shell": {"handlers", "auth", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
@@ -45,6 +48,8 @@ DOORS = {
 PACKAGES = {
     "shell": {"trio", "httpx"},
     "broker": {"trio"},
+    "process": {"trio"},
+    "application": {"trio"},
     "management": {"trio", "starlette", "orjson"},
     "cli": {"platformdirs", "trustme"},
 }
@@ -58,7 +63,7 @@ HIDDEN_PACKAGES = {
     "orjson": "broker/leveret/management/answers.py",
 }
 
-ASYNC_ROOMS = {"shell", "management", "broker"}
+ASYNC_ROOMS = {"shell", "management", "application", "process", "broker"}
 
 # Time is passed in, so that tests can move it.
 ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})

@@ -4,75 +4,33 @@ Puts the rooms together: the core's node, the users, and the shell that serves t
 """
 
 import contextlib
-import functools
 import logging
-import shutil
 import signal
-import time
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import trio
 
 from leveret import parts
-from leveret.auth import operations
+from leveret.application import Addresses, Application, Where, without_serving
 from leveret.auth.users import Users
 from leveret.config.settings import Settings
 from leveret.config.values import Address
-from leveret.core.keeping import Keeper, tell_safe
-from leveret.core.kept_definitions import line_names
 from leveret.core.node import Node
-from leveret.core.parameters import CLUSTER_NAME
-from leveret.handlers.connection import Connection
-from leveret.handlers.content import make_message
-from leveret.handlers.stored import loaded
-from leveret.shell.commits import Commits, commit_rest
-from leveret.shell.control import Control, control_socket
+from leveret.process import Process
+from leveret.shell.control import SOCKET_NAME, Control, announced, control_socket
 from leveret.shell.garbage import collect_seldom, collect_what_ended
-from leveret.shell.listener import Listener, SocketListener, listen_on
-from leveret.shell.memory_alarm import (
-    give_memory_back,
-    used_memory_bytes,
-    watch_memory,
-)
-from leveret.shell.server import Server
 from leveret.storage.base import StoreError
-
-if TYPE_CHECKING:
-    from leveret.auth.access_control import AccessControl
-    from leveret.shell.tls import Certificates
-    from leveret.storage.opening import StoreReport
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-AnyListener = TypeVar("AnyListener", bound=Listener)
-
-_MIB = 1024 * 1024
 
 # Where a listener takes connections on every address, a client on this machine finds it here.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
-
-
-@dataclass(frozen=True)
-class _Running:
-    """What there is of a broker that has been entered. token: of the trio program it runs in."""
-
-    node: Node
-    users: Users
-    server: Server
-    certificates: "Certificates | None"
-    token: trio.lowlevel.TrioToken
-
-    def turn(self, function: Callable[[Node, Users], Answer]) -> Answer:
-        """A turn of the function alone."""
-        try:
-            return function(self.node, self.users)
-        finally:
-            self.server.flush()
 
 
 class Broker:
@@ -88,6 +46,8 @@ class Broker:
     settings: all else; its `listeners_tcp`, if it has one, is listened on instead of host and port.
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
+    runtime_dir: where `leveret ctl` finds it by the name of its node, besides in its data directory; None: nowhere.
+    on_stop: called where an operator asks for its end; None: only the program it is part of can end it.
 
     Entering raises OSError where it cannot listen, which may be for its certificates; ConfigurationError for settings
     that only the parts themselves can check; StoreError if the data directory cannot be used. Leaving closes all
@@ -98,6 +58,7 @@ class Broker:
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, *, data_dir: Path | None = None, durability: str = "fsync",
         management: Address | None = None, settings: Settings = Settings(),  # noqa: B008  (it is frozen)
+        runtime_dir: Path | None = None,
     ) -> None:  # fmt: skip
         self.host = host
         self.port = port
@@ -105,11 +66,15 @@ class Broker:
         self.durability = durability
         self.tls_port: int | None = None
         self.management_port: int | None = None
-        self._management = management
-        self._listening: list[tuple[str, str, int]] = []
         self._settings = settings
-        self._addresses = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
-        self._running: _Running | None = None
+        plain = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
+        self._addresses = Addresses(plain, settings.listeners_ssl, management)
+        self._bound: Addresses | None = None
+        self._listening: list[tuple[str, str, int]] = []
+        self._runtime_dir = runtime_dir
+        self._process: Process | None = None
+        self.on_stop: Callable[[], None] | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
 
     @property
     def url(self) -> str:
@@ -124,9 +89,9 @@ class Broker:
     @property
     def management_url(self) -> str | None:
         """That of the HTTP API, such as `http://127.0.0.1:15672`; None: there is none, or not yet."""
-        if self._management is None or self.management_port is None:
+        if self._addresses.management is None or self.management_port is None:
             return None
-        return _url("http", self._management.host, self.management_port)
+        return _url("http", self._addresses.management.host, self.management_port)
 
     @property
     def listening(self) -> list[tuple[str, str, int]]:
@@ -138,10 +103,9 @@ class Broker:
 
         RuntimeError if the broker is not running.
         """
-        if self._running is None:
-            raise RuntimeError("the broker is not running")
-        if self._running.certificates is not None:
-            self._running.certificates.read_again()
+        certificates = self._running().certificates
+        if certificates is not None:
+            certificates.read_again()
 
     def call(self, function: Callable[[Node, Users], Answer]) -> Answer:
         """Do to the running broker what an operator does: `function(node, users)` is run between two of its turns.
@@ -153,19 +117,24 @@ class Broker:
 
         Answers what the function answers, and raises what it raises; RuntimeError if the broker is not running.
         """
-        running = self._running
-        if running is None:
-            raise RuntimeError("the broker is not running")
-        if trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is running.token:
+        running = self._running()
+        if trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is self._token:
             return running.turn(function)
-        return trio.from_thread.run_sync(running.turn, function, trio_token=running.token)
+        return trio.from_thread.run_sync(running.turn, function, trio_token=self._token)
 
     def count_ends(self) -> int:
         """How many connections have ended, and queues and other things of a virtual host come, gone or changed."""
-        running = self._running
+        running = None if self._process is None else self._process.application
         if running is None:
             return 0
         return running.server.ended_count + sum(vhost.generation for vhost in running.node.vhosts.values())
+
+    def _running(self) -> Application:
+        """Raises RuntimeError."""
+        application = None if self._process is None else self._process.application
+        if application is None:
+            raise RuntimeError("the broker is not running")
+        return application
 
     async def __aenter__(self) -> Self:
         self._serving = self._serve()
@@ -183,206 +152,70 @@ class Broker:
 
     @contextlib.asynccontextmanager
     async def _serve(self) -> AsyncIterator[None]:
-        certificates = self._read_certificates()
-        listeners = await self._listen(certificates)
-        with (
-            _closed(listeners), _closed(await self._listen_for_management()) as of_management,
-            self._stored() as (keeper, report),
-        ):  # fmt: skip
-            node = self._make_node(keeper)
-            self._tell_losses(report, node)
-            users = Users(node)
-            parts.make_first(node, users, self._settings)
-            questions = parts.http_questions(self._settings)
-            control = parts.access_control(node, users, self._settings, questions)
-            make_connection = functools.partial(Connection, node, control, tuning=parts.tuning(self._settings))
-            server = Server(
-                make_connection, node, self._make_commits(node),
-                handshake_seconds=self._settings.handshake_timeout / 1000,
-                tls_handshake_seconds=self._settings.ssl_handshake_timeout / 1000,
-            )  # fmt: skip
-            try:
-                async with questions or contextlib.nullcontext(), trio.open_nursery() as nursery:
-                    if questions is not None:
-                        questions.server = server
-                    await nursery.start(server.serve, listeners)
-                    self._watch_memory(nursery, node, server)
-                    token = trio.lowlevel.current_trio_token()
-                    self._running = running = _Running(node, users, server, certificates, token)
-                    if of_management:
-                        nursery.start_soon(self._manage, running, control, of_management)
-                    async with self._controlled(running):
-                        yield
-                    nursery.cancel_scope.cancel()
-            finally:
-                self._running = None
-            if keeper is not None:
-                node.note_redelivered()
-                commit_rest(keeper.store)
-
-    async def _manage(self, running: _Running, control: "AccessControl", listeners: list[SocketListener]) -> None:
-        """The HTTP API. Its modules take a while, so AMQP clients are served meanwhile, and others wait to be."""
-        serving = await trio.to_thread.run_sync(parts.load_management)
-        managed = parts.managed(
-            running.node, running.users, control, self._listening, running.server.flush, self.data_dir, self._settings
-        )
-        await serving.serve(managed, [listener.socket for listener in listeners])
-
-    @contextlib.asynccontextmanager
-    async def _controlled(self, running: _Running) -> AsyncIterator[None]:
-        """While there is a control socket, in the data directory."""
-        keeper = running.node.keeper
-        if keeper is None or self.data_dir is None:
-            yield
-            return
-
-        def outcome(request: object) -> dict[str, Any]:
-            return running.turn(lambda node, users: operations.outcome(node, users, request))
-
-        with control_socket(self.data_dir) as listening:
-            if listening is None:
-                yield
-                return
-            control = Control(outcome, operations.changes_something, keeper, running.server.flush)
+        application = await self._prepared(None)
+        self._token = trio.lowlevel.current_trio_token()
+        try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(control.serve, listening)
-                yield
+                self._process = process = Process(
+                    application.node.name, self.data_dir, self._prepared, nursery, self.on_stop
+                )
+                await process.start(application)
+                with self._control_sockets(process.node_name) as listening:
+                    async with trio.open_nursery() as answering:
+                        for one in listening:
+                            answering.start_soon(Control(process.outcome).serve, one)
+                        yield
+                        answering.cancel_scope.cancel()
                 nursery.cancel_scope.cancel()
-
-    def without_serving(self, function: Callable[[Node, Users], Answer]) -> Answer:
-        """What `call` does, on the data directory alone: nobody is served.
-
-        Raises StoreError if the data directory cannot be used, as when another broker has it; ConfigurationError; and
-        what the function raises.
-        """
-        with self._stored() as (keeper, report):
-            node = self._make_node(keeper)
-            self._tell_losses(report, node)
-            users = Users(node)
-            parts.make_first(node, users, self._settings)
-            try:
-                return function(node, users)
-            finally:
-                if keeper is not None:
-                    node.note_redelivered()
-                    commit_rest(keeper.store)
-
-    def _read_certificates(self) -> "Certificates | None":
-        settings = self._settings
-        if not settings.listeners_ssl:
-            return None
-        from leveret.shell.tls import Certificates  # only those who use TLS wait for it
-
-        return Certificates(parts.tls_options(settings))
-
-    async def _listen(self, certificates: "Certificates | None") -> list[Listener]:
-        """All listeners; what `url` says is then known."""
-        plain = await listen_on([(address.host, address.port) for address in self._addresses])
-        self._listening = [("amqp", listener.host, listener.port) for listener in plain]
-        if plain:
-            self.host, self.port = self._addresses[0].host, plain[0].port
-        if certificates is None:
-            if not plain:
-                raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
-            return [*plain]
-        from leveret.shell.tls import TLSListener
-
-        try:
-            below = await listen_on([(address.host, address.port) for address in self._settings.listeners_ssl])
-        except OSError:
-            for listener in plain:
-                listener.close()
-            raise
-        self._listening += [("amqp/ssl", listener.host, listener.port) for listener in below]
-        self.tls_port = below[0].port
-        if not plain:
-            self.host, self.port = self._settings.listeners_ssl[0].host, below[0].port
-        return [*plain, *(TLSListener(listener, certificates) for listener in below)]
-
-    async def _listen_for_management(self) -> list[SocketListener]:
-        """As RabbitMQ: where its port is taken, nothing is served at all."""
-        if self._management is None:
-            return []
-        listeners = await listen_on([(self._management.host, self._management.port)])
-        self.management_port = listeners[0].port
-        self._listening += [("http", listener.host, listener.port) for listener in listeners]
-        return listeners
-
-    def _make_node(self, keeper: Keeper | None) -> Node:
-        node = Node(
-            self._settings.node_name, now=time.time, make_message=make_message, keeper=keeper,
-            default_queue_type=self._settings.default_queue_type, default_vhost=self._settings.default_vhost,
-        )  # fmt: skip
-        node.consumer_timeout_ms = self._settings.consumer_timeout
-        if self._settings.cluster_name is not None:
-            node.parameters.set(CLUSTER_NAME, self._settings.cluster_name)
-        return node
-
-    def _make_commits(self, node: Node) -> Callable[[Callable[[], None]], Commits] | None:
-        if node.keeper is None or self.data_dir is None:
-            return None
-        disk_free_bytes = functools.partial(_free_bytes, self.data_dir)
-        return functools.partial(
-            Commits, node.keeper.store, disk_free_bytes, node.alarms, tell_safe,
-            disk_free_bytes_min=parts.disk_free_bytes_min(self._settings),
-        )  # fmt: skip
-
-    def _watch_memory(self, nursery: trio.Nursery, node: Node, server: Server) -> None:
-        try:
-            used_memory_bytes()
-        except OSError:
-            log.info("the memory watermark is not kept: this system does not tell how much there is in use")
-            return
-        limit_bytes = parts.memory_bytes_max(self._settings)
-        log.info("Memory high watermark set to %d MiB (%d bytes)", limit_bytes // _MIB, limit_bytes)
-        nursery.start_soon(watch_memory, node.alarms, limit_bytes, used_memory_bytes, give_memory_back, server.flush)
+        finally:
+            self._process = None
+            self._bound = None
 
     @contextlib.contextmanager
-    def _stored(self) -> "Iterator[tuple[Keeper | None, StoreReport | None]]":
-        if self.data_dir is None:
-            yield None, None
-            return
-        from leveret.storage.opening import open_store  # a broker in memory does not wait for it
+    def _control_sockets(self, node_name: str) -> Iterator[list[socket.socket]]:
+        """In the data directory, with a link in the runtime directory; of a broker in memory, in the latter itself."""
+        with contextlib.ExitStack() as stack:
+            found_at = None
+            if self._runtime_dir is not None:
+                found_at = stack.enter_context(announced(self._runtime_dir, node_name))
+            listening = None
+            if self.data_dir is not None:
+                path = self.data_dir / SOCKET_NAME
+                listening = stack.enter_context(control_socket(path))
+                if listening is not None and found_at is not None:
+                    found_at.symlink_to(path.absolute())
+            if listening is None and found_at is not None:
+                listening = stack.enter_context(control_socket(found_at))
+            yield [] if listening is None else [listening]
 
-        store, report = open_store(self.data_dir, self.durability)
-        with contextlib.closing(store):
-            yield Keeper(store, loaded), report
-
-    def _tell_losses(self, report: "StoreReport | None", node: Node) -> None:
-        """By the names of queues, which are known only now."""
-        if report is None:
-            return
-        for loss in report.losses(line_names(node)) if report.lost else ():
-            log.error("%s was damaged; lost: %s", self.data_dir, loss)
-        if report.damaged_path is not None:
-            log.error("the damaged file is kept as %s", report.damaged_path)
+    async def _prepared(self, definitions: dict[str, Any] | None) -> Application:
+        """One that listens; what `url` says is then known. The next one has the same ports."""
+        where = Where(self.data_dir, self.durability, self._settings, definitions)
+        application = await Application.prepared(where, self._bound or self._addresses)
+        self._bound = bound = application.bound
+        self._listening = application.listening
+        if bound.tls:
+            self.tls_port = bound.tls[0].port
+        first = (bound.plain or bound.tls)[0]
+        self.host, self.port = first.host, first.port
+        if bound.management is not None:
+            self.management_port = bound.management.port
+        return application
 
 
 def carried_out(request: object, data_dir: Path, settings: Settings) -> dict[str, Any]:
-    """The outcome of an operator's request (see leveret.auth.operations) on a data directory that no broker has.
+    """The outcome of an operator's request (see leveret.operations) on a data directory that no broker has.
 
     Raises StoreError if the data directory cannot be used; ConfigurationError.
     """
-    broker = Broker(data_dir=data_dir, durability=settings.durability, settings=settings)
-    return broker.without_serving(lambda node, users: operations.outcome(node, users, request))
-
-
-@contextlib.contextmanager
-def _closed(listeners: list[AnyListener]) -> Iterator[list[AnyListener]]:
-    try:
-        yield listeners
-    finally:
-        for listener in listeners:
-            listener.close()
+    operations = parts.load_operations()
+    where = Where(data_dir, settings.durability, settings)
+    return without_serving(where, lambda node, users: operations.outcome_offline(node, users, request))
 
 
 def _url(scheme: str, host: str, port: int) -> str:
     host = _LOOPBACK.get(host, host)
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _free_bytes(path: Path) -> int:
-    return shutil.disk_usage(path).free
 
 
 @contextlib.contextmanager
@@ -437,15 +270,23 @@ def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
     """
 
     async def serve() -> None:
+        stopped = trio.Event()
+        broker.on_stop = stopped.set
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with broker:
                 on_ready()
                 collect_seldom()
-                await serve_until_stopped(signals)
+                await serve_until_stopped(signals, stopped)
 
-    async def serve_until_stopped(signals: AsyncIterator[int]) -> None:
+    async def serve_until_stopped(signals: AsyncIterator[int], stopped: trio.Event) -> None:
+        async def wait_for_operator() -> None:
+            await stopped.wait()
+            log.info("stopping: an operator asked for it")
+            nursery.cancel_scope.cancel()
+
         async with trio.open_nursery() as nursery:
             nursery.start_soon(collect_what_ended, broker.count_ends)
+            nursery.start_soon(wait_for_operator)
             async for number in signals:
                 if number == signal.SIGHUP:
                     broker.read_certificates_again()

@@ -1,9 +1,10 @@
 """What the settings make of the parts of a broker."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leveret.auth.access_control import AccessControl, Backend, InternalBackend
 from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
@@ -12,10 +13,12 @@ from leveret.auth.permissions import InvalidPermission
 from leveret.auth.users import Users
 from leveret.config.report import ConfigurationError
 from leveret.config.settings import Settings
+from leveret.core.names import INTERNAL_USER
 from leveret.core.node import Node
 from leveret.handlers.tuning import Tuning
 from leveret.shell.commits import DISK_FREE_BYTES_MIN
-from leveret.shell.memory_alarm import memory_limit_bytes, total_memory_bytes
+from leveret.shell.memory_alarm import memory_limit_bytes, total_memory_bytes, used_memory_bytes
+from leveret.shell.watermarks import Watermarks
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -108,9 +111,52 @@ def disk_free_bytes_min(settings: Settings) -> int:
     return DISK_FREE_BYTES_MIN
 
 
+def watermarks(node: Node, settings: Settings, data_dir: Path | None) -> Watermarks:
+    """What the settings say; they can be moved later."""
+    absolute = settings.vm_memory_high_watermark_absolute
+    relative = settings.vm_memory_high_watermark_relative
+    return Watermarks(
+        node.alarms, memory_bytes_max(settings), {"relative": relative} if absolute is None else {"absolute": absolute},
+        disk_free_bytes_min(settings), _used_memory_bytes, lambda: shutil.disk_usage(data_dir or "/").free,
+    )  # fmt: skip
+
+
+def _used_memory_bytes() -> int | None:
+    try:
+        return used_memory_bytes()
+    except OSError:
+        return None
+
+
 def _total_memory_bytes(settings: Settings) -> int:
     given = settings.total_memory_available_override_value
     return total_memory_bytes() if given is None else given
+
+
+def durable_definitions(node: Node, users: Users) -> dict[str, Any]:
+    """What of all that is declared is durable."""
+    from leveret.management.definitions import exported
+
+    definitions = exported(node, users)
+    for kind in ("queues", "exchanges"):
+        definitions[kind] = [item for item in definitions[kind] if item["durable"]]
+    return definitions
+
+
+def make_again(node: Node, users: Users, definitions: dict[str, Any]) -> None:
+    """What there was before, as `durable_definitions` has it. Bindings of what is not durable are left out."""
+    from leveret.management.definitions import Import
+
+    for name in node.vhosts.keys() - {vhost["name"] for vhost in definitions["vhosts"]}:
+        node.delete_vhost(name)
+    Import(node, users, INTERNAL_USER).run(definitions)
+
+
+def load_operations() -> "ModuleType":
+    """The module of what an operator may have done; few brokers are asked."""
+    from leveret import operations
+
+    return operations
 
 
 def load_management() -> "ModuleType":
@@ -122,13 +168,12 @@ def load_management() -> "ModuleType":
 
 def managed(
     node: Node, users: Users, control: AccessControl, listening: Iterable[tuple[str, str, int]],
-    flush: Callable[[], None], data_dir: Path | None, settings: Settings,
+    flush: Callable[[], None], data_dir: Path | None, settings: Settings, watermarks: Watermarks,
 ) -> "Managed":  # fmt: skip
     """listening: protocol, host and port of each listener."""
     from leveret.management.managed import Listening, Managed
 
     return Managed(
-        node, users, control, [Listening(*where) for where in listening], flush, data_dir, memory_bytes_max(settings),
-        disk_free_bytes_min(settings), time.time(),
+        node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
         settings.ssl_options_certfile if settings.listeners_ssl else None,
     )  # fmt: skip

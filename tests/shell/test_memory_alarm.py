@@ -34,7 +34,7 @@ class Process:
 
     def watch(self):
         return watch_memory(
-            self.alarms, 100, lambda: self.used_bytes, self.give_back, lambda: self.told.append("flush")
+            self.alarms, lambda: 100, lambda: self.used_bytes, self.give_back, lambda: self.told.append("flush")
         )
 
 

@@ -128,6 +128,8 @@ def _operation_arguments(command: Command, given: dict[str, Any]) -> dict[str, A
     names = [argument.rstrip("?*") for argument in command.arguments]
     names += ["username", VHOST, "pre_hashed", "description", "tags", "default_queue_type"]  # of options
     values = {name: given[name] for name in names if name in given}
+    if command.may_choose:
+        values["columns"] = list(given["chosen"] or command.columns[:1])
     if "password" in values and values["password"] is None:
         values["password"] = _password()
     if "exchanges" in values:

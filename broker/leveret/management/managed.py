@@ -9,6 +9,7 @@ from pathlib import Path
 from leveret.auth.access_control import AccessControl
 from leveret.auth.users import Users
 from leveret.core.node import Node
+from leveret.shell.watermarks import Watermarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Managed:
     """listening: everything the broker listens on, this API too. flush: ends a turn: sends what it brought about.
 
     data_dir: None for a broker in memory. certificate: that of the TLS listeners, if there are any.
-    memory_bytes_max, disk_free_bytes_min: the watermarks.
+    watermarks: None for a broker that keeps none.
     """
 
     node: Node
@@ -34,7 +35,14 @@ class Managed:
     listening: Sequence[Listening]
     flush: Callable[[], None]
     data_dir: Path | None = None
-    memory_bytes_max: int = 0
-    disk_free_bytes_min: int = 0
+    watermarks: Watermarks | None = None
     started_seconds: float = 0.0
     certificate: Path | None = None
+
+    @property
+    def memory_bytes_max(self) -> int:
+        return 0 if self.watermarks is None else self.watermarks.memory_bytes_max
+
+    @property
+    def disk_free_bytes_min(self) -> int:
+        return 0 if self.watermarks is None else self.watermarks.disk_free_bytes_min

@@ -55,14 +55,15 @@ class Commits:
     alarms: of the node; "disk" is on while the disk is full, or nearly so.
     tell_safe: called with those who waited, once what they wait for is safe.
     flush: called after it; the turn is over.
-    disk_free_bytes_min: below it the disk is nearly full.
+    disk_free_bytes_min: tells below what the disk is nearly full.
     here_seconds_max: see HERE_SECONDS_MAX; 0: all commits run in the writer's thread.
     """
 
     def __init__(
         self, store: Store, disk_free_bytes: Callable[[], int], alarms: Alarms,
         tell_safe: Callable[[Iterable[object]], None], flush: Callable[[], None],
-        disk_free_bytes_min: int = DISK_FREE_BYTES_MIN, here_seconds_max: float = HERE_SECONDS_MAX,
+        disk_free_bytes_min: Callable[[], int] = lambda: DISK_FREE_BYTES_MIN,
+        here_seconds_max: float = HERE_SECONDS_MAX,
     ) -> None:  # fmt: skip
         self._disk_free_bytes_min = disk_free_bytes_min
         self._store = store
@@ -207,7 +208,7 @@ class Commits:
             await trio.sleep(DISK_LOOK_SECONDS)
 
     def _look_at_disk(self) -> None:
-        if self._is_full or self._disk_free_bytes() < self._disk_free_bytes_min:
+        if self._is_full or self._disk_free_bytes() < self._disk_free_bytes_min():
             self._alarms.begin("disk")
         else:
             self._alarms.end("disk")

@@ -1,33 +1,33 @@
 """The control socket: what an operator has done to a running broker, from the same machine and by the same user.
 
-It lies in the data directory, and whoever may open it may do everything; the file system sees to who that is. Each
-connection carries one request and its outcome, each a line of JSON (see leveret.auth.operations).
+It lies in the data directory, or where brokers in memory can be found, and whoever may open it may do everything; the
+file system sees to who that is. Requests and their outcomes are lines of JSON (see leveret.operations).
 """
 
 import contextlib
 import json
 import logging
+import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from leveret.core.keeping import Keeper
-
 log = logging.getLogger(__name__)
 
 SOCKET_NAME = "control"
-REQUEST_BYTES_MAX = 1024 * 1024
+REQUEST_BYTES_MAX = 16 * 1024 * 1024  # definitions that are imported
 REQUEST_SECONDS = 10.0
 _BACKLOG_CONNECTIONS = 16
 
+Outcome = dict[str, Any]
+
 
 @contextlib.contextmanager
-def control_socket(directory: Path) -> Iterator[socket.socket | None]:
-    """Listens in the directory, which this process has to itself; None where it cannot, which is logged."""
-    path = directory / SOCKET_NAME
+def control_socket(path: Path) -> Iterator[socket.socket | None]:
+    """Listens there, in a directory that nobody else writes to; None where it cannot, which is logged."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(listening):
         try:
@@ -45,17 +45,33 @@ def control_socket(directory: Path) -> Iterator[socket.socket | None]:
             path.unlink(missing_ok=True)
 
 
-class Control:
-    """outcome: carries a request out, in a turn of its own. changes_something: must what it did be safe first?"""
+@contextlib.contextmanager
+def announced(runtime_dir: Path, name: str) -> Iterator[Path | None]:
+    """Where this broker is found by the name of its node: the path in the runtime directory, for a socket or a link.
 
-    def __init__(
-        self, outcome: Callable[[object], dict[str, Any]], changes_something: Callable[[object], bool],
-        keeper: Keeper, flush: Callable[[], None],
-    ) -> None:  # fmt: skip
+    None where there can be no such directory of this user alone, which is logged.
+    """
+    try:
+        runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if runtime_dir.stat().st_uid != os.geteuid():
+            raise PermissionError("it belongs to another user")
+    except OSError as error:
+        log.warning("the broker cannot be found through %s: %s", runtime_dir, error)
+        yield None
+        return
+    path = runtime_dir / f"{name}.{os.getpid()}"
+    path.unlink(missing_ok=True)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class Control:
+    """outcome: carries a request out; what it changed is then safe."""
+
+    def __init__(self, outcome: Callable[[object], Awaitable[Outcome]]) -> None:
         self._outcome = outcome
-        self._changes_something = changes_something
-        self._keeper = keeper
-        self._flush = flush
 
     async def serve(self, listening: socket.socket) -> None:
         """Serve until cancelled."""
@@ -63,45 +79,51 @@ class Control:
         await trio.serve_listeners(self._answer, [listener])
 
     async def _answer(self, stream: trio.SocketStream) -> None:
+        """One request after the other."""
         async with stream:
+            lines = _Lines(stream)
             try:
-                with trio.move_on_after(REQUEST_SECONDS) as reading:
-                    line = await _line(stream)
-                if not reading.cancelled_caught:
+                while True:
+                    with trio.move_on_after(REQUEST_SECONDS) as reading:
+                        line = await lines.next()
+                    if reading.cancelled_caught or line is None:
+                        return
                     await stream.send_all(json.dumps(await self._outcome_of(line)).encode() + b"\n")
+                    if not line.endswith(b"\n"):  # the end, or more than any request
+                        return
             except trio.BrokenResourceError:
                 pass  # whoever asked has gone
 
-    async def _outcome_of(self, line: bytes) -> dict[str, Any]:
+    async def _outcome_of(self, line: bytes) -> Outcome:
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
             return {"error": "not a line of JSON", "kind": "usage"}
-        outcome = self._outcome(request)
-        if self._changes_something(request):
-            await self._wait_until_safe()
-        return outcome
-
-    async def _wait_until_safe(self) -> None:
-        waiter = _Waiter()
-        self._keeper.store.when_safe(waiter)
-        self._flush()
-        await waiter.is_safe.wait()
+        return await self._outcome(request)
 
 
-class _Waiter:
-    def __init__(self) -> None:
-        self.is_safe = trio.Event()
+class _Lines:
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._received = bytearray()
+        self._has_asked = False
 
-    def safe(self) -> None:
-        self.is_safe.set()
-
-
-async def _line(stream: trio.SocketStream) -> bytes:
-    received = b""
-    while not received.endswith(b"\n") and len(received) <= REQUEST_BYTES_MAX:
-        data = await stream.receive_some()
-        if not data:
-            break
-        received += data
-    return received
+    async def next(self) -> bytes | None:
+        """The next line, or what there is at the end; None: there are no more."""
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            if searched > REQUEST_BYTES_MAX:
+                end = searched - 1
+                break
+            data = await self._stream.receive_some()
+            if not data:
+                if self._has_asked and not self._received:
+                    return None
+                end = searched - 1
+                break
+            self._received += data
+        line = bytes(self._received[: end + 1])
+        del self._received[: end + 1]
+        self._has_asked = True
+        return line

@@ -27,6 +27,12 @@ async def collect_what_ended(count_ends: Callable[[], int]) -> None:
     ends = count_ends()
     while True:
         await trio.sleep(LOOK_SECONDS)
-        if count_ends() - ends >= ENDS_MIN:
+        if abs(count_ends() - ends) >= ENDS_MIN:  # less: an application has ended with all it had
             ends = count_ends()
             gc.collect()
+
+
+def collect_all() -> None:
+    """What was to stay for good has ended, too."""
+    gc.unfreeze()
+    gc.collect()

@@ -22,10 +22,12 @@ _MIB: Final = 1024 * 1024
 
 
 async def watch_memory(
-    alarms: Alarms, limit_bytes: int, used_bytes: Callable[[], int], give_back: Callable[[], None],
+    alarms: Alarms, limit_bytes: Callable[[], int], used_bytes: Callable[[], int], give_back: Callable[[], None],
     flush: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Until cancelled. give_back: called while there is an alarm: returns to the system what is free in the process.
+    """Until cancelled. limit_bytes: tells how much there may be; it may move.
+
+    give_back: called while there is an alarm: returns to the system what is free in the process.
 
     flush: called where an alarm has begun or ended; the turn is over.
     """
@@ -34,9 +36,10 @@ async def watch_memory(
         if is_low:
             give_back()
         used = used_bytes()
-        if is_low != (used > limit_bytes):
+        limit = limit_bytes()
+        if is_low != (used > limit):
             is_low = not is_low
-            log.warning("memory used: %d MiB, allowed: %d MiB", used // _MIB, limit_bytes // _MIB)
+            log.warning("memory used: %d MiB, allowed: %d MiB", used // _MIB, limit // _MIB)
             (alarms.begin if is_low else alarms.end)("memory")
             flush()
         await trio.sleep(LOOK_SECONDS)

@@ -105,3 +105,13 @@ class Directory:
                 os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def erase(path: Path) -> None:
+    """Delete the store that is there, damaged ones too. Raises StoreInUse, StoreUnusable, OSError."""
+    directory = Directory(path)
+    try:
+        for file in [directory.mark_path, directory.journal_path, *path.glob(f"{DATA_NAME}*")]:
+            file.unlink(missing_ok=True)
+    finally:
+        directory.release()

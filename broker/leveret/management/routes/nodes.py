@@ -10,21 +10,12 @@ from typing import Any
 
 from leveret.management.answers import not_found
 from leveret.management.login import MONITORING
+from leveret.management.machine import MEMORY_PARTS, memory_bytes, memory_shape, open_files_count
 from leveret.management.request import Request, Routes
 from leveret.management.routes.overview import contexts, exchange_types
-from leveret.shell.memory_alarm import used_memory_bytes
 from leveret.version import EMULATED_RABBITMQ_VERSION
 
 routes = Routes()
-
-# What RabbitMQ tells of where the memory of the Erlang machine is. Here it is one heap, told as `other_proc`.
-_MEMORY_PARTS = (
-    "connection_readers", "connection_writers", "connection_channels", "connection_other", "queue_procs",
-    "queue_slave_procs", "quorum_queue_procs", "quorum_queue_dlx_procs", "stream_queue_procs",
-    "stream_queue_replica_reader_procs", "stream_queue_coordinator_procs", "plugins", "metadata_store", "metrics",
-    "mgmt_db", "mnesia", "quorum_ets", "metadata_store_ets", "other_ets", "binary", "msg_index", "code", "atom",
-    "other_system", "allocated_unused", "reserved_unallocated",
-)  # fmt: skip
 
 
 @routes.add("GET", "/nodes", tags=MONITORING)
@@ -37,14 +28,14 @@ def one(request: Request) -> object:
     check_node(request)
     shape = _shape(request)
     if request.flag("memory"):
-        shape["memory"] = _memory()
+        shape["memory"] = memory_shape()
     return request.chosen(shape)
 
 
 @routes.add("GET", "/nodes/{node}/memory", tags=MONITORING)
 def memory(request: Request) -> object:
     check_node(request)
-    return {"memory": _memory()}
+    return {"memory": memory_shape()}
 
 
 @routes.add("GET", "/nodes/{node}/memory/ets", "/nodes/{node}/memory/ets/relative", tags=MONITORING)
@@ -64,7 +55,7 @@ def some_tables(request: Request) -> object:
 def relative_memory(request: Request) -> object:
     """In percent."""
     check_node(request)
-    return {"memory": {**dict.fromkeys(_MEMORY_PARTS, 0), "other_proc": 100, "total": 100}}
+    return {"memory": {**dict.fromkeys(MEMORY_PARTS, 0), "other_proc": 100, "total": 100}}
 
 
 def check_node(request: Request) -> None:
@@ -90,30 +81,10 @@ def _shape(request: Request) -> dict[str, Any]:
             for name in managed.control.mechanisms
         ],
         "applications": [{"name": "rabbit", "description": "RabbitMQ", "version": EMULATED_RABBITMQ_VERSION}],
-        "contexts": contexts(request), "fd_used": _open_files_count(), "fd_total": files_max,
-        "sockets_used": len(node.connections), "sockets_total": files_max, "mem_used": _memory_bytes(),
+        "contexts": contexts(request), "fd_used": open_files_count(), "fd_total": files_max,
+        "sockets_used": len(node.connections), "sockets_total": files_max, "mem_used": memory_bytes(),
         "mem_limit": managed.memory_bytes_max, "mem_alarm": "memory" in resources,
         "disk_free": shutil.disk_usage(data_dir).free, "disk_free_limit": managed.disk_free_bytes_min,
         "disk_free_alarm": "disk" in resources, "proc_used": 1 + len(node.connections), "proc_total": files_max,
         "metrics_gc_queue_length": {}, "ra_open_file_metrics": {},
     }  # fmt: skip
-
-
-def _memory() -> dict[str, Any]:
-    used = _memory_bytes()
-    total = {"rss": used, "allocated": used, "erlang": used}
-    return {**dict.fromkeys(_MEMORY_PARTS, 0), "other_proc": used, "strategy": "rss", "total": total}
-
-
-def _memory_bytes() -> int:
-    try:
-        return used_memory_bytes()
-    except OSError:  # the system does not tell
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _open_files_count() -> int:
-    try:
-        return len(os.listdir("/proc/self/fd"))
-    except OSError:
-        return 0

@@ -1,0 +1,292 @@
+"""What of a broker is started and stopped as a whole: RabbitMQ's application `rabbit`, and the plugins on top of it.
+
+The process around it goes on: `rabbitmqctl stop_app` stops an application, and `start_app` starts a new one.
+"""
+
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import trio
+
+from leveret import parts
+from leveret.auth.users import Users
+from leveret.config.settings import Settings
+from leveret.config.values import Address
+from leveret.core.keeping import Keeper, tell_safe
+from leveret.core.kept_definitions import line_names
+from leveret.core.node import Node
+from leveret.core.parameters import CLUSTER_NAME
+from leveret.handlers.connection import Connection
+from leveret.handlers.content import make_message
+from leveret.handlers.stored import loaded
+from leveret.shell.commits import Commits, commit_rest
+from leveret.shell.listener import Listener, SocketListener, listen_on
+from leveret.shell.memory_alarm import (
+    give_memory_back,
+    used_memory_bytes,
+    watch_memory,
+)
+from leveret.shell.server import Server
+
+if TYPE_CHECKING:
+    from leveret.shell.tls import Certificates
+    from leveret.storage.opening import StoreReport
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where to listen. management: None for no HTTP API."""
+
+    plain: Sequence[Address]
+    tls: Sequence[Address]
+    management: Address | None
+
+
+@dataclass(frozen=True)
+class Where:
+    """data_dir: None to keep everything in memory. definitions: those to begin with, instead of the settings'."""
+
+    data_dir: Path | None
+    durability: str
+    settings: Settings
+    definitions: dict[str, Any] | None = None
+
+
+class Application:
+    """Made by `prepared`; `run` serves and, at its end, closes all that there is.
+
+    listening: RabbitMQ's name of the protocol, `amqp`, `amqp/ssl`, `http`, with host and port of each listener.
+    bound: the addresses, with the ports that were taken.
+    """
+
+    def __init__(self, where: Where, addresses: Addresses) -> None:
+        self.data_dir = where.data_dir
+        self.settings = where.settings
+        self._where = where
+        self.started_seconds = time.time()
+        self.listening: list[tuple[str, str, int]] = []
+        self.bound = addresses
+        self.certificates: Certificates | None = None
+        self._at_end = contextlib.ExitStack()
+        self._stop = trio.Event()
+        self._has_ended = trio.Event()
+        self._of_management: list[SocketListener] = []
+        self._listeners: list[Listener] = []
+        self.node: Node
+        self.users: Users
+        self.server: Server
+
+    @classmethod
+    async def prepared(cls, where: Where, addresses: Addresses) -> "Application":
+        """It listens and has its store, and serves nobody yet. `run` is to be called, or `close`.
+
+        Raises OSError where it cannot listen; ConfigurationError; StoreError if the data directory cannot be used.
+        """
+        application = cls(where, addresses)
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(application.close)
+            await application._prepare(addresses)
+            on_error.pop_all()
+        return application
+
+    async def _prepare(self, addresses: Addresses) -> None:
+        self.certificates = _read_certificates(self.settings)
+        self._listeners = await self._listen(addresses)
+        keeper, report = self._at_end.enter_context(_stored(self._where))
+        self.node, self.users = _node_and_users(self._where, keeper, report)
+        self.watermarks = parts.watermarks(self.node, self.settings, self.data_dir)
+        self.questions = parts.http_questions(self.settings)
+        self.control = parts.access_control(self.node, self.users, self.settings, self.questions)
+        make_connection = functools.partial(Connection, self.node, self.control, tuning=parts.tuning(self.settings))
+        self.server = Server(
+            make_connection, self.node, self._make_commits(),
+            handshake_seconds=self.settings.handshake_timeout / 1000,
+            tls_handshake_seconds=self.settings.ssl_handshake_timeout / 1000,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._at_end.close()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled or stopped. Then the connections are told so, and what was noted is committed."""
+        questions = self.questions
+        try:
+            with self._at_end:
+                async with questions or contextlib.nullcontext(), trio.open_nursery() as nursery:
+                    if questions is not None:
+                        questions.server = self.server
+                    await nursery.start(self.server.serve, self._listeners)
+                    self._watch_memory(nursery)
+                    if self._of_management:
+                        nursery.start_soon(self._manage)
+                    task_status.started()
+                    await self._stop.wait()
+                    nursery.cancel_scope.cancel()
+                _leave_clean(self.node)
+        finally:
+            self._has_ended.set()
+
+    async def stop(self) -> None:
+        """Returns when nothing of it is left."""
+        self._stop.set()
+        await self._has_ended.wait()
+
+    def turn(self, function: Callable[[Node, Users], Answer]) -> Answer:
+        """A turn of the function alone."""
+        try:
+            return function(self.node, self.users)
+        finally:
+            self.server.flush()
+
+    async def _manage(self) -> None:
+        """The HTTP API. Its modules take a while, so AMQP clients are served meanwhile, and others wait to be."""
+        serving = await trio.to_thread.run_sync(parts.load_management)
+        managed = parts.managed(
+            self.node, self.users, self.control, self.listening, self.server.flush, self.data_dir, self.settings,
+            self.watermarks,
+        )  # fmt: skip
+        await serving.serve(managed, [listener.socket for listener in self._of_management])
+
+    async def _listen(self, addresses: Addresses) -> list[Listener]:
+        plain, tls = await self._listen_on("amqp", addresses.plain), []
+        if self.certificates is not None:
+            from leveret.shell.tls import TLSListener
+
+            tls = await self._listen_on("amqp/ssl", addresses.tls)
+        elif not plain:
+            raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
+        management = [] if addresses.management is None else await self._listen_on("http", [addresses.management])
+        self._of_management = [listener for group in management for listener in group]
+        self.bound = Addresses(
+            _bound(addresses.plain, plain), _bound(addresses.tls, tls),
+            None if addresses.management is None else _bound([addresses.management], management)[0],
+        )  # fmt: skip
+        below = [listener for group in tls for listener in group]
+        certificates = self.certificates
+        return [
+            *(listener for group in plain for listener in group),
+            *(TLSListener(listener, certificates) for listener in below if certificates is not None),
+        ]
+
+    async def _listen_on(self, protocol: str, addresses: Sequence[Address]) -> list[list[SocketListener]]:
+        """For each address, the listeners of its host, all on one port."""
+        groups = []
+        for address in addresses:
+            group = await listen_on([(address.host, address.port)])
+            for listener in group:
+                self._at_end.callback(listener.close)
+            self.listening += [(protocol, listener.host, listener.port) for listener in group]
+            groups.append(group)
+        return groups
+
+    def _make_commits(self) -> Callable[[Callable[[], None]], Commits] | None:
+        node = self.node
+        if node.keeper is None or self.data_dir is None:
+            return None
+        return functools.partial(
+            Commits, node.keeper.store, self.watermarks.disk_free_bytes, node.alarms, tell_safe,
+            disk_free_bytes_min=lambda: self.watermarks.disk_free_bytes_min,
+        )  # fmt: skip
+
+    def _watch_memory(self, nursery: trio.Nursery) -> None:
+        try:
+            used_memory_bytes()
+        except OSError:
+            log.info("the memory watermark is not kept: this system does not tell how much there is in use")
+            return
+        limit_bytes = self.watermarks.memory_bytes_max
+        log.info("Memory high watermark set to %d MiB (%d bytes)", limit_bytes // _MIB, limit_bytes)
+        nursery.start_soon(
+            watch_memory,
+            self.node.alarms,
+            lambda: self.watermarks.memory_bytes_max,
+            used_memory_bytes,
+            give_memory_back,
+            self.server.flush,
+        )
+
+
+def without_serving(where: Where, function: Callable[[Node, Users], Answer]) -> Answer:
+    """What `Application.turn` does, on the data directory alone: nobody is served.
+
+    Raises StoreError if the data directory cannot be used, as when another broker has it; ConfigurationError; and
+    what the function raises.
+    """
+    with _stored(where) as (keeper, report):
+        node, users = _node_and_users(where, keeper, report)
+        try:
+            return function(node, users)
+        finally:
+            _leave_clean(node)
+
+
+def _leave_clean(node: Node) -> None:
+    if node.keeper is not None:
+        node.note_redelivered()
+        commit_rest(node.keeper.store)
+
+
+def _node_and_users(where: Where, keeper: Keeper | None, report: "StoreReport | None") -> tuple[Node, Users]:
+    """With what is in the store, or what a new broker has."""
+    settings = where.settings
+    node = Node(
+        settings.node_name, now=time.time, make_message=make_message, keeper=keeper,
+        default_queue_type=settings.default_queue_type, default_vhost=settings.default_vhost,
+    )  # fmt: skip
+    node.consumer_timeout_ms = settings.consumer_timeout
+    if settings.cluster_name is not None:
+        node.parameters.set(CLUSTER_NAME, settings.cluster_name)
+    _tell_losses(where.data_dir, report, node)
+    users = Users(node)
+    if where.definitions is None:
+        parts.make_first(node, users, settings)
+    else:
+        parts.make_again(node, users, where.definitions)
+    return node, users
+
+
+def _tell_losses(data_dir: Path | None, report: "StoreReport | None", node: Node) -> None:
+    """By the names of queues, which are known only now."""
+    if report is None:
+        return
+    for loss in report.losses(line_names(node)) if report.lost else ():
+        log.error("%s was damaged; lost: %s", data_dir, loss)
+    if report.damaged_path is not None:
+        log.error("the damaged file is kept as %s", report.damaged_path)
+
+
+@contextlib.contextmanager
+def _stored(where: Where) -> "Iterator[tuple[Keeper | None, StoreReport | None]]":
+    if where.data_dir is None:
+        yield None, None
+        return
+    from leveret.storage.opening import open_store  # a broker in memory does not wait for it
+
+    store, report = open_store(where.data_dir, where.durability)
+    with contextlib.closing(store):
+        yield Keeper(store, loaded), report
+
+
+def _read_certificates(settings: Settings) -> "Certificates | None":
+    if not settings.listeners_ssl:
+        return None
+    from leveret.shell.tls import Certificates  # only those who use TLS wait for it
+
+    return Certificates(parts.tls_options(settings))
+
+
+def _bound(addresses: Sequence[Address], groups: Sequence[Sequence[SocketListener]]) -> Sequence[Address]:
+    """With the ports that were taken."""
+    return [Address(address.host, group[0].port) for address, group in zip(addresses, groups, strict=False)]

@@ -1,0 +1,38 @@
+"""Connections are closed: CONNECTION_FORCED (320) with the operator's reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from leveret.handlers.connection import Connection
+from leveret.operations.registry import Host, operation
+
+
+@operation(pid=str, reason=str)
+def close_connection(host: Host, pid: str, reason: str) -> int:
+    """By the pid that list_connections shows, or its name. RabbitMQ: one that is not there is no error."""
+    return _close((one for one in _all(host) if pid in (one.pid, one.name)), reason)
+
+
+@operation(vhost=str, per_vhost=bool, limit=int, reason=str)
+def close_all_connections(host: Host, vhost: str, per_vhost: bool, limit: int, reason: str) -> int:
+    """limit: so many at most; 0 for all. Answers how many there were."""
+    found = [one for one in _all(host) if not per_vhost or one.vhost_name == vhost]
+    return _close(found[:limit] if limit else found, reason)
+
+
+@operation(username=str, reason=str)
+def close_all_user_connections(host: Host, username: str, reason: str) -> int:
+    return _close((one for one in _all(host) if one.user_name == username), reason)
+
+
+def _all(host: Host) -> list[Connection]:
+    return [one for one in host.node.connections if isinstance(one, Connection)]
+
+
+def _close(connections: Iterable[Connection], reason: str) -> int:
+    count = 0
+    for connection in list(connections):
+        connection.force_close(reason)
+        count += 1
+    return count

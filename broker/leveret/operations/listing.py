@@ -1,0 +1,158 @@
+"""What is declared and connected, as rabbitmqctl lists it: the facts of the HTTP API, by its names of columns.
+
+A row has what was asked for. Field tables are triples, as rabbitmqctl prints them in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from leveret.core.queue import Queue
+from leveret.handlers.channel import Channel
+from leveret.handlers.connection import Connection
+from leveret.management import shapes
+from leveret.management.parameters import parameters_of
+from leveret.operations.registry import Host, chosen, operation
+from leveret_protocol.fields import TYPE_NAMES, Field, Table, plain
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+
+@operation(vhost=str, columns=list)
+def list_queues(host: Host, vhost: str, columns: list[Any]) -> Rows:
+    """No such virtual host has no queues."""
+    found = host.node.vhosts.get(vhost)
+    return [] if found is None else chosen([_queue(queue) for queue in found.queues.values()], columns)
+
+
+def _queue(queue: Queue) -> Row:
+    shape = shapes.queue(queue)
+    policy = queue.vhost.effective_policy(queue)
+    owner = queue.owner if isinstance(queue.owner, Connection) else None
+    first = queue.consumers[0] if queue.consumers and queue.consumers[0].exclusive else None
+    return {
+        **shape, "arguments": triples(queue.arguments), "owner_pid": "" if owner is None else owner.pid,
+        "effective_policy_definition": json.dumps(shapes.json_of({**policy.definition}), separators=(",", ":")),
+        "exclusive_consumer_pid": "" if first is None else first.channel.pid,
+        **{name: shape.get(name) or "" for name in ("policy", "operator_policy", "exclusive_consumer_tag")},
+    }  # fmt: skip
+
+
+@operation(vhost=str, columns=list)
+def list_exchanges(host: Host, vhost: str, columns: list[Any]) -> Rows:
+    found = host.node.vhosts.get(vhost)
+    exchanges = () if found is None else found.exchanges.values()
+    return chosen([{**shapes.exchange(one), "arguments": triples(one.arguments)} for one in exchanges], columns)
+
+
+@operation(vhost=str, columns=list)
+def list_bindings(host: Host, vhost: str, columns: list[Any]) -> Rows:
+    """The default ones of queues come first."""
+    found = host.node.vhosts.get(vhost)
+    if found is None:
+        return []
+    rows = [_binding({}, shapes.default_binding(queue)) for queue in found.queues.values()]
+    for exchange in found.exchanges.values():
+        rows += [_binding(binding.arguments, shapes.binding(binding)) for binding in exchange.bindings.values()]
+    return chosen(rows, columns)
+
+
+def _binding(arguments: Table, shape: Row) -> Row:
+    return {
+        "source_name": shape["source"], "source_kind": "exchange", "destination_name": shape["destination"],
+        "destination_kind": shape["destination_type"], "routing_key": shape["routing_key"],
+        "arguments": triples(arguments),
+    }  # fmt: skip
+
+
+@operation(columns=list)
+def list_connections(host: Host, columns: list[Any]) -> Rows:
+    return chosen([_connection(one) for one in _connections(host)], columns)
+
+
+def _connection(connection: Connection) -> Row:
+    return {
+        **shapes.connection(connection), "pid": connection.pid, "protocol": [0, 9, 1],
+        "client_properties": triples(connection.client_properties),
+    }  # fmt: skip
+
+
+@operation(columns=list)
+def list_channels(host: Host, columns: list[Any]) -> Rows:
+    return chosen([_channel(channel) for one in _connections(host) for channel in one.channels], columns)
+
+
+def _channel(channel: Channel) -> Row:
+    return {
+        **shapes.channel(channel), "name": f"{channel.connection.name} ({channel.number})",
+        "pid": channel.core.pid, "connection": channel.connection.pid,
+    }  # fmt: skip
+
+
+@operation(vhost=str, columns=list)
+def list_consumers(host: Host, vhost: str, columns: list[Any]) -> Rows:
+    found = host.node.vhosts.get(vhost)
+    rows = []
+    for queue in () if found is None else found.queues.values():
+        for consumer in queue.consumers:
+            rows.append(
+                {
+                    **shapes.consumer(consumer), "queue_name": queue.name, "channel_pid": consumer.channel.pid,
+                    "arguments": triples(consumer.arguments),
+                }
+            )  # fmt: skip
+    return chosen(rows, columns)
+
+
+def _connections(host: Host) -> Iterator[Connection]:
+    return (one for one in host.node.connections if isinstance(one, Connection))
+
+
+@operation(columns=list)
+def list_vhosts(host: Host, columns: list[Any]) -> Rows:
+    return chosen([shapes.vhost(vhost) for vhost in host.node.vhosts.values()], columns)
+
+
+@operation(vhost=str, is_operator=bool)
+def list_policies(host: Host, vhost: str, is_operator: bool) -> Rows:
+    found = host.vhost(vhost)
+    policies = found.operator_policies if is_operator else found.policies
+    return [{**policy.entry(), "definition": _text(policy.definition)} for policy in policies]
+
+
+@operation(vhost=str)
+def list_parameters(host: Host, vhost: str) -> Rows:
+    """Without policies, those of operators too."""
+    return [
+        {"component": one["component"], "name": one["name"], "value": _text(one["value"])}
+        for one in parameters_of(host.vhost(vhost))
+        if one["component"] != "operator_policy"
+    ]
+
+
+@operation()
+def list_global_parameters(host: Host) -> Rows:
+    return [{"name": name, "value": _text(value)} for name, value in host.node.parameters]
+
+
+def _text(value: object) -> str:
+    """As RabbitMQ prints it: keys sorted, no spaces."""
+    return json.dumps(shapes.json_of(value), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+
+
+def triples(arguments: Table) -> list[list[Any]]:
+    """`[["x-max-length", "signedint", 1000]]`"""
+    return [[name, *_typed(field)] for name, field in arguments.items()]
+
+
+def _typed(field: Field) -> list[Any]:
+    name = TYPE_NAMES[field.tag]
+    match field.value:
+        case dict(table):
+            return [name, triples(table)]
+        case list(items):
+            return [name, [_typed(item) for item in items]]
+    return [name, shapes.json_of(plain(field))]

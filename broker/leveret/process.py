@@ -1,0 +1,133 @@
+"""The process of a broker as an operator sees it: what goes on while the application is stopped.
+
+Its requests are lines of JSON on the control socket. Those of the process itself are here; all others are carried out
+by leveret.operations on the application, if it runs.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from leveret import parts
+from leveret.application import Application
+from leveret.config.report import ConfigurationError
+from leveret.shell.control import Outcome
+from leveret.shell.garbage import collect_all
+from leveret.storage.base import StoreError
+
+Prepare = Callable[[dict[str, Any] | None], Awaitable[Application]]
+
+CANNOT_BE_STOPPED = "this broker is part of another program, which alone can stop it"
+
+
+class Process:
+    """node_name: of all its applications. application: None while there is none.
+
+    prepare: makes one that listens, with definitions that it begins with. nursery: that in which it runs.
+    stop: ends the process; None: it is somebody else's.
+    """
+
+    def __init__(
+        self, node_name: str, data_dir: Path | None, prepare: Prepare, nursery: trio.Nursery,
+        stop: Callable[[], None] | None,
+    ) -> None:  # fmt: skip
+        self.node_name = node_name
+        self.application: Application | None = None
+        self._data_dir = data_dir
+        self._prepare = prepare
+        self._nursery = nursery
+        self._stop = stop
+        self._changing = trio.Lock()
+        self._left: dict[str, Any] | None = None  # the definitions of a broker in memory, while it is stopped
+        self._requests: dict[str, Callable[[], Awaitable[Outcome]]] = {
+            "hello": self._hello, "stop_app": self._stop_application, "start_app": self._start_application,
+            "reset": self._reset, "force_reset": self._reset, "stop": self._end, "shutdown": self._end,
+        }  # fmt: skip
+
+    async def start(self, application: Application) -> None:
+        """Have it run."""
+        await self._nursery.start(application.run)
+        self.application = application
+
+    async def outcome(self, request: object) -> Outcome:
+        """Of a request: `{"operation": name, "arguments": {...}}`, see leveret.operations."""
+        match request:
+            case {"operation": str(name), "arguments": dict()} if name in self._requests:
+                return await self._requests[name]()
+        if self.application is None:
+            return _error("not_running", "the application is stopped")
+        return await self._operate(self.application, request)
+
+    async def _operate(self, application: Application, request: object) -> Outcome:
+        operations = parts.load_operations()
+        outcome: Outcome = application.turn(lambda _node, _users: operations.outcome(application, request))
+        if operations.changes_something(request) and application.node.keeper is not None:
+            waiter = _Waiter()
+            application.node.keeper.store.when_safe(waiter)
+            application.server.flush()
+            await waiter.is_safe.wait()
+        return outcome
+
+    async def _hello(self) -> Outcome:
+        """Who answers, and whether there is an application."""
+        is_running = self.application is not None
+        return {"result": {"node": self.node_name, "pid": os.getpid(), "is_running": is_running}}
+
+    async def _end(self) -> Outcome:
+        if self._stop is None:
+            return _error("refused", CANNOT_BE_STOPPED)
+        self._stop()
+        return {"result": None}
+
+    async def _stop_application(self) -> Outcome:
+        """One that is stopped is left so."""
+        async with self._changing:
+            application, self.application = self.application, None
+            if application is not None:
+                await application.stop()
+                if self._data_dir is None:
+                    self._left = parts.durable_definitions(application.node, application.users)
+                del application
+                collect_all()
+        return {"result": None}
+
+    async def _start_application(self) -> Outcome:
+        async with self._changing:
+            if self.application is None:
+                try:
+                    application = await self._prepare(self._left)
+                except (OSError, ConfigurationError, StoreError) as error:
+                    return _error("failed", "\n".join(getattr(error, "problems", [str(error)])))
+                await self.start(application)
+                self._left = None
+        return {"result": None}
+
+    async def _reset(self) -> Outcome:
+        """RabbitMQ: the node as it was before its first start."""
+        async with self._changing:
+            if self.application is not None:
+                return _error("running", "the application runs")
+            self._left = None
+            if self._data_dir is not None:
+                from leveret.storage.directory import erase
+
+                try:
+                    erase(self._data_dir)
+                except (OSError, StoreError) as error:
+                    return _error("failed", str(error))
+        return {"result": None}
+
+
+def _error(kind: str, text: str) -> Outcome:
+    return {"error": text, "kind": kind}
+
+
+class _Waiter:
+    def __init__(self) -> None:
+        self.is_safe = trio.Event()
+
+    def safe(self) -> None:
+        self.is_safe.set()
