@@ -127,7 +127,7 @@ class NodeCounts:
     dead_lettered: (queue type, strategy, reason) -> messages that queues gave up. strategy: "disabled" without a
     dead-letter exchange, "at_most_once", "at_least_once"; reason: "expired", "maxlen", "rejected", "delivery_limit".
     dead_letters_confirmed: by queue type, those that at-least-once has brought to all their targets.
-    queue_declared: queue.declare that went through, of queues that were there already as well.
+    queue_declared: queue.declare that went through, of queues that were there already as well; passive ones do not count.
     traffic: of all connections, those that have ended among them.
     message_sizes: of what was published by AMQP or HTTP.
     """

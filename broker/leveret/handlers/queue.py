@@ -31,7 +31,7 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
             name_by_server=channel.name_by_server,
         )  # fmt: skip
         channel.name_by_server = ""
-    vhost.node.counts.queue_declared += 1
+        vhost.node.counts.queue_declared += 1
     channel.last_queue = queue.name
     if method.nowait:
         return None
