@@ -60,6 +60,7 @@ HIDDEN_PACKAGES = {
     "lmdb": "broker/leveret/storage/environment.py",
     "httpx": "broker/leveret/shell/http_backend.py",
     "hypercorn": "broker/leveret/management/serving.py",
+    "h11": "broker/leveret/management/serving.py",
     "orjson": "broker/leveret/management/answers.py",
 }
 

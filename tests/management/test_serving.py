@@ -1,9 +1,11 @@
 """The API on its own port, beside the broker."""
 
+import base64
 import socket
 
 import httpx
 import pytest
+import trio
 
 import leveret
 from leveret.config.values import Address
@@ -21,6 +23,26 @@ async def test_the_api_is_served_beside_amqp():
         assert [(one["protocol"], one["port"]) for one in overview["listeners"]] == [
             ("amqp", broker.port), ("http", broker.management_port),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("password", "path", "line"),
+    [
+        ("guest", "/api/whoami", b"HTTP/1.1 200 OK"),
+        ("guest", "/api/queues/nope", b"HTTP/1.1 404 Not Found"),
+        ("wrong", "/api/whoami", b"HTTP/1.1 401 Unauthorized"),
+    ],
+)
+async def test_the_status_is_told_in_words(password, path, line):
+    """As RabbitMQ tells it: `curl -sI` and a search for `200 OK` is in many a script."""
+    credentials = base64.b64encode(f"guest:{password}".encode())
+    async with leveret.Broker(management=HERE) as broker:
+        stream = await trio.open_tcp_stream("127.0.0.1", broker.management_port)
+        async with stream:
+            await stream.send_all(b"HEAD %s HTTP/1.1\r\nhost: x\r\n" % path.encode())
+            await stream.send_all(b"authorization: Basic %s\r\nconnection: close\r\n\r\n" % credentials)
+            received = b"".join([data async for data in stream])
+    assert received.partition(b"\r\n")[0] == line
 
 
 async def test_without_it_there_is_no_port():
