@@ -72,6 +72,7 @@ ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})
 # (path, function): where everything may be caught, because something is known to follow.
 BROAD_EXCEPT_ALLOWED = {
     ("broker/leveret/shell/connection.py", "_guard"),
+    ("broker/leveret/management/serving.py", "answer"),  # a request that fails is logged, and ends nothing else
     ("broker/leveret/shell/commits.py", "_finish"),  # hands them on to its task: trio has no place for them where it is
 }
 

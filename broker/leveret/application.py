@@ -157,7 +157,7 @@ class Application:
             self.node, self.users, self.control, self.listening, self.server.flush, self.data_dir, self.settings,
             self.watermarks,
         )  # fmt: skip
-        await serving.serve(managed, [listener.socket for listener in self._of_management])
+        await serving.serve(managed, self._of_management)
 
     async def _listen(self, addresses: Addresses) -> list[Listener]:
         plain, tls = await self._listen_on("amqp", addresses.plain), []

@@ -19,7 +19,7 @@ class MemoryTransport:
         self.capacity = capacity
         self.sends = []  # what each try_send took
         self.read_sizes = []  # what each receive_some asked for
-        self.is_reset = False
+        self.is_reset = self.has_ended_sending = False
         self._unread = 0
         self._incoming = deque()
         self._has_ended = False
@@ -86,6 +86,12 @@ class MemoryTransport:
         while self._unread >= self.capacity and not self._send_error:
             await self._change_or_reset()
         self._check_not_reset()
+
+    def end_sending(self):
+        self.has_ended_sending = True
+
+    def close(self):
+        self.reset()
 
     def reset(self):
         self.is_reset = True

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 CLOSING_SECONDS = 0.5
 
 # The machine or this process can have no more connections for now: wait and try again, as trio's own servers do.
-_CAPACITY_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-_CAPACITY_PAUSE_SECONDS = 0.1
+CAPACITY_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+CAPACITY_PAUSE_SECONDS = 0.1
 
 
 MakeCommits = Callable[[Callable[[], None]], Commits]
@@ -130,12 +130,12 @@ class Server:
             try:
                 transport = await listener.accept()
             except OSError as error:
-                if error.errno not in _CAPACITY_ERRNOS:
+                if error.errno not in CAPACITY_ERRNOS:
                     raise
                 if not is_full:
                     log.error("no more connections can be accepted for now: %s", error.strerror)
                 is_full = True
-                await trio.sleep(_CAPACITY_PAUSE_SECONDS)
+                await trio.sleep(CAPACITY_PAUSE_SECONDS)
                 continue
             is_full = False
             if self._has_failed():

@@ -149,14 +149,25 @@ class TLSTransport:
     async def wait_writable(self) -> None:
         await self._below.wait_writable()
 
+    def end_sending(self) -> None:
+        self._say_that_it_ends()
+        self._below.end_sending()
+
+    def close(self) -> None:
+        self._say_that_it_ends()
+        self._below.close()
+
     def reset(self) -> None:
-        """Tells the peer with a close-notify, where the kernel still takes it."""
+        self._say_that_it_ends()
+        self._below.reset()
+
+    def _say_that_it_ends(self) -> None:
+        """With a close-notify, where the kernel still takes it."""
         with contextlib.suppress(ssl.SSLError, OSError):
             try:
                 self._tls.unwrap()
             except ssl.SSLWantReadError:  # the peer's own is not waited for
                 self._send()
-        self._below.reset()
 
     def _take(self, data: bytes) -> None:
         if data:

@@ -3,6 +3,7 @@
 Reading waits; sending does not. What the kernel does not take now is the caller's to keep and try again.
 """
 
+import contextlib
 import socket
 import struct
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from leveret.handlers.tls_session import TLSSession
 
 # RabbitMQ's listeners: every close by the broker is a reset, also where bytes of the peer were left unread (CON-1).
 _LINGER_RESET = struct.pack("ii", 1, 0)
+_LINGER_SEND = struct.pack("ii", 0, 0)
 
 
 class Transport(Protocol):
@@ -46,6 +48,12 @@ class Transport(Protocol):
 
     def reset(self) -> None:
         """End the stream at once, whatever is unsent or unread, and wake whoever waits on it. May be called again."""
+
+    def end_sending(self) -> None:
+        """End our side of the stream: behind what was sent the peer finds its end. It is still read from."""
+
+    def close(self) -> None:
+        """End the stream as `reset`, but the kernel goes on sending what it has taken."""
 
 
 class SocketTransport:
@@ -84,6 +92,15 @@ class SocketTransport:
 
     async def wait_writable(self) -> None:
         await trio.lowlevel.wait_writable(self._socket)
+
+    def end_sending(self) -> None:
+        with contextlib.suppress(OSError):  # the peer has gone already
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        if self._socket.fileno() != -1:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_SEND)
+        self.reset()
 
     def reset(self) -> None:
         if self._socket.fileno() != -1:
