@@ -34,6 +34,8 @@ from leveret_protocol.content import (
     frames_fit,
     frames_header,
     reframe,
+    replace_header,
+    replace_reply_to,
 )
 from leveret_protocol.errors import AMQPError, ConnectionDropped, FramingLost, ReplyCode
 from leveret_protocol.fields import Field, Table, field, plain, table
@@ -104,5 +106,7 @@ __all__ = [
     "nack_frame",
     "plain",
     "reframe",
+    "replace_header",
+    "replace_reply_to",
     "table",
 ]

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from leveret_protocol.constants import FRAME_BODY, FRAME_END, FRAME_HEADER, FRAME_OVERHEAD
-from leveret_protocol.properties import Properties, decode_properties, encode_header
+from leveret_protocol.properties import Properties, decode_properties, encode_header, replace_reply_to
 
 Octets: TypeAlias = bytes | bytearray | memoryview
 
@@ -75,6 +75,12 @@ def frames_of(channel_number: int, header_payload: bytes, pieces: Iterable[Octet
     return b"".join(frames)
 
 
+def replace_header(frames: bytes, header_size: int, header_payload: bytes) -> bytes:
+    """The same content with another header. header_size: of the one that it has."""
+    size = _SIZE.pack(len(header_payload))
+    return b"".join((frames[:3], size, header_payload, frames[_FRAME_START_SIZE + header_size :]))
+
+
 def reframe(frames: bytes, header_size: int, channel_number: int, frame_max: int) -> bytes:
     """The same content for another channel number and frame_max (0 is no limit)."""
     first = header_size + FRAME_OVERHEAD
@@ -118,4 +124,6 @@ __all__ = [
     "frames_header",
     "frames_of",
     "reframe",
+    "replace_header",
+    "replace_reply_to",
 ]

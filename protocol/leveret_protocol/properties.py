@@ -138,6 +138,26 @@ def encode_header(properties: Properties, body_size: int) -> bytes:
     return b"".join(pieces)
 
 
+def replace_reply_to(header_payload: bytes, reply_to: str) -> bytes:
+    """The payload of a header frame with another reply-to. It has to have one, and to be one that can be decoded.
+
+    Raises: ValueError for a string of more than 255 bytes.
+    """
+    offset = _VALUES_AT
+    for name, kind in _present(header_payload[_FLAGS_AT] << 8 | header_payload[_FLAGS_AT + 1]):
+        if name == "reply_to":
+            break
+        if kind == _SHORTSTR:
+            offset += 1 + header_payload[offset]
+        elif kind == _OCTET:
+            offset += 1
+        else:
+            offset += 4 + int.from_bytes(header_payload[offset : offset + 4], "big")
+    octets = reply_to.encode("utf-8", "surrogateescape")
+    after = offset + 1 + header_payload[offset]
+    return b"".join((header_payload[:offset], bytes((len(octets),)), octets, header_payload[after:]))
+
+
 # The properties that a program sets are always the same few; 256 covers many programs, and a peer cannot make it grow.
 @functools.lru_cache(maxsize=256)
 def _present(flags: int) -> tuple[tuple[str, int], ...]:

@@ -4,7 +4,15 @@ from hypothesis import strategies as st
 from pamqp import body as pamqp_body
 from pamqp import frame as pamqp_frame
 
-from leveret_protocol import content_frames, frames_body, frames_body_size, frames_fit, frames_header, reframe
+from leveret_protocol import (
+    content_frames,
+    frames_body,
+    frames_body_size,
+    frames_fit,
+    frames_header,
+    reframe,
+    replace_header,
+)
 from tests.protocol.frames import content, frame, header, header_payload, steady
 
 channel_numbers = st.integers(1, 65535)
@@ -70,6 +78,15 @@ def test_reframing_is_making_the_frames_anew(
     assert reframe(frames, len(payload), after, frame_max_after) == content_frames(
         after, payload, octets, frame_max_after
     )
+
+
+@steady
+@given(channel_numbers, bodies, properties, properties, frame_maxes)
+def test_replacing_the_header_leaves_the_rest(channel_number, octets, before, after, frame_max):
+    header_before, header_after = (header_payload(len(octets), *it) for it in (before, after))
+    frames = content_frames(channel_number, header_before, octets, frame_max)
+    replaced = replace_header(frames, len(header_before), header_after)
+    assert replaced == content_frames(channel_number, header_after, octets, frame_max)
 
 
 @steady

@@ -5,7 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import commands, header
 
-from leveret_protocol import AMQPError, Field, Properties, decode_properties, encode_header, encode_table, plain, table
+from leveret_protocol import (
+    AMQPError,
+    Field,
+    Properties,
+    decode_properties,
+    encode_header,
+    encode_table,
+    plain,
+    replace_reply_to,
+    table,
+)
 from tests.protocol.frames import Refusal, any_table, header_payload, longstr, refusal, shortstr, steady, wire_strings
 
 octets = st.integers(0, 255)
@@ -52,6 +62,18 @@ def test_properties_come_back_as_they_were(properties, body_size):
     assert payload[:12] == struct.pack(">HHQ", 60, 0, body_size)
     assert decode_properties(payload) == properties
     assert encode_header(decode_properties(payload), body_size) == payload
+
+
+@steady
+@given(any_properties(), st.text(max_size=60), st.text(max_size=60), st.integers(0, 3))
+def test_another_reply_to_is_the_same_as_encoding_it(properties, before, after, ignored_flags):
+    properties.reply_to = before
+    payload = bytearray(encode_header(properties, 5))
+    properties.reply_to = after
+    replaced = bytearray(encode_header(properties, 5))
+    for it in (payload, replaced):
+        it[13] |= ignored_flags
+    assert replace_reply_to(bytes(payload), after) == replaced
 
 
 @steady

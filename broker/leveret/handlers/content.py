@@ -19,6 +19,8 @@ from leveret_protocol.content import (
     frames_body,
     frames_body_size,
     frames_header,
+    replace_header,
+    replace_reply_to,
 )
 from leveret_protocol.fields import Field, Table
 from leveret_protocol.publish import Publish
@@ -35,7 +37,7 @@ _REMEMBERED_COUNT = 1024
 _REMEMBERED_SIZE_MAX = 512  # bytes of properties
 
 
-def _decoded(frames: bytes, header_size: int) -> Properties:
+def decoded(frames: bytes, header_size: int) -> Properties:
     """The properties, which messages share: whoever wants others makes a copy."""
     if header_size > _REMEMBERED_SIZE_MAX:
         return decode_properties(frames_header(frames, header_size))
@@ -81,7 +83,7 @@ class PublishedMessage(Message):
         try:
             return self._properties
         except AttributeError:
-            self._properties: Properties = _decoded(self.frames, self.header_size)
+            self._properties: Properties = decoded(self.frames, self.header_size)
             return self._properties
 
     @property
@@ -135,6 +137,12 @@ class PublishedMessage(Message):
         publish = Publish.of(exchange, routing_keys[0])
         letter = PublishedMessage(publish, message.frames, message.header_size, message.channel_number)
         return DeadLetter.of(letter, routing_keys, failed_count)
+
+    def with_reply_to(self, reply_to: str) -> PublishedMessage:
+        """The same message with another reply-to; it has one."""
+        header = replace_reply_to(frames_header(self.frames, self.header_size), reply_to)
+        frames = replace_header(self.frames, self.header_size, header)
+        return type(self)(self.publish, frames, len(header), self.channel_number)
 
     def with_properties(self, properties: Properties) -> PublishedMessage:
         """The same message with other properties; the header is encoded anew."""

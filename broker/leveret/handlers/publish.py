@@ -74,6 +74,9 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
     message = PublishedMessage(method, frames, header_size, channel.number)
     if routes is None or traits is not PLAIN or core.mode is _TX:
         is_plain = (traits is PLAIN or traits is PERSISTENT) and core.mode is not _TX
+        if routes is not None and traits.is_request and core.mode is not _TX:
+            message, _ = traits.admit(message, channel.connection.user, core)
+            is_plain = True
         if is_plain and method.kept_routes is not None:
             _publish_and_keep(channel, message, method.kept_routes)  # type: ignore[arg-type]
             return
@@ -171,7 +174,7 @@ def _resolve(channel: Channel, method: Publish) -> None:
     channel.access.require_exchange("write", method.exchange)
     exchange = vhost.exchange_to_publish(method.exchange)
     require_topics(channel, "write", exchange, (method.routing_key,))
-    is_plain = not _is_reply(method) and not vhost.firehose.is_on
+    is_plain = not vhost.firehose.is_on and not (method.mandatory and _is_reply(method))
     queues = vhost.route_by_keys(exchange, (method.routing_key,)) if is_plain else None
     method.routes = method.kept_routes = None
     if queues is not None:

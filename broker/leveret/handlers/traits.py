@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from leveret.core.arguments import TEN_YEARS_MS
 from leveret.core.names import REPLY_TO
-from leveret.handlers.content import PERSISTENT_MODE, BlindCopied, PublishedMessage, long_strings
-from leveret_protocol.content import Properties, decode_properties, frames_header
+from leveret.handlers.content import PERSISTENT_MODE, BlindCopied, PublishedMessage, decoded, long_strings
+from leveret_protocol.content import Properties
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import TYPE_NAMES, Field
 
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 
 class Traits:
-    """What `admit` has to look at; nothing of it for most messages."""
+    """What `admit` has to look at; nothing of it for most messages.
 
-    __slots__ = ("_asks_for_reply", "_expiration", "_key_headers", "_user_id")
+    is_request: it asks for a direct reply and for nothing else, and is not persistent.
+    """
+
+    __slots__ = ("_asks_for_reply", "_expiration", "_is_simple", "_key_headers", "_user_id", "is_request")
 
     def __init__(self, properties: Properties | None = None) -> None:
         properties = properties or Properties()
@@ -33,10 +36,12 @@ class Traits:
         self._expiration = properties.expiration
         self._user_id = properties.user_id
         self._asks_for_reply = properties.reply_to == REPLY_TO
+        self._is_simple = not self._key_headers and self._expiration is None and self._user_id is None
+        self.is_request = self._is_simple and self._asks_for_reply and properties.delivery_mode != PERSISTENT_MODE
 
     @property
     def is_plain(self) -> bool:
-        return not self._key_headers and not self._asks_for_reply and self._expiration is None and self._user_id is None
+        return self._is_simple and not self._asks_for_reply
 
     def admit(
         self, message: PublishedMessage, user: User, channel: Channel
@@ -56,10 +61,10 @@ class Traits:
                 ReplyCode.PRECONDITION_FAILED,
                 f"user_id property set to '{self._user_id}' but authenticated user was '{user.name}'",
             )
-        if reply_to is not None or "BCC" in self._key_headers:
-            message = _edited(message, reply_to)
+        if reply_to is not None:
+            message = message.with_reply_to(reply_to)
         if "BCC" in self._key_headers:
-            message = BlindCopied.of(message, long_strings(self._key_headers["BCC"]))
+            message = BlindCopied.of(_without_bcc(message), long_strings(self._key_headers["BCC"]))
         return message, tuple(keys)
 
     def _reply_to(self, channel: Channel) -> str | None:
@@ -70,12 +75,9 @@ class Traits:
         return channel.reply_consumer.name
 
 
-def _edited(message: PublishedMessage, reply_to: str | None) -> PublishedMessage:
+def _without_bcc(message: PublishedMessage) -> PublishedMessage:
     properties = copy.copy(message.properties)
-    if reply_to is not None:
-        properties.reply_to = reply_to
-    if properties.headers is not None:
-        properties.headers = {key: value for key, value in properties.headers.items() if key != "BCC"}
+    properties.headers = {key: value for key, value in (properties.headers or {}).items() if key != "BCC"}
     return message.with_properties(properties)
 
 
@@ -85,7 +87,7 @@ PERSISTENT = Traits()  # plain, too, but for queues that keep messages
 
 def traits_of(frames: bytes, header_size: int) -> Traits:
     """Raises INTERNAL_ERROR (541): the properties cannot be decoded."""
-    properties = decode_properties(frames_header(frames, header_size))
+    properties = decoded(frames, header_size)
     traits = Traits(properties)
     if not traits.is_plain:
         return traits

@@ -78,7 +78,8 @@ class Commits:
         self._here_seconds_max = here_seconds_max
         self._usual_seconds = 1.0  # of a commit, until it is known better
         self._rounds = _Rounds()
-        self._last_round = 0  # in which a turn noted something
+        self._are_rounds_counted = False  # not before the first commit: an instrument costs a few percent of each round
+        self._last_round = -1  # in which a turn noted something
         self._lone_turns = 0  # each in a round of its own
         # Filled in the writer's thread, and still filled once that has stopped.
         self._done: list[tuple[Batch, StoreError | None]] = []
@@ -121,7 +122,6 @@ class Commits:
             token.run_sync_soon(self._finish)
 
         self._writer = Writer(self._commit, on_done)
-        trio.lowlevel.add_instrument(self._rounds)
         task_status.started()
         try:
             self.begin()
@@ -133,7 +133,8 @@ class Commits:
                 elif self._writing is None:
                     self._commit_here()
         finally:
-            trio.lowlevel.remove_instrument(self._rounds)
+            if self._are_rounds_counted:
+                trio.lowlevel.remove_instrument(self._rounds)
             self._writer.stop()
             self._writer = None
             self._end()
@@ -146,6 +147,9 @@ class Commits:
 
     def _commit_soon(self) -> None:
         """In the next round; at once if in the last ones there was but one turn that noted something."""
+        if not self._are_rounds_counted:
+            self._are_rounds_counted = True
+            trio.lowlevel.add_instrument(self._rounds)
         self._lone_turns = self._lone_turns + 1 if self._rounds.count > self._last_round else 0
         self._last_round = self._rounds.count
         if self._lone_turns > LONE_TURNS_MIN:
