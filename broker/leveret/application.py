@@ -35,7 +35,7 @@ from leveret.shell.memory_alarm import (
 from leveret.shell.server import Server
 
 if TYPE_CHECKING:
-    from leveret.shell.tls import Certificates
+    from leveret.shell.tls import Certificates, TLSOptions
     from leveret.storage.opening import StoreReport
 
 log = logging.getLogger(__name__)
@@ -47,11 +47,12 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where to listen. management: None for no HTTP API."""
+    """Where to listen. management, management_tls: None for no HTTP API, or none over TLS."""
 
     plain: Sequence[Address]
     tls: Sequence[Address]
     management: Address | None
+    management_tls: Address | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Application:
         self._at_end = contextlib.ExitStack()
         self._stop = trio.Event()
         self._has_ended = trio.Event()
-        self._of_management: list[SocketListener] = []
+        self._of_management: list[Listener] = []
         self._listeners: list[Listener] = []
         self.node: Node
         self.users: Users
@@ -102,7 +103,11 @@ class Application:
         return application
 
     async def _prepare(self, addresses: Addresses) -> None:
-        self.certificates = _read_certificates(self.settings)
+        settings = self.settings
+        self.certificates = _read_certificates(parts.tls_options(settings)) if settings.listeners_ssl else None
+        self._management_certificates = None
+        if addresses.management_tls is not None:
+            self._management_certificates = _read_certificates(parts.management_tls_options(settings))
         self._listeners = await self._listen(addresses)
         keeper, report = self._at_end.enter_context(_stored(self._where))
         self.node, self.users = _node_and_users(self._where, keeper, report)
@@ -159,6 +164,11 @@ class Application:
         )  # fmt: skip
         await serving.serve(managed, self._of_management)
 
+    def read_certificates_again(self) -> None:
+        for certificates in (self.certificates, self._management_certificates):
+            if certificates is not None:
+                certificates.read_again()
+
     async def _listen(self, addresses: Addresses) -> list[Listener]:
         plain, tls = await self._listen_on("amqp", addresses.plain), []
         if self.certificates is not None:
@@ -169,9 +179,16 @@ class Application:
             raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
         management = [] if addresses.management is None else await self._listen_on("http", [addresses.management])
         self._of_management = [listener for group in management for listener in group]
+        management_tls: list[list[SocketListener]] = []
+        if addresses.management_tls is not None and self._management_certificates is not None:
+            from leveret.shell.tls import TLSListener
+
+            management_tls = await self._listen_on("https", [addresses.management_tls])
+            of_api = self._management_certificates
+            self._of_management += [TLSListener(listener, of_api) for group in management_tls for listener in group]
         self.bound = Addresses(
             _bound(addresses.plain, plain), _bound(addresses.tls, tls),
-            None if addresses.management is None else _bound([addresses.management], management)[0],
+            *_bound_one(addresses.management, management), *_bound_one(addresses.management_tls, management_tls),
         )  # fmt: skip
         below = [listener for group in tls for listener in group]
         certificates = self.certificates
@@ -279,14 +296,16 @@ def _stored(where: Where) -> "Iterator[tuple[Keeper | None, StoreReport | None]]
         yield Keeper(store, loaded), report
 
 
-def _read_certificates(settings: Settings) -> "Certificates | None":
-    if not settings.listeners_ssl:
-        return None
+def _read_certificates(options: "TLSOptions") -> "Certificates":
     from leveret.shell.tls import Certificates  # only those who use TLS wait for it
 
-    return Certificates(parts.tls_options(settings))
+    return Certificates(options)
 
 
 def _bound(addresses: Sequence[Address], groups: Sequence[Sequence[SocketListener]]) -> Sequence[Address]:
     """With the ports that were taken."""
     return [Address(address.host, group[0].port) for address, group in zip(addresses, groups, strict=False)]
+
+
+def _bound_one(address: Address | None, groups: Sequence[Sequence[SocketListener]]) -> Sequence[Address | None]:
+    return [None] if address is None else _bound([address], groups)

@@ -66,9 +66,10 @@ class Broker:
         self.durability = durability
         self.tls_port: int | None = None
         self.management_port: int | None = None
+        self.management_tls_port: int | None = None
         self._settings = settings
         plain = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
-        self._addresses = Addresses(plain, settings.listeners_ssl, management)
+        self._addresses = Addresses(plain, settings.listeners_ssl, management, parts.management_tls_address(settings))
         self._bound: Addresses | None = None
         self._listening: list[tuple[str, str, int]] = []
         self._runtime_dir = runtime_dir
@@ -94,6 +95,13 @@ class Broker:
         return _url("http", self._addresses.management.host, self.management_port)
 
     @property
+    def management_tls_url(self) -> str | None:
+        """The same over TLS, such as `https://127.0.0.1:15671`; None: there is no such listener, or not yet."""
+        if self._addresses.management_tls is None or self.management_tls_port is None:
+            return None
+        return _url("https", self._addresses.management_tls.host, self.management_tls_port)
+
+    @property
     def listening(self) -> list[tuple[str, str, int]]:
         """Where the broker listens: RabbitMQ's name of the protocol (`amqp`, `amqp/ssl`, `http`), address and port."""
         return list(self._listening)
@@ -103,9 +111,7 @@ class Broker:
 
         RuntimeError if the broker is not running.
         """
-        certificates = self._running().certificates
-        if certificates is not None:
-            certificates.read_again()
+        self._running().read_certificates_again()
 
     def call(self, function: Callable[[Node, Users], Answer]) -> Answer:
         """Do to the running broker what an operator does: `function(node, users)` is run between two of its turns.
@@ -200,6 +206,8 @@ class Broker:
         self.host, self.port = first.host, first.port
         if bound.management is not None:
             self.management_port = bound.management.port
+        if bound.management_tls is not None:
+            self.management_tls_port = bound.management_tls.port
         return application
 
 

@@ -13,6 +13,7 @@ from leveret.auth.permissions import InvalidPermission
 from leveret.auth.users import Users
 from leveret.config.report import ConfigurationError
 from leveret.config.settings import Settings
+from leveret.config.values import Address
 from leveret.core.names import INTERNAL_USER
 from leveret.core.node import Node
 from leveret.handlers.tuning import Tuning
@@ -78,6 +79,31 @@ def http_questions(settings: Settings) -> "HttpQuestions | None":
 
 def tuning(settings: Settings) -> Tuning:
     return Tuning(settings.heartbeat, settings.frame_max, settings.channel_max, settings.max_message_size)
+
+
+def management_tls_options(settings: Settings) -> "TLSOptions":
+    """Where it has no certificate of its own, all is as for AMQP."""
+    from leveret.shell.tls import TLSOptions
+
+    if settings.management_ssl_certfile is None:
+        return tls_options(settings)
+    return TLSOptions(
+        certfile=settings.management_ssl_certfile,
+        keyfile=settings.management_ssl_keyfile,
+        cacertfile=settings.management_ssl_cacertfile,
+        password=settings.management_ssl_password,
+        verify=settings.management_ssl_verify == "verify_peer",
+        fail_if_no_peer_cert=settings.management_ssl_fail_if_no_peer_cert,
+        versions=settings.ssl_options_versions,
+    )
+
+
+def management_tls_address(settings: Settings) -> Address | None:
+    """None: there is no HTTP API over TLS."""
+    if settings.management_ssl_port is None:
+        return None
+    host = settings.management_ssl_ip or settings.management_host or settings.host
+    return Address(host, settings.management_ssl_port)
 
 
 def tls_options(settings: Settings) -> "TLSOptions":
@@ -171,9 +197,19 @@ def managed(
     flush: Callable[[], None], data_dir: Path | None, settings: Settings, watermarks: Watermarks,
 ) -> "Managed":  # fmt: skip
     """listening: protocol, host and port of each listener."""
-    from leveret.management.managed import Listening, Managed
+    from leveret.management.managed import ApiOptions, Listening, Managed
 
+    certificates = {}
+    if settings.listeners_ssl and settings.ssl_options_certfile is not None:
+        certificates["amqp/ssl"] = settings.ssl_options_certfile
+    of_api = settings.management_ssl_certfile or settings.ssl_options_certfile
+    if settings.management_ssl_port is not None and of_api is not None:
+        certificates["https"] = of_api
+    options = ApiOptions(
+        settings.management_path_prefix, settings.management_cors_allow_origins, settings.management_cors_max_age,
+        settings.management_http_max_body_size, settings.management_login_session_timeout,
+    )  # fmt: skip
     return Managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
-        settings.ssl_options_certfile if settings.listeners_ssl else None,
+        certificates, options,
     )  # fmt: skip

@@ -37,11 +37,11 @@ def test_what_is_wrong_is_told_and_nothing_shown(ended, tmp_path):
 
 
 def test_what_has_no_effect_is_told(ended, tmp_path, monkeypatch):
-    (tmp_path / "rabbitmq.conf").write_text("management.path_prefix = /x\n")
+    (tmp_path / "rabbitmq.conf").write_text("management.hsts.policy = x\n")
     monkeypatch.setenv("RABBITMQ_CONFIG_FILE", "rabbitmq.conf")
     status, _, stderr = ended("config", "show")
     assert status == 0
-    assert stderr == "leveret config: rabbitmq.conf:1: management.path_prefix is not supported yet, and has no effect\n"
+    assert stderr == "leveret config: rabbitmq.conf:1: management.hsts.policy is not supported yet, and has no effect\n"
 
 
 def test_the_example_of_the_page_is_valid(ended, tmp_path):

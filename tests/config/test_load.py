@@ -64,6 +64,7 @@ def other_text(setting):
         "post",
         "stdout",
         "x",
+        "/x",
     )
     return next(text for text in texts if _is_other(setting, text))
 

@@ -105,6 +105,20 @@ def test_listeners_are_numbered(configured, write, lines, listeners):
     assert configured().settings.listeners_tcp == listeners
 
 
+@pytest.mark.parametrize(
+    ("lines", "ports"),
+    [
+        ("", (15672, None)),
+        ("management.ssl.port = 15671", (None, 15671)),
+        ("management.ssl.port = 15671\nmanagement.tcp.port = 15672", (15672, 15671)),
+    ],
+)
+def test_tls_for_the_http_api_is_instead_of_what_is_not_asked_for(configured, write, lines, ports):
+    write("rabbitmq.conf", lines)
+    settings = configured().settings
+    assert (settings.management_port, settings.management_ssl_port) == ports
+
+
 def test_a_wrong_element_is_told_with_a_line(configured, write, folder):
     write("rabbitmq.conf", "listeners.tcp.1 = nowhere\n")
     (problem,) = problems(configured)
@@ -112,9 +126,9 @@ def test_a_wrong_element_is_told_with_a_line(configured, write, folder):
 
 
 def test_a_key_that_rabbitmq_has_and_we_do_not_is_a_warning(configured, write, folder):
-    write("rabbitmq.conf", "management.path_prefix = /x\nauth_ldap.servers.1 = ldap\n")
+    write("rabbitmq.conf", "management.hsts.policy = x\nauth_ldap.servers.1 = ldap\n")
     assert configured().notes == (
-        (f"{folder}/rabbitmq.conf:1: management.path_prefix is not supported yet, and has no effect", True),
+        (f"{folder}/rabbitmq.conf:1: management.hsts.policy is not supported yet, and has no effect", True),
         (f"{folder}/rabbitmq.conf:2: auth_ldap.servers.1 is not supported yet, and has no effect", True),
     )
 

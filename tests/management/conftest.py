@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User
 from leveret.management.app import make_app
-from leveret.management.managed import Listening, Managed
+from leveret.management.managed import ApiOptions, Listening, Managed
 from tests.harness import BrokerHarness
 
 LISTENING = (Listening("amqp", "127.0.0.1", 5672), Listening("http", "127.0.0.1", 15672))
@@ -26,13 +26,19 @@ class Api:
 
     def __init__(
         self, harness: BrokerHarness, host: str = "127.0.0.1", *, listening: Sequence[Listening] = LISTENING,
-        certificate: Path | None = None, commits: bool = False,
+        certificates: Mapping[str, Path] = {}, commits: bool = False, options: ApiOptions = ApiOptions(),  # noqa: B008
     ) -> None:  # fmt: skip
         self.harness = harness
         self._commits = commits
         self.node = harness.node
         self.managed = Managed(
-            harness.node, harness.users, harness.control, listening, self._flush, certificate=certificate
+            harness.node,
+            harness.users,
+            harness.control,
+            listening,
+            self._flush,
+            certificates=certificates,
+            options=options,
         )
         self.flush_count = 0
         transport = httpx.ASGITransport(make_app(self.managed), client=(host, 55555))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from leveret.management import resource
+from leveret.management.managed import ApiOptions
+from tests.management.conftest import Api
 
 
 @pytest.mark.parametrize(
@@ -84,10 +85,16 @@ async def test_a_body_that_is_refused(api, content, reason):
     assert response.json() == {"error": "bad_request", "reason": reason}
 
 
-async def test_a_body_has_a_limit(api, monkeypatch):
-    monkeypatch.setattr(resource, "BODY_BYTES_MAX", 10)
-    response = await api.ask("PUT", "/queues/%2F/q", content=b"{" + b" " * 20 + b"}")
-    assert response.status_code == 400
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_a_body_has_a_limit(harness, is_announced):
+    api = Api(harness, options=ApiOptions(body_bytes_max=10))
+
+    async def pieces():
+        yield b"{" + b" " * 20
+        yield b"}"
+
+    response = await api.ask("PUT", "/queues/%2F/q", content=b" " * 22 if is_announced else pieces())
+    assert response.status_code == 413
     assert response.json()["reason"] == "the request body is larger than 10 bytes"
 
 

@@ -190,7 +190,7 @@ async def test_a_health_check(api, check, status):
 async def test_a_certificate_that_ends_soon(harness, tmp_path):
     certificate, _ = Authority(tmp_path).issue(not_after=datetime.now(UTC) + timedelta(days=5))
     listening = [Listening("amqp/ssl", "::", 5671)]
-    api = Api(harness, certificate=certificate, listening=listening)
+    api = Api(harness, certificates={"amqp/ssl": certificate}, listening=listening)
     assert await api.get("/health/checks/certificate-expiration/4/days") == {"status": "ok"}
     response = await api.ask("GET", "/health/checks/certificate-expiration/1/weeks")
     assert response.status_code == 503

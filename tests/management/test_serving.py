@@ -2,13 +2,16 @@
 
 import base64
 import socket
+import ssl
 
 import httpx
 import pytest
 import trio
 
 import leveret
+from leveret.config.settings import Settings
 from leveret.config.values import Address
+from tests.certificates import Authority
 
 HERE = Address("127.0.0.1", 0)
 
@@ -67,3 +70,38 @@ async def test_what_is_done_over_http_reaches_amqp_clients_on_disk(tmp_path):
             assert (await client.put("/api/queues/%2F/q", json={"durable": True})).status_code == 201
     async with leveret.Broker(data_dir=tmp_path) as broker:
         assert broker.call(lambda node, users: "q" in node.vhosts["/"].queues)
+
+
+async def test_the_api_is_served_over_tls(tmp_path):
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("server", "127.0.0.1")
+    settings = Settings(
+        management_ssl_port=0, management_ssl_ip="127.0.0.1", management_ssl_certfile=certificate,
+        management_ssl_keyfile=key,
+    )  # fmt: skip
+    context = ssl.create_default_context(cafile=authority.file)
+    async with leveret.Broker(settings=settings) as broker:
+        assert broker.management_url is None
+        url = broker.management_tls_url
+        async with httpx.AsyncClient(base_url=url, auth=("guest", "guest"), verify=context) as client:
+            for _ in range(2):
+                overview = (await client.get("/api/overview")).json()
+            health = await client.get("/api/health/checks/certificate-expiration/1/days")
+    assert [(one["protocol"], one["port"]) for one in overview["listeners"]][1:] == [
+        ("https", broker.management_tls_port)
+    ]
+    assert overview["contexts"][0]["port"] == str(broker.management_tls_port)
+    assert health.json() == {"status": "ok"}
+
+
+async def test_a_page_of_plain_http_is_no_tls(tmp_path):
+    certificate, key = Authority(tmp_path).issue()
+    settings = Settings(
+        management_ssl_port=0, management_ssl_ip="127.0.0.1", management_ssl_certfile=certificate,
+        management_ssl_keyfile=key,
+    )  # fmt: skip
+    async with leveret.Broker(settings=settings) as broker:
+        async with httpx.AsyncClient(base_url=broker.management_tls_url.replace("https", "http")) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.get("/api/overview")
+        assert broker.call(lambda node, users: node.name)

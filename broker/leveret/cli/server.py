@@ -121,7 +121,9 @@ def _tell_ready(broker: "Broker", settings: Settings, port_file: Path | None) ->
         except OSError as error:
             raise CannotStart(f"cannot write the port to {port_file}: {error.strerror}") from error
     where = "in memory" if broker.data_dir is None else f"{broker.durability}, data in {broker.data_dir}"
-    urls = " and ".join(dict.fromkeys(filter(None, (broker.url, broker.tls_url, broker.management_url))))
+    urls = " and ".join(
+        dict.fromkeys(filter(None, (broker.url, broker.tls_url, broker.management_url, broker.management_tls_url)))
+    )
     print(f"leveret ready on {urls} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
     plugins = start_lines.started_plugins(settings)
     if settings.log_console and settings.log_console_stdio == "stdout":

@@ -47,7 +47,7 @@ def read(arguments: argparse.Namespace) -> Configuration:
     if arguments.in_memory:
         options["durability"] = "memory"
     if arguments.no_management:
-        options["management_port"] = "none"
+        options["management_port"] = options["management.ssl.port"] = "none"
     defaults = _OF_RABBITMQ if arguments.as_rabbitmq else {}
     return load(
         options, os.environ, arguments.config, {name: Found(text, AS_RABBITMQ) for name, text in defaults.items()}

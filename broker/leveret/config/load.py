@@ -62,6 +62,7 @@ def load(
     if report.problems:
         raise ConfigurationError(report.problems)
     _settle_listeners(values, ranks, sources)
+    _settle_management(values, ranks, sources)
     _settle_plugins(values, ranks, sources, report)
     settings = Settings(**{by_name[name].attribute: value for name, value in values.items()})
     return Configuration(settings, sources, tuple(files), tuple(report.notes))
@@ -97,11 +98,20 @@ def _settle_listeners(values: dict[str, Any], ranks: dict[str, int], sources: di
         sources["listeners.tcp"] = sources[by_port]
 
 
+def _settle_management(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str]) -> None:
+    """RabbitMQ: where there is TLS for the HTTP API, and nothing is said of plain HTTP, there is none."""
+    if values["management.ssl.port"] is not None and ranks["management_port"] == 0:
+        values["management_port"], sources["management_port"] = None, sources["management.ssl.port"]
+
+
 def _settle_plugins(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str], report: Report) -> None:
     """A plugin that is not enabled listens nowhere, whatever rabbitmq.conf says of its port; a higher place may."""
     enabled, where = values["enabled_plugins"], sources["enabled_plugins"]
     if enabled is None:
         return
     plugins.report_unserved(enabled, where, report)
-    if plugins.MANAGEMENT not in plugins.started(enabled) and ranks["management_port"] <= ranks["enabled_plugins"]:
-        values["management_port"], sources["management_port"] = None, where
+    if plugins.MANAGEMENT in plugins.started(enabled):
+        return
+    for port in ("management_port", "management.ssl.port"):
+        if ranks[port] <= ranks["enabled_plugins"]:
+            values[port], sources[port] = None, where

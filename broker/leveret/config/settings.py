@@ -20,6 +20,7 @@ from leveret.config.values import (
     PORT_MAX,
     SIZE,
     TEXT,
+    URL_PATH,
     Address,
     Kind,
     choice,
@@ -114,6 +115,62 @@ class Settings:
     management_host: str | None = _setting(
         None, NAME, "Name or address it listens on. Default: `host`.",
         keys=("management.tcp.ip", "management.listener.ip"),
+    )  # fmt: skip
+    management_ssl_port: int | None = _setting(
+        None, optional(whole("a port", 0, PORT_MAX), "none"),
+        "Port of the HTTP API over TLS, usually `15671`. Without a port for plain HTTP: that one only.",
+        name="management.ssl.port",
+    )  # fmt: skip
+    management_ssl_ip: str | None = _setting(
+        None, NAME, "Name or address it listens on. Default: `management_host`, or `host`.", name="management.ssl.ip"
+    )
+    management_ssl_certfile: Path | None = _setting(
+        None, PATH, "Its certificate, PEM. Default: everything of `ssl_options`.", name="management.ssl.certfile",
+        keys=("management.ssl.certfile", "management.listener.ssl_opts.certfile"),
+        variables=("RABBITMQ_MANAGEMENT_SSL_CERTFILE",),
+    )  # fmt: skip
+    management_ssl_keyfile: Path | None = _setting(
+        None, PATH, "Its key, PEM; where it is not in the file of the certificate.", name="management.ssl.keyfile",
+        keys=("management.ssl.keyfile", "management.listener.ssl_opts.keyfile"),
+        variables=("RABBITMQ_MANAGEMENT_SSL_KEYFILE",),
+    )  # fmt: skip
+    management_ssl_password: str | None = _setting(
+        None, TEXT, "That of the key.", name="management.ssl.password", is_secret=True,
+        keys=("management.ssl.password", "management.listener.ssl_opts.password"),
+    )  # fmt: skip
+    management_ssl_cacertfile: Path | None = _setting(
+        None, PATH, "The authorities that certificates of clients come from, PEM.", name="management.ssl.cacertfile",
+        keys=("management.ssl.cacertfile", "management.listener.ssl_opts.cacertfile"),
+        variables=("RABBITMQ_MANAGEMENT_SSL_CACERTFILE",),
+    )  # fmt: skip
+    management_ssl_verify: str = _setting(
+        "verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?",
+        name="management.ssl.verify", keys=("management.ssl.verify", "management.listener.ssl_opts.verify"),
+        variables=("RABBITMQ_MANAGEMENT_SSL_VERIFY",),
+    )  # fmt: skip
+    management_ssl_fail_if_no_peer_cert: bool = _setting(
+        False, BOOLEAN, "Must they have one?", name="management.ssl.fail_if_no_peer_cert",
+        keys=("management.ssl.fail_if_no_peer_cert", "management.listener.ssl_opts.fail_if_no_peer_cert"),
+        variables=("RABBITMQ_MANAGEMENT_SSL_FAIL_IF_NO_PEER_CERT",),
+    )  # fmt: skip
+    management_path_prefix: str = _setting(
+        "", URL_PATH, "In front of every path of the HTTP API, such as `/rabbit`.", name="management.path_prefix"
+    )
+    management_cors_allow_origins: tuple[str, ...] = _setting(
+        (), NAMES, "Sites whose pages may use the HTTP API, such as `https://example.com`; `*` is every site.",
+        name="management.cors.allow_origins", numbered=True,
+    )  # fmt: skip
+    management_cors_max_age: int = _setting(
+        1800, whole("a number of seconds", 0, MILLISECONDS_MAX), "Browsers need not ask again for so long.",
+        name="management.cors.max_age",
+    )  # fmt: skip
+    management_http_max_body_size: int = _setting(
+        20_000_000, size(1, 2**31), "Largest body of a request.", name="management.http.max_body_size"
+    )
+    management_login_session_timeout: int | None = _setting(
+        None, optional(whole("a number of minutes", 1, MILLISECONDS_MAX), "none"),
+        "Pages are told to log out after so long; the HTTP API itself has no sessions.",
+        name="management.login_session_timeout",
     )  # fmt: skip
     enabled_plugins: tuple[str, ...] | None = _setting(
         None, NAMES,

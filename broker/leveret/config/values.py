@@ -196,12 +196,19 @@ def _address(written: object) -> Address:
     return Address(host[1:-1] if is_bracketed else host, int(port))
 
 
+def _url_path(written: object) -> str:
+    if not isinstance(written, str) or not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*/?", written):
+        raise _wrong("a path such as /rabbit", written)
+    return written.rstrip("/")
+
+
 FRACTION_WORDS: Final = "a fraction such as 0.6"
 SIZE_WORDS: Final = "a number of bytes, or with a unit as in 50MB or 1GiB"
 ADDRESS_WORDS: Final = "a port, or an address and a port as in 127.0.0.1:5672 or [::1]:5672"
 
 TEXT: Final = Kind("a text", _text)
 NAME: Final = Kind("a name", _name)
+URL_PATH: Final = Kind("a path such as /rabbit", _url_path)
 PATH: Final = Kind("a path", _path)
 BOOLEAN: Final = Kind("true or false", _boolean, lambda value: str(value).lower())
 FRACTION: Final = Kind(FRACTION_WORDS, _fraction)

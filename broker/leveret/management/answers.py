@@ -58,6 +58,10 @@ def bad_request(reason: str) -> Problem:
     return Problem(400, "bad_request", reason)
 
 
+def too_large(bytes_max: int) -> Problem:
+    return Problem(413, "bad_request", f"the request body is larger than {bytes_max} bytes")
+
+
 def not_authorised(reason: str) -> Problem:
     return Problem(401, "not_authorised", reason)
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leveret.management.answers import Answer, not_found
 from leveret.management.managed import Managed
+from leveret.management.pages import page_routes
 from leveret.management.request import Route
 from leveret.management.resource import Resource, response_of
 from leveret.management.routes import ALL
@@ -42,10 +43,14 @@ def make_app(managed: Managed) -> ASGIApp:
         by_path.setdefault(route.path, []).append(route)
     # A path of words goes before one that takes any name: /queues/detailed, /users/bulk-delete.
     paths = sorted(by_path, key=_looseness)
+    prefix = managed.options.path_prefix
     resources: Sequence[StarletteRoute] = [
-        StarletteRoute(PREFIX + path, Resource(managed, by_path[path]), methods=None) for path in paths
+        StarletteRoute(prefix + PREFIX + path, Resource(managed, by_path[path]), methods=None) for path in paths
     ]
-    app = Starlette(routes=resources, exception_handlers={HTTPException: _no_such_route})
+    methods = {path: [route.method for route in routes] for path, routes in by_path.items()}
+    app = Starlette(
+        routes=[*page_routes(prefix, methods), *resources], exception_handlers={HTTPException: _no_such_route}
+    )
     app.router.redirect_slashes = False
     return RawPath(app)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from leveret.auth.access_control import AccessControl
@@ -22,10 +22,24 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """path_prefix: in front of every path. cors_origins: sites whose pages may use the API; "*" is every site.
+
+    session_minutes: after which pages are to log out, or None.
+    """
+
+    path_prefix: str = ""
+    cors_origins: Collection[str] = ()
+    cors_max_age_seconds: int = 1800
+    body_bytes_max: int = 20_000_000
+    session_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Managed:
     """listening: everything the broker listens on, this API too. flush: ends a turn: sends what it brought about.
 
-    data_dir: None for a broker in memory. certificate: that of the TLS listeners, if there are any.
+    data_dir: None for a broker in memory. certificates: by the protocol of the listeners.
     watermarks: None for a broker that keeps none.
     """
 
@@ -37,7 +51,8 @@ class Managed:
     data_dir: Path | None = None
     watermarks: Watermarks | None = None
     started_seconds: float = 0.0
-    certificate: Path | None = None
+    certificates: Mapping[str, Path] = field(default_factory=dict)
+    options: ApiOptions = ApiOptions()
 
     @property
     def memory_bytes_max(self) -> int:

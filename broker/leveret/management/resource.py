@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 from leveret.auth.access import Authority
 from leveret.auth.questions import Answers, Unanswered
 from leveret.auth.users import User
-from leveret.management.answers import Answer, Problem, bad_request, not_authorised, refused
+from leveret.management.answers import Answer, Problem, refused, too_large
+from leveret.management.cors import READING, check_origin, cors_headers
 from leveret.management.listing import Listing
 from leveret.management.login import credentials_of, log_in, require
 from leveret.management.making import Makers
@@ -26,7 +27,7 @@ from leveret_protocol.errors import AMQPError
 
 Result = TypeVar("Result")
 
-BODY_BYTES_MAX = 20 * 1024 * 1024  # RabbitMQ's management.http.max_body_size
+NOBODYS_BODY_BYTES_MAX = 16 * 1024  # of whoever needs no login
 BODY_SECONDS = 60.0  # in which a body has come; RabbitMQ: management.listener.server.request_timeout
 
 HEADERS = {
@@ -37,7 +38,6 @@ HEADERS = {
 }
 NOBODY = User("")
 _ORDER = ("HEAD", "GET", "PUT", "POST", "DELETE", "OPTIONS")
-_READING = ("HEAD", "GET", "OPTIONS")
 
 
 class Resource:
@@ -45,6 +45,7 @@ class Resource:
 
     def __init__(self, managed: Managed, routes: Sequence[Route]) -> None:
         self._managed = managed
+        self._options = managed.options
         self._makers = Makers()
         self._routes: dict[str, Route] = {route.method: route for route in routes}
         if "GET" in self._routes:
@@ -60,7 +61,11 @@ class Resource:
             answer = refused(error).answer
         except ClientDisconnect:
             return
-        await response_of(answer, with_body=scope["method"] != "HEAD")(scope, receive, send)
+        headers = Headers(scope=scope)
+        more = cors_headers(
+            scope["method"], headers, self._options.cors_origins, self._options.cors_max_age_seconds, self._allowed
+        )
+        await response_of(answer, more, with_body=scope["method"] != "HEAD")(scope, receive, send)
 
     async def _answer(self, http: HttpRequest) -> Answer:
         if http.method == "OPTIONS":
@@ -68,11 +73,13 @@ class Resource:
         route = self._routes.get(http.method)
         if route is None:
             raise Problem(405, headers={"allow": self._allowed})
-        _check_headers(http.method, http.headers)
+        _check_accepted(http.headers)
+        check_origin(http.method, http.headers, self._options.cors_origins)
         answers = Answers(self._managed.node.timers)
         try:
             user, authority = await self._carried_out(lambda: self._log_in(route, http, answers), answers)
-            octets = await _octets(http)  # of nobody else: a body may be large
+            bytes_max = self._options.body_bytes_max  # for nobody else: a body may be large
+            octets = await _octets(http, min(bytes_max, NOBODYS_BODY_BYTES_MAX) if user is NOBODY else bytes_max)
             request = Request(
                 self._managed, user, authority, _names(http), dict(http.query_params), http.headers, octets,
                 http.client.host if http.client else "", answers,
@@ -83,7 +90,7 @@ class Resource:
         if isinstance(result, Listing):
             key = (http.scope["path"], http.url.query, None if request.sees_all else user.name)
             result = await self._makers.made(key, result.steps)
-        if http.method not in _READING:
+        if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)
 
@@ -140,32 +147,33 @@ async def _told(unanswered: Unanswered, answers: Answers) -> None:
     await is_told.wait()
 
 
-def _check_headers(method: str, headers: Headers) -> None:
-    """Raises Problem: 406, who asks does not want JSON; 401, a page of another site wants to change something."""
+def _check_accepted(headers: Headers) -> None:
+    """Raises Problem (406): who asks does not want JSON."""
     accepted = [part.partition(";")[0].strip() for part in headers.get("accept", "*/*").split(",")]
     if not {"", "*/*", "application/*", "application/json"}.intersection(accepted):
         raise Problem(406)
-    origin = headers.get("origin")
-    if origin is not None and method not in _READING and origin.partition("://")[2] != headers.get("host"):
-        raise not_authorised("Origin not allowed")
 
 
-async def _octets(http: HttpRequest) -> bytes:
-    """Raises Problem: 400, it is too large; 408, it does not come."""
+async def _octets(http: HttpRequest, bytes_max: int) -> bytes:
+    """Raises Problem: 413, it is too large; 408, it does not come."""
+    length = http.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > bytes_max:
+        raise too_large(bytes_max)
     octets = bytearray()
     with trio.move_on_after(BODY_SECONDS) as reading:
         async for chunk in http.stream():
             octets += chunk
-            if len(octets) > BODY_BYTES_MAX:
-                raise bad_request(f"the request body is larger than {BODY_BYTES_MAX} bytes")
+            if len(octets) > bytes_max:
+                raise too_large(bytes_max)
     if reading.cancelled_caught:
         raise Problem(408)
     return bytes(octets)
 
 
-def response_of(answer: Answer, *, with_body: bool = True) -> Response:
+def response_of(answer: Answer, more: Mapping[str, str] = {}, *, with_body: bool = True) -> Response:
+    """more: headers."""
     octets = answer.octets()
-    headers: Mapping[str, str] = {**HEADERS, "content-length": str(len(octets)), **answer.headers}
+    headers: Mapping[str, str] = {**HEADERS, "content-length": str(len(octets)), **more, **answer.headers}
     if answer.status == 204:
         headers = {name: value for name, value in headers.items() if name != "content-length"}
     media_type = "application/json" if octets else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from leveret.management.answers import Answer, bad_request
 from leveret.management.request import Request, Routes
@@ -55,30 +56,29 @@ def protocol_listener(request: Request) -> object:
 
 @routes.add("GET", "/health/checks/certificate-expiration/{within}/{unit}")
 def certificate_expiration(request: Request) -> object:
-    """Of the file that the TLS listeners have their certificate from."""
+    """Of the files that TLS listeners have their certificates from."""
     unit, text = request.names["unit"], request.names["within"]
     if unit not in _UNIT_DAYS:
         raise bad_request("Time unit not recognised. Supported units: days, weeks, months, years.")
     if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
         raise bad_request("Invalid expiration")
-    certificate = request.managed.certificate
-    if certificate is None:
-        return _OK
     then = datetime.now(UTC) + timedelta(days=int(text) * _UNIT_DAYS[unit])
-    try:
-        problem = validity_problem(certificate, then)
-    except OSError as error:
-        problem = f"cannot be read: {error.strerror}"
-    if problem is None:
-        return _OK
+    problems = {protocol: _problem(path, then) for protocol, path in request.managed.certificates.items()}
     expired = [
         {
             "node": request.node.name, "protocol": one.protocol, "interface": one.host, "port": one.port,
-            "reason": f"the certificate {problem}",
+            "reason": f"the certificate {problems[one.protocol]}",
         }
-        for one in request.managed.listening if one.protocol == "amqp/ssl"
+        for one in request.managed.listening if problems.get(one.protocol) is not None
     ]  # fmt: skip
-    return _failed("Certificates expiring", expired=expired)
+    return _failed("Certificates expiring", expired=expired) if expired else _OK
+
+
+def _problem(certificate: Path, then: datetime) -> str | None:
+    try:
+        return validity_problem(certificate, then)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 @routes.add("GET", "/health/checks/virtual-hosts", "/health/checks/metadata-store/initialized",

@@ -78,7 +78,7 @@ def contexts(request: Request) -> list[shapes.Shape]:
             "node": request.node.name, "ssl_opts": [], "cowboy_opts": "[]",
         }
         for one in request.managed.listening
-        if one.protocol == "http"
+        if one.protocol in ("http", "https")
     ]  # fmt: skip
 
 

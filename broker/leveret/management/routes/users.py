@@ -19,7 +19,11 @@ routes = Routes()
 @routes.add("GET", "/whoami")
 def whoami(request: Request) -> object:
     is_internal = request.managed.users.get(request.user.name) is not None
-    return {"name": request.user.name, "tags": [*request.user.tags], "is_internal_user": is_internal}
+    minutes = request.managed.options.session_minutes
+    return {
+        "name": request.user.name, "tags": [*request.user.tags], "is_internal_user": is_internal,
+        **({} if minutes is None else {"login_session_timeout": minutes}),
+    }  # fmt: skip
 
 
 @routes.add("GET", "/users", tags=ADMINISTRATOR)
