@@ -198,6 +198,7 @@ def managed(
 ) -> "Managed":  # fmt: skip
     """listening: protocol, host and port of each listener."""
     from leveret.management.managed import ApiOptions, Listening, Managed
+    from leveret.management.statistics import Statistics
 
     certificates = {}
     if settings.listeners_ssl and settings.ssl_options_certfile is not None:
@@ -208,8 +209,9 @@ def managed(
     options = ApiOptions(
         settings.management_path_prefix, settings.management_cors_allow_origins, settings.management_cors_max_age,
         settings.management_http_max_body_size, settings.management_login_session_timeout,
+        settings.management_enable_queue_totals,
     )  # fmt: skip
     return Managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
-        certificates, options,
+        certificates, options, None if settings.management_disable_stats else Statistics(node),
     )  # fmt: skip

@@ -260,6 +260,17 @@ def test_the_http_api_listens_where_it_is_told_to(leveret):
     assert answer.json()["name"] == "guest"
 
 
+def test_the_http_api_can_be_without_statistics(leveret, tmp_path):
+    lines = ("management.disable_stats = true", "management.enable_queue_totals = true")
+    (tmp_path / "leveret.toml").write_text("\n".join(lines))
+    process = leveret("server", "--port", "0", "--in-memory", "--management-port", "0")
+    url = re.search(r"http://\S+", process.stdout.readline())[0]
+    overview = httpx.get(f"{url}/api/overview", auth=("guest", "guest"), timeout=20).json()
+    assert (overview["disable_stats"], overview["enable_queue_totals"]) == (True, True)
+    assert "message_stats" not in overview
+    assert overview["queue_totals"]["messages"] == 0
+
+
 def test_definitions_are_there_at_the_start(served, tmp_path):
     users = [{"name": "alice", "tags": "", "password": "secret"}]
     permissions = [{"user": "alice", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}]

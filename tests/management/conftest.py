@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User
 from leveret.management.app import make_app
 from leveret.management.managed import ApiOptions, Listening, Managed
+from leveret.management.statistics import Statistics
 from tests.harness import BrokerHarness
 
 LISTENING = (Listening("amqp", "127.0.0.1", 5672), Listening("http", "127.0.0.1", 15672))
@@ -27,6 +29,7 @@ class Api:
     def __init__(
         self, harness: BrokerHarness, host: str = "127.0.0.1", *, listening: Sequence[Listening] = LISTENING,
         certificates: Mapping[str, Path] = {}, commits: bool = False, options: ApiOptions = ApiOptions(),  # noqa: B008
+        has_statistics: bool = True,
     ) -> None:  # fmt: skip
         self.harness = harness
         self._commits = commits
@@ -39,7 +42,10 @@ class Api:
             self._flush,
             certificates=certificates,
             options=options,
+            statistics=Statistics(harness.node) if has_statistics else None,
         )
+        if self.managed.statistics is not None:
+            self.managed.statistics.start()
         self.flush_count = 0
         transport = httpx.ASGITransport(make_app(self.managed), client=(host, 55555))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://leveret:15672")
@@ -90,6 +96,12 @@ class Api:
 @pytest.fixture
 def api(harness: BrokerHarness) -> Api:
     return Api(harness)
+
+
+@pytest.fixture
+def make_api(harness: BrokerHarness) -> Callable[..., Api]:
+    """Made when it is called; options: of Api."""
+    return partial(Api, harness)
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ async def test_counts_are_those_of_this_moment(api):
     assert (queue["messages"], queue["messages_ready"], queue["messages_unacknowledged"]) == (2, 1, 1)
     assert (queue["consumers"], queue["consumer_details"][0]["prefetch_count"]) == (1, 1)
     totals = (await api.get("/overview"))["queue_totals"]
-    assert totals == {"messages": 2, "messages_ready": 1, "messages_unacknowledged": 1}
+    counts = {"messages": 2, "messages_ready": 1, "messages_unacknowledged": 1}
+    assert {name: totals[name] for name in counts} == counts
 
 
 async def test_an_exclusive_queue_is_seen_but_not_touched(api):

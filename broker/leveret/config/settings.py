@@ -172,6 +172,12 @@ class Settings:
         "Pages are told to log out after so long; the HTTP API itself has no sessions.",
         name="management.login_session_timeout",
     )  # fmt: skip
+    management_disable_stats: bool = _setting(
+        False, BOOLEAN, "The HTTP API tells of no statistics, and takes no samples.", name="management.disable_stats"
+    )
+    management_enable_queue_totals: bool = _setting(
+        False, BOOLEAN, "The lengths of queues are told all the same.", name="management.enable_queue_totals"
+    )
     enabled_plugins: tuple[str, ...] | None = _setting(
         None, NAMES,
         "RabbitMQ's plugins that are enabled: without `rabbitmq_management` there is no HTTP API. "

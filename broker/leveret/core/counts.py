@@ -5,7 +5,7 @@
     node.events.counts["connection.created"]      the same for all that has an event: connections, channels and queues
     vhost.counts, queue.counts, channel.counts    MessageCounts, with the names that RabbitMQ's message_stats have
     exchange.counts                               ExchangeCounts
-    connection.traffic                            Traffic, of the handlers' Connection
+    connection.traffic, vhost.traffic             Traffic, of the handlers' Connection, and of all of a virtual host
     control.attempts                              logins, of AccessControl
 
 How this works. The way of most messages has no time for a dozen counts, so it has one: how often a publish with
@@ -91,14 +91,15 @@ class Traffic:
         self.received_bytes = self.received_count = self.sent_bytes = self.sent_count = self.unsent_bytes = 0
         self._tallied = (0, 0, 0, 0)
 
-    def tally(self, total: Traffic) -> None:
-        """Bring the sum of several connections up to what has come to this one."""
+    def tally(self, *sums: Traffic) -> None:
+        """Bring sums of several connections, always the same ones, up to what has come to this one."""
         now = (self.received_bytes, self.received_count, self.sent_bytes, self.sent_count)
         before, self._tallied = self._tallied, now
-        total.received_bytes += now[0] - before[0]
-        total.received_count += now[1] - before[1]
-        total.sent_bytes += now[2] - before[2]
-        total.sent_count += now[3] - before[3]
+        for total in sums:
+            total.received_bytes += now[0] - before[0]
+            total.received_count += now[1] - before[1]
+            total.sent_bytes += now[2] - before[2]
+            total.sent_count += now[3] - before[3]
 
 
 class MessageSizes:
@@ -127,7 +128,7 @@ class NodeCounts:
     dead_lettered: (queue type, strategy, reason) -> messages that queues gave up. strategy: "disabled" without a
     dead-letter exchange, "at_most_once", "at_least_once"; reason: "expired", "maxlen", "rejected", "delivery_limit".
     dead_letters_confirmed: by queue type, those that at-least-once has brought to all their targets.
-    queue_declared: queue.declare that went through, of queues that were there already as well; passive ones do not count.
+    queue_declared: queue.declare that went through, also of queues that were there already, but not passive ones.
     traffic: of all connections, those that have ended among them.
     message_sizes: of what was published by AMQP or HTTP.
     """

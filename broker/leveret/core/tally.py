@@ -16,7 +16,7 @@ enough to be counted at once, by the other methods here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Sized
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from leveret.core.counts import MessageCounts
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from leveret.core.reply import ReplyConsumer
     from leveret.core.vhost import VirtualHost
 
-    Routed = Sequence[Queue | ReplyConsumer]
+Routed: TypeAlias = "Sequence[Queue | ReplyConsumer]"
 
 Key = TypeVar("Key")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from leveret.core import arguments as args
 from leveret.core import names
 from leveret.core.access import FULL_ACCESS, Access
-from leveret.core.counts import MessageCounts
+from leveret.core.counts import MessageCounts, Traffic
 from leveret.core.event_details import (
     consumer_deleted,
     parameter_cleared,
@@ -63,7 +63,7 @@ class VirtualHost(Topology):
     metadata: see `set_metadata`. limits: by RabbitMQ's names, see `set_limits`.
     policies, operator_policies: see `policies`; both apply to existing objects at once. parameters: of plugins.
     dead_letters: those on their way, for `dead_letter` alone.
-    counts: see `leveret.core.counts`.
+    counts, traffic: see `leveret.core.counts`.
     firehose: the tracing of what is published and delivered here.
     """
 
@@ -72,6 +72,7 @@ class VirtualHost(Topology):
         self.metadata = metadata
         self.limits: Limits = {}
         self.counts = MessageCounts()
+        self.traffic = Traffic()
         self.firehose = Firehose(self)
         self.dead_letters: deque[Letter] = deque()
         self.default_exchange = DefaultExchange(self, self.queues, self.reply_consumers)

@@ -92,6 +92,7 @@ class Connection(Outgoing):
         self.publishes_into_backlog = self.publishes_to_disk = False
         self.tls: TLSSession | None = None
         self.traffic = Traffic()
+        self._traffic_sums = [node.counts.traffic]
         self.traits: dict[bytes, Traits] = {}
         self.client_properties: Table = {}
         self.user = User("")
@@ -287,6 +288,7 @@ class Connection(Outgoing):
         users = self._control.users
         self._vhost = vhost_to_open(method.virtual_host, self.user, self._authority, users, self.node)
         self.vhost_name = self._vhost.name
+        self._traffic_sums.append(self._vhost.traffic)
         self.answers.on_forgotten = self._vhost.topology_changed
         self.node.connections.add(self)
         self.alarmed(self.node.alarms.reason)
@@ -460,7 +462,7 @@ class Connection(Outgoing):
     def tally(self) -> None:
         for channel in self._channels.values():
             channel.core.counts.tally()
-        self.traffic.tally(self.node.counts.traffic)
+        self.traffic.tally(*self._traffic_sums)
         self._reader.tally_sizes()
 
     def alarmed(self, reason: str | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from leveret.auth.access_control import AccessControl
 from leveret.auth.users import Users
 from leveret.core.node import Node
+from leveret.management.statistics import Statistics
 from leveret.shell.watermarks import Watermarks
 
 
@@ -25,7 +26,8 @@ class Listening:
 class ApiOptions:
     """path_prefix: in front of every path. cors_origins: sites whose pages may use the API; "*" is every site.
 
-    session_minutes: after which pages are to log out, or None.
+    session_minutes: after which pages are to log out, or None. has_queue_totals: lengths of queues are told even where
+    statistics are not (RabbitMQ's management.enable_queue_totals).
     """
 
     path_prefix: str = ""
@@ -33,6 +35,7 @@ class ApiOptions:
     cors_max_age_seconds: int = 1800
     body_bytes_max: int = 20_000_000
     session_minutes: int | None = None
+    has_queue_totals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Managed:
     """listening: everything the broker listens on, this API too. flush: ends a turn: sends what it brought about.
 
     data_dir: None for a broker in memory. certificates: by the protocol of the listeners.
-    watermarks: None for a broker that keeps none.
+    watermarks: None for a broker that keeps none. statistics: None: there are to be none.
     """
 
     node: Node
@@ -53,6 +56,7 @@ class Managed:
     started_seconds: float = 0.0
     certificates: Mapping[str, Path] = field(default_factory=dict)
     options: ApiOptions = ApiOptions()
+    statistics: Statistics | None = None
 
     @property
     def memory_bytes_max(self) -> int:

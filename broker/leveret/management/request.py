@@ -17,6 +17,7 @@ from leveret.management.bodies import Body
 from leveret.management.listing import Item, Listing, chosen
 from leveret.management.login import ADMINISTRATOR, MANAGEMENT, MONITORING
 from leveret.management.managed import Managed
+from leveret.management.rates import Rates
 
 Listed = TypeVar("Listed")
 
@@ -57,6 +58,16 @@ class Request:
 
     def flag(self, name: str) -> bool:
         return self.query.get(name) == "true"
+
+    @cached_property
+    def rates(self) -> Rates | None:
+        """What was counted until now; None: it is not to be told of. Raises Problem (400)."""
+        statistics = self.managed.statistics
+        return None if statistics is None or self.flag("disable_stats") else Rates(statistics, self.query)
+
+    @property
+    def has_queue_totals(self) -> bool:
+        return self.managed.options.has_queue_totals or self.flag("enable_queue_totals")
 
     # -- who may what -----------------------------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ SEND_BYTES = 256 * 1024
 
 async def serve(managed: Managed, listeners: Sequence[Listener]) -> None:
     """Until cancelled; whoever is being answered then is not any more."""
+    if managed.statistics is not None:
+        managed.statistics.start()
     await serve_app(make_app(managed), listeners)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from operator import attrgetter
 
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
-from leveret.management import shapes
+from leveret.management import measured, shapes
 from leveret.management.answers import NO_CONTENT, Answer, not_authorised, not_found
 from leveret.management.request import Request, Routes
 
@@ -19,7 +20,7 @@ OBJECT = "User not authorised to access object"
 
 @routes.add("GET", "/connections")
 def everywhere(request: Request) -> object:
-    return request.listing(lambda: _visible(request), shapes.connection, attrgetter("name"))
+    return request.listing(lambda: _visible(request), _shape_of_connection(request), attrgetter("name"))
 
 
 @routes.add("GET", "/vhosts/{vhost}/connections")
@@ -27,13 +28,13 @@ def of_vhost(request: Request) -> object:
     name = request.vhost().name
     return request.listing(
         lambda: (connection for connection in _visible(request) if connection.vhost_name == name),
-        shapes.connection, attrgetter("name"),
+        _shape_of_connection(request), attrgetter("name"),
     )  # fmt: skip
 
 
 @routes.add("GET", "/connections/{connection}")
 def one(request: Request) -> object:
-    return request.chosen(shapes.connection(_found(request, may_see=request.sees_all)))
+    return request.chosen(measured.connection(_found(request, may_see=request.sees_all), request.rates))
 
 
 @routes.add("DELETE", "/connections/{connection}")
@@ -46,7 +47,7 @@ def close(request: Request) -> Answer:
 @routes.add("GET", "/connections/username/{user}")
 def of_user(request: Request) -> object:
     found = _of_user(request)
-    return request.listing(lambda: found, shapes.connection)
+    return request.listing(lambda: found, _shape_of_connection(request))
 
 
 @routes.add("DELETE", "/connections/username/{user}")
@@ -59,12 +60,12 @@ def close_of_user(request: Request) -> Answer:
 @routes.add("GET", "/connections/{connection}/channels")
 def channels_of_connection(request: Request) -> object:
     connection = _found(request, may_see=request.sees_all)
-    return request.listing(lambda: connection.channels, shapes.channel)
+    return request.listing(lambda: connection.channels, _shape_of_channel(request))
 
 
 @routes.add("GET", "/channels")
 def channels(request: Request) -> object:
-    return request.listing(lambda: _channels(request), shapes.channel, shapes.channel_name)
+    return request.listing(lambda: _channels(request), _shape_of_channel(request), shapes.channel_name)
 
 
 @routes.add("GET", "/vhosts/{vhost}/channels")
@@ -72,7 +73,7 @@ def channels_of_vhost(request: Request) -> object:
     vhost = request.vhost()
     return request.listing(
         lambda: (channel for channel in _channels(request) if channel.core.vhost is vhost),
-        shapes.channel, shapes.channel_name,
+        _shape_of_channel(request), shapes.channel_name,
     )  # fmt: skip
 
 
@@ -83,13 +84,21 @@ def channel(request: Request) -> object:
             if shapes.channel_name(channel) == request.names["channel"]:
                 if not (request.sees_all or channel.user == request.user.name):
                     raise not_authorised(OBJECT)
-                return request.chosen(shapes.channel(channel, has_details=True))
+                return request.chosen(measured.channel(channel, request.rates, has_details=True))
     raise not_found()
 
 
 def connections(request: Request) -> Iterator[Connection]:
     """All there are."""
     return (connection for connection in request.node.connections if isinstance(connection, Connection))
+
+
+def _shape_of_connection(request: Request) -> Callable[[Connection], shapes.Shape]:
+    return partial(measured.connection, rates=request.rates)
+
+
+def _shape_of_channel(request: Request) -> Callable[[Channel], shapes.Shape]:
+    return partial(measured.channel, rates=request.rates)
 
 
 def _visible(request: Request) -> list[Connection]:

@@ -10,7 +10,7 @@ from leveret.core.exchanges import Exchange
 from leveret.core.topology import refuse_deletion
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.names import stripped
-from leveret.management import shapes
+from leveret.management import measured
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, not_found
 from leveret.management.bodies import check_short
 from leveret.management.request import Request, Routes
@@ -33,12 +33,13 @@ def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> o
     def exchanges() -> Iterator[Exchange]:
         return (exchange for vhost in vhosts() for _, exchange in sorted(vhost.exchanges.items()))
 
-    return request.listing(exchanges, shapes.exchange, attrgetter("name"))
+    rates = request.rates
+    return request.listing(exchanges, lambda one: measured.exchange(one, rates), attrgetter("name"))
 
 
 @routes.add("GET", "/exchanges/{vhost}/{exchange}")
 def one(request: Request) -> object:
-    return request.chosen(shapes.exchange(found(request), has_details=True))
+    return request.chosen(measured.exchange(found(request), request.rates, has_details=True))
 
 
 @routes.add("PUT", "/exchanges/{vhost}/{exchange}")

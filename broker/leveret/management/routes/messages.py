@@ -6,9 +6,11 @@ import base64
 from typing import Any
 
 from leveret.core.channel import Channel
+from leveret.core.exchanges import Exchange
 from leveret.core.message import Entry
-from leveret.core.queue import Queue
+from leveret.core.queue import REFUSED, Queue
 from leveret.core.routing import hand_out
+from leveret.core.tally import Routed
 from leveret.handlers.content import PublishedMessage, message_of
 from leveret.handlers.traits import Traits
 from leveret.management import shapes
@@ -56,8 +58,22 @@ def publish(request: Request) -> object:
     queues = vhost.route(exchange, keys, admitted)
     if vhost.firehose.is_on:
         vhost.firehose.published(admitted, keys, sorted({queue.name for queue in queues}), channel.origin)
-    hand_out(admitted, queues)
+    _publish(channel, admitted, exchange, queues)
     return {"routed": bool(queues)}
+
+
+def _publish(channel: Channel, message: PublishedMessage, exchange: Exchange, queues: Routed) -> None:
+    """RabbitMQ: as by a publisher that waits for a confirm."""
+    channel.select_confirm()
+    channel.counts.received()
+    channel.vhost.node.counts.message_sizes.add(message.body_size_bytes)
+    channel.counts.published(exchange.name, exchange, queues, mandatory=False)
+    outcomes = hand_out(message, queues)
+    channel.confirms.last = 1
+    if REFUSED in outcomes:
+        channel.confirms.owe(1, 1)
+        channel.confirms.reject(1)
+    channel.counts.tally()
 
 
 def properties_of(body: Body) -> Properties:
@@ -111,13 +127,16 @@ def get(request: Request) -> object:
 
 
 def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | None) -> list[dict[str, Any]]:
-    """All are taken before the first one goes back."""
+    """All are taken before the first one goes back. RabbitMQ counts what is simply taken as taken without acks."""
+    counts, no_ack = Channel(queue.vhost).counts, mode == "ack_requeue_false"
     taken: list[Entry] = []
     shapes_of_taken = []
     for _ in range(queue.message_count if count < 0 else count):
         entry = queue.get(no_ack=False)
         if entry is None:
+            counts.got_nothing(queue)
             break
+        counts.got(queue, redelivered=entry.redelivered, no_ack=no_ack)
         taken.append(entry)
         shapes_of_taken.append(_shape(entry, queue.message_count, encoding, truncate))
     if _REQUEUES[mode]:

@@ -6,8 +6,8 @@ import platform
 from typing import Any
 
 from leveret.core.exchanges import EXCHANGE_TYPES
-from leveret.management import shapes
-from leveret.management.answers import NO_CONTENT, Answer
+from leveret.management import measured, shapes
+from leveret.management.answers import NO_CONTENT, Answer, not_found
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
 from leveret.shell.listener import BACKLOG_CONNECTIONS
@@ -27,7 +27,7 @@ DESCRIPTIONS = {
 @routes.add("GET", "/overview")
 def overview(request: Request) -> object:
     """The node and its listeners are for those who may see all."""
-    vhosts = request.visible_vhosts()
+    vhosts, rates = request.visible_vhosts(), request.rates
     queues = [queue for vhost in vhosts for queue in vhost.queues.values()]
     connections = [one for one in request.node.connections if request.sees_all or one.user_name == request.user.name]
     shape: dict[str, Any] = {
@@ -37,15 +37,23 @@ def overview(request: Request) -> object:
         "crypto_lib_version": "", "release_series_support_status": "supported",
         "cluster_name": request.node.cluster_name, "cluster_tags": {}, "node_tags": {}, "rates_mode": "basic",
         "sample_retention_policies": {"global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600]},
-        "exchange_types": exchange_types(), "disable_stats": False, "enable_queue_totals": False,
+        "exchange_types": exchange_types(), "disable_stats": rates is None,
+        "enable_queue_totals": request.has_queue_totals,
         "default_queue_type": request.node.default_queue_type, "is_op_policy_updating_enabled": True,
         "object_totals": {
-            "connections": len(connections), "channels": sum(one.channel_count for one in connections),
-            "consumers": sum(len(queue.consumers) for queue in queues), "queues": len(queues),
+            "connections": len(connections), "queues": len(queues),
             "exchanges": sum(len(vhost.exchanges) for vhost in vhosts),
         },
-        "queue_totals": shapes.message_counts(queues), "statistics_db_event_queue": 0,
+        "statistics_db_event_queue": 0,
     }  # fmt: skip
+    if rates is not None:
+        shape["object_totals"] |= {
+            "channels": sum(one.channel_count for one in connections),
+            "consumers": sum(len(queue.consumers) for queue in queues),
+        }
+        shape |= measured.overview(request.node, vhosts, rates)
+    elif request.has_queue_totals:
+        shape["queue_totals"] = shapes.message_counts(queues)
     if request.sees_all:
         shape |= {"node": request.node.name, "listeners": _listeners(request), "contexts": contexts(request)}
     return request.chosen(shape)
@@ -85,6 +93,16 @@ def contexts(request: Request) -> list[shapes.Shape]:
 @routes.add("GET", "/version", tags=None)
 def version(_request: Request) -> object:
     return EMULATED_RABBITMQ_VERSION
+
+
+@routes.add("DELETE", "/reset", "/reset/{node}", tags=ADMINISTRATOR)
+def reset(request: Request) -> Answer:
+    """Forget the past of all numbers; what was counted stays. Raises Problem (404)."""
+    if request.names.get("node", request.node.name) != request.node.name:
+        raise not_found()
+    if request.managed.statistics is not None:
+        request.managed.statistics.forget()
+    return Answer(NO_CONTENT)
 
 
 @routes.add("POST", "/rebalance/queues", tags=ADMINISTRATOR)

@@ -8,11 +8,12 @@ from operator import attrgetter
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.names import stripped
-from leveret.management import shapes
+from leveret.management import measured
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
 from leveret.management.bodies import check_short, shown
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
+from leveret.management.shapes import Shape
 
 routes = Routes()
 
@@ -32,12 +33,18 @@ def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> o
     def queues() -> Iterator[Queue]:
         return (queue for vhost in vhosts() for _, queue in sorted(vhost.queues.items()))
 
-    return request.listing(queues, lambda queue: None if queue.is_deleted else shapes.queue(queue), attrgetter("name"))
+    rates, has_totals = request.rates, request.has_queue_totals
+
+    def shape(queue: Queue) -> Shape | None:
+        return None if queue.is_deleted else measured.queue(queue, rates, has_totals=has_totals)
+
+    return request.listing(queues, shape, attrgetter("name"))
 
 
 @routes.add("GET", "/queues/{vhost}/{queue}")
 def one(request: Request) -> object:
-    return request.chosen(shapes.queue(found(request), has_details=True))
+    shape = measured.queue(found(request), request.rates, has_details=True, has_totals=request.has_queue_totals)
+    return request.chosen(shape)
 
 
 @routes.add("PUT", "/queues/{vhost}/{queue}")

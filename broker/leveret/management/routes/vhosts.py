@@ -8,7 +8,7 @@ from operator import attrgetter
 from leveret.auth.permissions import EVERYTHING
 from leveret.core.erlang_terms import printed
 from leveret.core.metadata import Metadata, ProtectedVirtualHost
-from leveret.management import shapes
+from leveret.management import measured
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, Problem, bad_request, not_found
 from leveret.management.bodies import tags_of
 from leveret.management.login import ADMINISTRATOR
@@ -19,12 +19,13 @@ routes = Routes()
 
 @routes.add("GET", "/vhosts")
 def everywhere(request: Request) -> object:
-    return request.listing(request.visible_vhosts, shapes.vhost, attrgetter("name"))
+    rates = request.rates
+    return request.listing(request.visible_vhosts, lambda vhost: measured.vhost(vhost, rates), attrgetter("name"))
 
 
 @routes.add("GET", "/vhosts/{vhost}", tags=ADMINISTRATOR)
 def one(request: Request) -> object:
-    return request.chosen(shapes.vhost(request.vhost()))
+    return request.chosen(measured.vhost(request.vhost(), request.rates))
 
 
 @routes.add("PUT", "/vhosts/{vhost}", tags=ADMINISTRATOR)
