@@ -1,7 +1,7 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly check lint fuzz lock format interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
+.PHONY: help run test nightly check lint fuzz lock format interop interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make nightly            ten times as many kills and simulated histories: some minutes"
 	@echo "make fuzz               atheris against all that reads bytes of peers: a minute each (FUZZ_SECONDS=60)"
 	@echo "make format             let ruff lay out the code"
+	@echo "make interop            stock clients and tools against the broker, those of the HTTP API too"
 	@echo "make interop-rabbitmq   the interop scenarios against a real RabbitMQ (needs rabbitmq-server)"
 	@echo "make bench              speed, CPU time and memory through the port, in two minutes"
 	@echo "make bench-rabbitmq     the same beside a real RabbitMQ, thoroughly (ARGS=--help tells more)"
@@ -55,8 +56,11 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-interop-rabbitmq: $(VENV)/.installed-dev
-	$(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m pytest interop --ignore interop/bench $(ARGS)
+interop: $(VENV)/.installed-interop
+	LEVERET_INTEROP_TOOLS=1 $(BIN)/python -m pytest interop --ignore interop/bench $(ARGS)
+
+interop-rabbitmq: $(VENV)/.installed-interop
+	LEVERET_INTEROP_TOOLS=1 $(BIN)/python -m interop.rabbitmq -- $(BIN)/python -m pytest interop --ignore interop/bench $(ARGS)
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.bench.compare --only leveret --rounds 1 --seconds 2 $(ARGS)
@@ -83,8 +87,9 @@ clean:
 # Anew from pyproject.toml: the newest of everything. Then `make test`.
 lock: $(VENV)/.installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check pip-tools
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --extra fuzz --strip-extras --annotation-style line --no-header \
-		--no-emit-index-url --no-emit-find-links --output-file $(LOCK).new pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --extra dev --extra fuzz --extra interop --strip-extras \
+		--annotation-style line --no-header --no-emit-index-url --no-emit-find-links \
+		--output-file $(LOCK).new pyproject.toml
 	@{ echo "# What development and tests use, as constraints. Made from pyproject.toml on Python 3.11: make lock"; \
 		cat $(LOCK).new; } > $(LOCK) && rm $(LOCK).new
 
@@ -99,6 +104,10 @@ $(VENV)/.installed-dev: pyproject.toml $(LOCK) | $(BIN)/pip
 
 $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,fuzz]' -c $(LOCK)
+	@touch $@
+
+$(VENV)/.installed-interop: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,interop]' -c $(LOCK)
 	@touch $@
 
 $(BIN)/pip:

@@ -18,6 +18,9 @@ from kombu.connection import Connection
 from interop.admin import Admin, leveret_admin, rabbitmq_admin
 from interop.leveret_process import running_leveret
 
+# Set by `make interop`: tests that start many a program are not for `make test`.
+TOOLS_VARIABLE = "LEVERET_INTEROP_TOOLS"
+
 
 @pytest.fixture(scope="session")
 def broker_url() -> Iterator[str]:

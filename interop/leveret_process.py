@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 10.0
@@ -27,45 +29,67 @@ class LeveretFailed(Exception):
     """Leveret did not start, did not end as it should, or logged a traceback; the text has the end of its output."""
 
 
+@dataclass(frozen=True)
+class RunningLeveret:
+    """url: `amqp://guest:guest@127.0.0.1:PORT/%2F`. management_url: `http://127.0.0.1:PORT`; None: no HTTP API."""
+
+    url: str
+    management_url: str | None
+
+
 @contextlib.contextmanager
 def running_leveret() -> Iterator[str]:
-    """Start `leveret server` on a free port, yield its URL once it listens, end it with SIGTERM.
+    """`running_process`, where nobody but AMQP clients is needed: yields the URL."""
+    with running_process() as leveret:
+        yield leveret.url
+
+
+@contextlib.contextmanager
+def running_process(*, has_management: bool = False) -> Iterator[RunningLeveret]:
+    """Start `leveret server` on free ports, yield it once it listens, end it with SIGTERM.
 
     Raises: LeveretFailed
     """
     with tempfile.TemporaryDirectory(prefix="leveret-") as name:
         folder = Path(name)
         port_file = folder / "port"
-        command = [
-            sys.executable,
-            "-m",
-            "leveret",
-            "server",
-            "--port",
-            "0",
-            "--port-file",
-            str(port_file),
-            "--in-memory",
-        ]
+        # Several of them run at once, and each would want the port of the HTTP API for itself.
+        management = ["--management-port", "0"] if has_management else ["--no-management"]
+        options = ["--port", "0", "--port-file", str(port_file), "--in-memory", *management]
         with (folder / "output").open("wb") as output:
             child = subprocess.Popen(
-                command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [sys.executable, "-m", "leveret", "server", *options],
+                cwd=folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
             )
         try:
-            yield f"amqp://guest:guest@127.0.0.1:{_wait_for_port(port_file, child, folder)}/%2F"
+            port = _wait_for_port(port_file, child, folder)
+            url = f"amqp://guest:guest@127.0.0.1:{port}/%2F"
+            yield RunningLeveret(url, _management_url(folder) if has_management else None)
             _terminate(child, folder)
         finally:
             child.kill()  # does nothing if it has ended
             child.wait()
 
 
+def _management_url(folder: Path) -> str:
+    """It is in the line that says that all is ready, which comes after the port file. Raises: LeveretFailed"""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if found := re.search(rb"^leveret ready on .* and (http://\S+) .*\n", (folder / "output").read_bytes(), re.M):
+            return found[1].decode()
+        time.sleep(POLL_SECONDS)
+    raise LeveretFailed(f"not ready after {START_SECONDS} s{_output(folder)}")
+
+
 def _environment() -> dict[str, str]:
     """The broker of this checkout must run, installed or not, and no setting from outside may change the tests."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LEVERET_", "RABBITMQ_"))}
     folders = [str(CHECKOUT / "broker"), str(CHECKOUT / "protocol"), inherited.get("PYTHONPATH", "")]
-    # Several of them run at once, and each would want the port of the HTTP API for itself.
-    ours = {"PYTHONPATH": os.pathsep.join(filter(None, folders)), "LEVERET_MANAGEMENT_PORT": "none"}
-    return inherited | ours
+    return inherited | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 def _wait_for_port(port_file: Path, child: subprocess.Popen[bytes], folder: Path) -> int:

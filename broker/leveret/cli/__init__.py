@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from leveret.cli import admin, config, dev_cert, operator, server
+from leveret.cli import config, dev_cert, operator, server
 from leveret.version import __version__
 
 
@@ -20,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["admin"]:  # all that follows is rabbitmqadmin's
+        from leveret.cli import admin
+
         return admin.main(argv[1:])
     parser = Parser(prog="leveret", description="A drop-in RabbitMQ for development machines and CI.")
     parser.add_argument("--version", action="version", version=f"leveret {__version__}")
