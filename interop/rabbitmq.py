@@ -9,8 +9,8 @@ How this works: the scripts behind Debian's wrapper are called directly, because
 user `rabbitmq`; so it works as root and as an ordinary user alike. Everything that could meet a RabbitMQ of the
 system is our own: node name, ports, epmd, Erlang cookie, data folder, configuration. Erlang would start epmd
 as a daemon that outlives everything; ours runs in the foreground, first, so that there is one process to end.
-All listeners are on loopback. Of the plugins that come with RabbitMQ those with exchange types are enabled. The data
-folder is deleted at the end.
+All listeners are on loopback. Of the plugins that come with RabbitMQ those with exchange types, with parameters and
+with the HTTP API are enabled. The data folder is deleted at the end.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _REQUEUES = {
 @routes.add("POST", "/exchanges/{vhost}/{exchange}/publish")
 def publish(request: Request) -> object:
     vhost, body, exchange_name = request.vhost_to_use(), request.body, named(request)
-    body.require("properties", "routing_key", "payload", "payload_encoding")
+    body.require("routing_key", "properties", "payload", "payload_encoding")
     routing_key = check_short("routing key", body.text("routing_key"))
     access = request.access(vhost)
     access.require_exchange("write", exchange_name)
