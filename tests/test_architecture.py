@@ -22,7 +22,7 @@ DOORS = {
     "__init__": {"broker", "config.settings"},
     "__main__": {"cli"},
     "version": set(),
-    "cli": {"broker", "config", "storage.base"},
+    "cli": {"broker", "config", "storage.base", "auth.passwords"},
     "config": set(),
     "broker": {"process", "application", "parts", "shell", "core", "auth", "storage.base", "config"},
     "process": {"application", "parts", "shell", "storage", "config.report"},

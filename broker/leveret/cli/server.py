@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from leveret.cli import settings_options
+from leveret.config.places import runtime_dir
 from leveret.config.report import ConfigurationError
 from leveret.config.settings import Settings
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     broker = Broker(
         data_dir=settings_options.data_dir(settings), durability=settings.durability,
-        management=settings_options.management(settings), settings=settings,
+        management=settings_options.management(settings), settings=settings, runtime_dir=Path(runtime_dir()),
     )  # fmt: skip
     is_ready = False
 

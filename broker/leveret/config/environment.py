@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from leveret.config.places import RUNTIME_DIR
 from leveret.config.report import Found, Report
 from leveret.config.settings import TABLE
 
@@ -90,7 +91,7 @@ def _erlang_options(variables: Mapping[str, str], report: Report) -> dict[str, F
 
 
 def _report_unknown(variables: Mapping[str, str], report: Report) -> None:
-    known = {CONFIG, *(setting.variable for setting in TABLE)}
+    known = {CONFIG, RUNTIME_DIR, *(setting.variable for setting in TABLE)}
     for variable in sorted(variables):
         if variable.startswith("LEVERET_") and variable not in known:
             from leveret.config.known_keys import nearest

@@ -63,6 +63,11 @@ def list_user_limits(host: Host, username: str) -> dict[str, int]:
     return dict(host.users[username].limits)
 
 
+@operation()
+def list_all_user_limits(host: Host) -> list[dict[str, Any]]:
+    return [{"user": user.name, "limits": dict(user.limits)} for user in host.users if user.limits]
+
+
 # -- virtual hosts --------------------------------------------------------------------------------------------------
 
 
@@ -94,6 +99,11 @@ def clear_vhost_limits(host: Host, vhost: str) -> None:
 @operation(vhost=str)
 def list_vhost_limits(host: Host, vhost: str) -> dict[str, int]:
     return dict(host.vhost(vhost).limits)
+
+
+@operation()
+def list_all_vhost_limits(host: Host) -> list[dict[str, Any]]:
+    return [{"vhost": vhost.name, "limits": dict(vhost.limits)} for vhost in host.node.vhosts.values() if vhost.limits]
 
 
 # -- permissions ----------------------------------------------------------------------------------------------------

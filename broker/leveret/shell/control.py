@@ -61,10 +61,29 @@ def announced(runtime_dir: Path, name: str) -> Iterator[Path | None]:
         return
     path = runtime_dir / f"{name}.{os.getpid()}"
     path.unlink(missing_ok=True)
+    _forget_the_dead(runtime_dir)
     try:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _forget_the_dead(runtime_dir: Path) -> None:
+    """Brokers that were killed."""
+    for entry in runtime_dir.iterdir():
+        pid = entry.name.rpartition(".")[2]
+        if pid.isdecimal() and int(pid) and not _is_alive(int(pid)):
+            entry.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 class Control:

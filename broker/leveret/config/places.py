@@ -1,0 +1,21 @@
+"""Where running brokers are found. Imported by commands that have no time to read a configuration."""
+
+import os
+from typing import Final
+
+RUNTIME_DIR: Final = "LEVERET_RUNTIME_DIR"
+
+# That of RabbitMQ's packages and images, and of `rabbitmq-server` here.
+RABBITMQ_DATA_DIR: Final = "/var/lib/rabbitmq/mnesia"
+
+
+def runtime_dir() -> str:
+    """A directory of this user alone: `<node name>.<process id>` in it is the control socket of a broker.
+
+    LEVERET_RUNTIME_DIR, or else `leveret` in XDG_RUNTIME_DIR, or else /tmp/leveret-<user id>.
+    """
+    if named := os.environ.get(RUNTIME_DIR):
+        return named
+    if usual := os.environ.get("XDG_RUNTIME_DIR"):
+        return os.path.join(usual, "leveret")
+    return f"/tmp/leveret-{os.getuid()}"
