@@ -1,10 +1,18 @@
 """Paths outside of /api, a prefix for all of them, and pages of other sites."""
 
+import io
+import re
+import sys
+import zipfile
+
 import httpx
 import pytest
+import trio
 
 from leveret.management.app import make_app
+from leveret.management.download import rabbitmqadmin
 from leveret.management.managed import ApiOptions
+from leveret.version import EMULATED_RABBITMQ_VERSION
 from tests.management.conftest import Api
 
 SITE = "https://example.com"
@@ -92,8 +100,32 @@ async def test_the_index_has_every_route(api):
     assert "<td>DELETE, GET, PUT<td>/api/queues/{vhost}/{queue}" in page
 
 
-async def test_rabbitmqs_script_is_not_served(api):
-    assert (await client(api).get("/cli/rabbitmqadmin")).status_code == 404
+async def test_rabbitmqadmin_is_there_without_a_login(api, tmp_path):
+    """RabbitMQ 3.x serves its script there, and CI jobs fetch it and run it."""
+    response = await client(api).get("/cli/rabbitmqadmin")
+    assert (response.status_code, response.headers["content-type"]) == (200, "application/octet-stream")
+    assert response.content.startswith(b"#!/usr/bin/env python3\n")
+    file = tmp_path / "rabbitmqadmin"
+    file.write_bytes(response.content)
+    file.chmod(0o700)
+    ran = await trio.run_process([sys.executable, "-I", file, "--version"], capture_stdout=True)
+    assert ran.stdout == f"rabbitmqadmin {EMULATED_RABBITMQ_VERSION}\n".encode()
+
+
+def test_nothing_else_of_ours_is_in_it():
+    with zipfile.ZipFile(io.BytesIO(rabbitmqadmin())) as archive:
+        packages = {name.rpartition("/")[0] for name in archive.namelist()}
+        named = "".join(archive.read(name).decode() for name in archive.namelist())
+    assert packages == {
+        "",
+        "leveret",
+        "leveret/cli",
+        "leveret/cli/admin",
+        "leveret/cli/admin/v1",
+        "leveret/cli/admin/v2",
+    }
+    imported = set(re.findall(r"^ *(?:from|import) (leveret[\w.]*)", named, re.M))
+    assert {name for name in imported if not name.startswith("leveret.cli.admin")} == {"leveret.version"}
 
 
 async def test_a_prefix_is_in_front_of_every_path(api):

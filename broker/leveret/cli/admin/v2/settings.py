@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +46,6 @@ _NAMES_IN_FILE: Final = {
     "tls_ca_cert_file": ("ca_certificate_bundle_path",), "tls_cert_file": ("client_certificate_file_path",),
     "tls_key_file": ("client_private_key_file_path",),
 }  # fmt: skip
-_NOT_IN_FILE: Final = frozenset({"config", "node", "timeout", "insecure", "table_style"})
 _FLAGS: Final = ("use_tls", "insecure", "quiet", "verbose", "non_interactive")
 
 _CONFLICTS: Final = (
@@ -162,21 +160,43 @@ def _of_file(path: str | None, node: str) -> dict[str, Any]:
     """Raises Failed: a file that was named cannot be used. The default one is used if it can be."""
     file = Path(path or DEFAULT_FILE).expanduser()
     try:
-        sections = tomllib.loads(file.read_text(encoding="utf-8"))
-        section = sections[node]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        return _named(_section(file, node))
+    except _CannotRead as error:
         if path is None or path == DEFAULT_FILE:
             return {}
-        reason = (
-            f"specified configuration section (--node) '{node}' was not found in the configuration file"
-            if isinstance(error, KeyError)
-            else f"the provided config file at '{file}' does not exist" if isinstance(error, FileNotFoundError)
-            else f"failed to deserialize the config file. Make sure it is valid TOML. Details: {error}"
-        )  # fmt: skip
         raise Failed(
             "Encountered an error when trying to load configuration for node alias "
-            f"'{node}' in configuration file '{path}'\nUnderlying error: {reason}", EXIT_DATA,
+            f"'{node}' in configuration file '{path}'\nUnderlying error: {error}", EXIT_DATA,
         ) from error  # fmt: skip
+
+
+class _CannotRead(Exception):
+    pass
+
+
+def _section(file: Path, node: str) -> Mapping[str, Any]:
+    """Raises _CannotRead."""
+    if not file.is_file():
+        raise _CannotRead(f"the provided config file at '{file}' does not exist")
+    try:
+        import tomllib
+    except ImportError:  # the one file that this program can be, too, runs on Python 3.10
+        raise _CannotRead("Python 3.11 or later is needed to read it") from None
+    try:
+        section = tomllib.loads(file.read_text(encoding="utf-8"))[node]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _CannotRead(
+            f"failed to deserialize the config file. Make sure it is valid TOML. Details: {error}"
+        ) from error
+    except KeyError:
+        raise _CannotRead(
+            f"specified configuration section (--node) '{node}' was not found in the configuration file"
+        ) from None
+    return section if isinstance(section, Mapping) else {}
+
+
+def _named(section: Mapping[str, Any]) -> dict[str, Any]:
+    """With the names that options have."""
     values = {}
     for name in ("base_uri", "path_prefix", "username", "password", "port", "scheme", "quiet", "verbose",
                  "non_interactive", *_NAMES_IN_FILE):  # fmt: skip
