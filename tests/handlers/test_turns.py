@@ -2,6 +2,7 @@
 
 import pytest
 
+from leveret.handlers.connection import FEW_EVENTS, USUAL_BYTES
 from leveret_protocol.methods import Basic, Confirm, make
 from tests.harness import BrokerHarness, Client
 
@@ -137,3 +138,27 @@ def test_publishing_with_properties_into_a_backlog_is_noticed_too(client: Client
     client.publish("", "q", b"", headers={"CC": ["also"]})
     client.publish("", "q", b"", headers={"CC": ["also"]})
     assert client.connection.publishes_into_backlog
+
+
+def test_what_other_channels_send_while_a_body_is_due_is_carried_out_in_turns(client: Client, other: Client) -> None:
+    """The shell reads a great deal at once then; other connections are not to wait for all that may be in it."""
+    client.declare("q")
+    other.consume("q", no_ack=True)
+    large = client.published("", "q", bytes(1_000_000), channel=2)
+    begun = large.index(b"\x03\x00\x02") + 2 * 131072  # with two frames of the body
+    client.connection.receive(large[:begun])
+    assert client.connection.bytes_wanted > USUAL_BYTES
+    small = [b"%d" % number for number in range(3000)]
+    client.connection.receive(b"".join(client.published("", "q", body) for body in small) + large[begun : begun + 100])
+    came = other.bodies()
+    turns = 1
+    assert len(came) == FEW_EVENTS
+    while client.connection.has_put_off:
+        client.connection.go_on()
+        turns += 1
+        now = other.bodies()
+        assert len(now) <= FEW_EVENTS
+        came += now
+    assert turns == 6
+    client.send_bytes(large[begun + 100 :])
+    assert came + other.bodies() == [*small, bytes(1_000_000)]

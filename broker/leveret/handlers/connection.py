@@ -51,6 +51,8 @@ _OPEN, _CLOSED = ChannelState.OPEN, State.CLOSED
 
 _Deferred = tuple[Event | None, Iterator[Event]]
 
+USUAL_BYTES = 32 * 1024  # of a read
+FEW_EVENTS = 512
 CLOSE_SECONDS_MAX = 30.0  # RabbitMQ: waits min(heartbeat, 30 s) for the peer to finish closing (CLS-1, CLS-2)
 UNFOLLOWABLE_SECONDS = 3.0  # RabbitMQ: after a framing error or a failed login TCP goes after this (FRM-1, CON-8)
 
@@ -162,9 +164,18 @@ class Connection(Outgoing):
         if self._state is State.HEADER:
             data = self._take_header(data)
         if self._state not in (State.HEADER, State.CLOSED):
-            self._carry_out(self._reader.feed(data))
+            events = self._reader.feed(data)
+            self._carry_out(events if len(data) <= USUAL_BYTES else self._few(events))
         if self._publish is not publish and self._reader.has_unfinished_body:
             self._alarmed.hold_up()
+
+    def _few(self, events: Iterator[Event]) -> Iterator[Event]:
+        """As many as the usual read brings. A larger one is for the rest of a body, but other channels may use it."""
+        for count, event in enumerate(events, 1):
+            yield event
+            if count == FEW_EVENTS:
+                self._deferred = (None, self._few(events))
+                return
 
     def _carry_out(self, events: Iterator[Event]) -> None:
         while self._state is not State.CLOSED:

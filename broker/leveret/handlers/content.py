@@ -37,7 +37,7 @@ _REMEMBERED_COUNT = 1024
 _REMEMBERED_SIZE_MAX = 512  # bytes of properties
 
 
-def decoded(frames: bytes, header_size: int) -> Properties:
+def _decoded(frames: bytes, header_size: int) -> Properties:
     """The properties, which messages share: whoever wants others makes a copy."""
     if header_size > _REMEMBERED_SIZE_MAX:
         return decode_properties(frames_header(frames, header_size))
@@ -83,7 +83,7 @@ class PublishedMessage(Message):
         try:
             return self._properties
         except AttributeError:
-            self._properties: Properties = decoded(self.frames, self.header_size)
+            self._properties: Properties = _decoded(self.frames, self.header_size)
             return self._properties
 
     @property

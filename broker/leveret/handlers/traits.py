@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from leveret.core.arguments import TEN_YEARS_MS
 from leveret.core.names import REPLY_TO
-from leveret.handlers.content import PERSISTENT_MODE, BlindCopied, PublishedMessage, decoded, long_strings
-from leveret_protocol.content import Properties
+from leveret.handlers.content import PERSISTENT_MODE, BlindCopied, PublishedMessage, long_strings
+from leveret_protocol.content import Properties, decode_properties, frames_header
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import TYPE_NAMES, Field
 
@@ -87,7 +87,7 @@ PERSISTENT = Traits()  # plain, too, but for queues that keep messages
 
 def traits_of(frames: bytes, header_size: int) -> Traits:
     """Raises INTERNAL_ERROR (541): the properties cannot be decoded."""
-    properties = decoded(frames, header_size)
+    properties = decode_properties(frames_header(frames, header_size))
     traits = Traits(properties)
     if not traits.is_plain:
         return traits

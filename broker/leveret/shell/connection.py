@@ -36,7 +36,8 @@ READ_BYTES = 32 * 1024
 READ_INTO_BACKLOG_BYTES = 16 * 1024
 LARGE_BYTES = 32 * 1024  # the last piece of an output of at least this size: the pieces are not joined
 PIECES_MAX = 64
-READ_BYTES_MAX = 256 * 1024  # of the rest of a large frame or body, which is no work yet
+# Of the rest of a large frame or body, which is no work yet. Turns of 256 KiB took a quarter more CPU time (measured).
+READ_BYTES_MAX = 1024 * 1024
 
 # A peer that sends requests and does not take the answers is not read from while more than this waits for it. A kernel
 # holds a few megabytes more; nginx and others stop at one megabyte or less.
