@@ -89,7 +89,8 @@ def _environment() -> dict[str, str]:
     """The broker of this checkout must run, installed or not, and no setting from outside may change the tests."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LEVERET_", "RABBITMQ_"))}
     folders = [str(CHECKOUT / "broker"), str(CHECKOUT / "protocol"), inherited.get("PYTHONPATH", "")]
-    return inherited | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    # Several of them run at once, and each would want the port of the metrics for itself.
+    return inherited | {"PYTHONPATH": os.pathsep.join(filter(None, folders)), "LEVERET_METRICS_PORT": "none"}
 
 
 def _wait_for_port(port_file: Path, child: subprocess.Popen[bytes], folder: Path) -> int:

@@ -27,9 +27,10 @@ DOORS = {
     "broker": {"process", "application", "parts", "shell", "core", "auth", "storage.base", "config"},
     "process": {"application", "parts", "shell", "storage", "config.report"},
     "application": {"parts", "shell", "handlers", "core", "auth", "storage", "config"},
-    "parts": {"operations", "management", "shell", "handlers", "core", "auth", "config"},
+    "parts": {"operations", "management", "metrics", "shell", "handlers", "core", "auth", "config"},
     "operations": {"management", "shell", "handlers", "auth", "core", "config", "leveret_protocol"},
     "management": {"shell", "handlers", "auth", "core", "leveret_protocol"},
+    "metrics": {"shell", "handlers", "auth", "core"},
     "shell": {"handlers", "auth", "core", "leveret_protocol", "storage.base", "storage.writer"},
     "handlers": {"core", "auth", "leveret_protocol"},
     "auth": {"core", "leveret_protocol.errors", "leveret_protocol.fields"},
@@ -51,6 +52,7 @@ PACKAGES = {
     "process": {"trio"},
     "application": {"trio"},
     "management": {"trio", "starlette", "orjson"},
+    "metrics": {"trio"},
     "cli": {"platformdirs", "trustme"},
 }
 
@@ -59,12 +61,12 @@ HIDDEN_PACKAGES = {
     "pamqp": "protocol/leveret_protocol/methods.py",
     "lmdb": "broker/leveret/storage/environment.py",
     "httpx": "broker/leveret/shell/http_backend.py",
-    "hypercorn": "broker/leveret/management/serving.py",
-    "h11": "broker/leveret/management/serving.py",
+    "hypercorn": "broker/leveret/shell/http_server.py",
+    "h11": "broker/leveret/shell/http_server.py",
     "orjson": "broker/leveret/management/answers.py",
 }
 
-ASYNC_ROOMS = {"shell", "management", "application", "process", "broker"}
+ASYNC_ROOMS = {"shell", "management", "metrics", "application", "process", "broker"}
 
 # Time is passed in, so that tests can move it.
 ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})
@@ -72,7 +74,7 @@ ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})
 # (path, function): where everything may be caught, because something is known to follow.
 BROAD_EXCEPT_ALLOWED = {
     ("broker/leveret/shell/connection.py", "_guard"),
-    ("broker/leveret/management/serving.py", "answer"),  # a request that fails is logged, and ends nothing else
+    ("broker/leveret/shell/http_server.py", "answer"),  # a request that fails is logged, and ends nothing else
     ("broker/leveret/shell/commits.py", "_finish"),  # hands them on to its task: trio has no place for them where it is
 }
 

@@ -47,12 +47,13 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where to listen. management, management_tls: None for no HTTP API, or none over TLS."""
+    """Where to listen. management, management_tls: None for no HTTP API, or none over TLS. metrics: None for none."""
 
     plain: Sequence[Address]
     tls: Sequence[Address]
     management: Address | None
     management_tls: Address | None = None
+    metrics: Address | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Where:
 class Application:
     """Made by `prepared`; `run` serves and, at its end, closes all that there is.
 
-    listening: RabbitMQ's name of the protocol, `amqp`, `amqp/ssl`, `http`, with host and port of each listener.
+    listening: RabbitMQ's name of the protocol, `amqp`, `amqp/ssl`, `http`, `http/prometheus`, with host and
+    port of each listener.
     bound: the addresses, with the ports that were taken.
     """
 
@@ -84,6 +86,7 @@ class Application:
         self._stop = trio.Event()
         self._has_ended = trio.Event()
         self._of_management: list[Listener] = []
+        self._of_metrics: list[SocketListener] = []
         self._listeners: list[Listener] = []
         self.node: Node
         self.users: Users
@@ -136,6 +139,8 @@ class Application:
                     self._watch_memory(nursery)
                     if self._of_management:
                         nursery.start_soon(self._manage)
+                    if self._of_metrics:
+                        nursery.start_soon(self._measure)
                     task_status.started()
                     await self._stop.wait()
                     nursery.cancel_scope.cancel()
@@ -169,6 +174,14 @@ class Application:
             if certificates is not None:
                 certificates.read_again()
 
+    async def _measure(self) -> None:
+        """The metrics, in the same way as the HTTP API."""
+        serving = await trio.to_thread.run_sync(parts.load_metrics)
+        await serving.serve(
+            parts.measured(self.node, self.watermarks, self.control), self._of_metrics, self.settings.metrics_path,
+            per_object=self.settings.metrics_per_object,
+        )  # fmt: skip
+
     async def _listen(self, addresses: Addresses) -> list[Listener]:
         plain, tls = await self._listen_on("amqp", addresses.plain), []
         if self.certificates is not None:
@@ -186,9 +199,12 @@ class Application:
             management_tls = await self._listen_on("https", [addresses.management_tls])
             of_api = self._management_certificates
             self._of_management += [TLSListener(listener, of_api) for group in management_tls for listener in group]
+        metrics = await self._listen_for_metrics(addresses.metrics)
+        self._of_metrics = [listener for group in metrics for listener in group]
         self.bound = Addresses(
             _bound(addresses.plain, plain), _bound(addresses.tls, tls),
-            *_bound_one(addresses.management, management), *_bound_one(addresses.management_tls, management_tls),
+            _bound_one(addresses.management, management), _bound_one(addresses.management_tls, management_tls),
+            _bound_one(addresses.metrics, metrics),
         )  # fmt: skip
         below = [listener for group in tls for listener in group]
         certificates = self.certificates
@@ -196,6 +212,17 @@ class Application:
             *(listener for group in plain for listener in group),
             *(TLSListener(listener, certificates) for listener in below if certificates is not None),
         ]
+
+    async def _listen_for_metrics(self, address: Address | None) -> list[list[SocketListener]]:
+        """A port that is taken keeps RabbitMQ from starting. Here it is usual: each broker on a machine is given a port
+        for AMQP, and hardly one for these."""
+        if address is None:
+            return []
+        try:
+            return await self._listen_on("http/prometheus", [address])
+        except OSError as error:
+            log.warning("there are no metrics: %s", error.strerror)
+            return []
 
     async def _listen_on(self, protocol: str, addresses: Sequence[Address]) -> list[list[SocketListener]]:
         """For each address, the listeners of its host, all on one port."""
@@ -307,5 +334,6 @@ def _bound(addresses: Sequence[Address], groups: Sequence[Sequence[SocketListene
     return [Address(address.host, group[0].port) for address, group in zip(addresses, groups, strict=False)]
 
 
-def _bound_one(address: Address | None, groups: Sequence[Sequence[SocketListener]]) -> Sequence[Address | None]:
-    return [None] if address is None else _bound([address], groups)
+def _bound_one(address: Address | None, groups: Sequence[Sequence[SocketListener]]) -> Address | None:
+    """groups: of this address; none where it is not listened on."""
+    return None if address is None or not groups else _bound([address], groups)[0]

@@ -43,6 +43,7 @@ class Broker:
     port: 0 takes a free one, which is here once the broker is entered.
     tls_port: that of the first TLS listener, if there is one; `port` too, where there are no others.
     management: where the HTTP API listens; None: there is none. Then its address is `management_url`.
+    metrics: where those for Prometheus are; None: nowhere. There are none, and a warning, where the port is taken.
     settings: all else; its `listeners_tcp`, if it has one, is listened on instead of host and port.
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
@@ -57,7 +58,8 @@ class Broker:
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, *, data_dir: Path | None = None, durability: str = "fsync",
-        management: Address | None = None, settings: Settings = Settings(),  # noqa: B008  (it is frozen)
+        management: Address | None = None, metrics: Address | None = None,
+        settings: Settings = Settings(),  # noqa: B008  (it is frozen)
         runtime_dir: Path | None = None,
     ) -> None:  # fmt: skip
         self.host = host
@@ -67,9 +69,12 @@ class Broker:
         self.tls_port: int | None = None
         self.management_port: int | None = None
         self.management_tls_port: int | None = None
+        self.metrics_port: int | None = None
         self._settings = settings
         plain = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
-        self._addresses = Addresses(plain, settings.listeners_ssl, management, parts.management_tls_address(settings))
+        self._addresses = Addresses(
+            plain, settings.listeners_ssl, management, parts.management_tls_address(settings), metrics
+        )
         self._bound: Addresses | None = None
         self._listening: list[tuple[str, str, int]] = []
         self._runtime_dir = runtime_dir
@@ -102,8 +107,18 @@ class Broker:
         return _url("https", self._addresses.management_tls.host, self.management_tls_port)
 
     @property
+    def metrics_url(self) -> str | None:
+        """That of the metrics, such as `http://127.0.0.1:15692/metrics`; None: there are none, or not yet."""
+        if self._addresses.metrics is None or self.metrics_port is None:
+            return None
+        return _url("http", self._addresses.metrics.host, self.metrics_port) + self._settings.metrics_path
+
+    @property
     def listening(self) -> list[tuple[str, str, int]]:
-        """Where the broker listens: RabbitMQ's name of the protocol (`amqp`, `amqp/ssl`, `http`), address and port."""
+        """Where the broker listens: RabbitMQ's name of the protocol, address and port.
+
+        The names are `amqp`, `amqp/ssl`, `http`, `http/prometheus`.
+        """
         return list(self._listening)
 
     def read_certificates_again(self) -> None:
@@ -208,6 +223,8 @@ class Broker:
             self.management_port = bound.management.port
         if bound.management_tls is not None:
             self.management_tls_port = bound.management_tls.port
+        if bound.metrics is not None:
+            self.metrics_port = bound.metrics.port
         return application
 
 

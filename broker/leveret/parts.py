@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from leveret.management.managed import Managed
+    from leveret.metrics.measured import Measured
     from leveret.shell.http_backend import HttpQuestions
     from leveret.shell.tls import TLSOptions
 
@@ -190,6 +191,19 @@ def load_management() -> "ModuleType":
     from leveret.management import serving
 
     return serving
+
+
+def load_metrics() -> "ModuleType":
+    """The module that serves the metrics. May be loaded in any thread, as that of the HTTP API."""
+    from leveret.metrics import serving
+
+    return serving
+
+
+def measured(node: Node, watermarks: Watermarks, control: AccessControl) -> "Measured":
+    from leveret.metrics.measured import Measured
+
+    return Measured(node, watermarks, control.attempts, time.time())
 
 
 def managed(

@@ -87,5 +87,9 @@ def environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LEVERET_", "RABBITMQ_"))}
     folders = [str(CHECKOUT / "broker"), str(CHECKOUT / "protocol"), str(CHECKOUT), inherited.get("PYTHONPATH", "")]
     # Several of them run at once, and each would want the port of the HTTP API for itself.
-    ours = {"PYTHONPATH": os.pathsep.join(filter(None, folders)), "LEVERET_MANAGEMENT_PORT": "none"}
+    ours = {
+        "PYTHONPATH": os.pathsep.join(filter(None, folders)),
+        "LEVERET_MANAGEMENT_PORT": "none",
+        "LEVERET_METRICS_PORT": "none",
+    }
     return inherited | ours

@@ -21,7 +21,7 @@ def environment(home):
         nowhere
         | os.environ
         | {"PYTHONPATH": os.pathsep.join(folders), "HOME": str(home), "XDG_DATA_HOME": ""}
-        | {"LEVERET_MANAGEMENT_PORT": "none"}
+        | {"LEVERET_MANAGEMENT_PORT": "none", "LEVERET_METRICS_PORT": "none"}
     )
 
 

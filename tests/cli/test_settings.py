@@ -300,6 +300,30 @@ def test_a_taken_port_of_the_http_api_is_told_in_one_line(ended):
     assert stderr == f"leveret server: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
+METRICS = re.compile(r"Prometheus metrics: HTTP \(non-TLS\) listener started on port (\d+)\n")
+
+
+def scraped(leveret, path, *arguments):
+    """What the metrics of a new server say at this path."""
+    process = leveret("server", "--port", "0", "--in-memory", "--metrics-port", "0", *arguments)
+    port = next(match[1] for line in iter(process.stderr.readline, "") if (match := METRICS.search(line)))
+    return httpx.get(f"http://127.0.0.1:{port}{path}")
+
+
+def test_where_the_metrics_are(leveret):
+    response = scraped(
+        leveret, "/m", "--metrics-host", "127.0.0.1", "--metrics-path", "/m", "--metrics-per-object", "true"
+    )
+    assert response.status_code == 200
+    assert 'rabbitmq_endpoint="per-object"' in response.text
+
+
+def test_no_metrics_wins_over_a_port(leveret):
+    process = leveret("server", "--port", "0", "--in-memory", "--metrics-port", "0", "--no-metrics")
+    told = (line for line in iter(process.stderr.readline, "") if "plugins started" in line or METRICS.search(line))
+    assert "plugins started" in next(told)
+
+
 def test_no_management_wins_over_a_port(leveret):
     process = leveret("server", "--port", "0", "--in-memory", "--management-port", "0", "--no-management")
     assert READY.fullmatch(process.stdout.readline())

@@ -36,7 +36,11 @@ class ServerProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", *program, "server", "--port", "0", "--data-dir", os.fspath(data_dir), *options],
             env={name: value for name, value in os.environ.items() if not name.startswith("LEVERET_")}
-            | {"PYTHONPATH": os.pathsep.join(places), "LEVERET_MANAGEMENT_PORT": "none"},
+            | {
+                "PYTHONPATH": os.pathsep.join(places),
+                "LEVERET_MANAGEMENT_PORT": "none",
+                "LEVERET_METRICS_PORT": "none",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if joined else self._stderr,

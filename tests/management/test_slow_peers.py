@@ -4,8 +4,9 @@ import pytest
 import trio
 import trio.testing
 
-from leveret.management import serving
 from leveret.management.app import make_app
+from leveret.management.serving import serve
+from leveret.shell import http_server
 from tests.management.conftest import Api
 from tests.shell.memory import MemoryListener, MemoryTransport
 
@@ -16,7 +17,7 @@ PUT = GET.replace(b"GET /api/overview", b"PUT /api/queues/%2F/q")
 @pytest.fixture
 async def connect(api: Api, nursery):
     listener = MemoryListener()
-    nursery.start_soon(serving.serve, api.managed, [listener])
+    nursery.start_soon(serve, api.managed, [listener])
 
     async def connect(capacity=float("inf")):
         transport = MemoryTransport(capacity=capacity)
@@ -49,14 +50,14 @@ async def answer(peer):
 
 
 async def test_one_that_asks_for_nothing(connect, mock_clock):
-    assert await until_reset(await connect(), mock_clock) == pytest.approx(serving.IDLE_SECONDS, abs=2)
+    assert await until_reset(await connect(), mock_clock) == pytest.approx(http_server.IDLE_SECONDS, abs=2)
 
 
 async def test_headers_that_drip(connect, mock_clock):
     peer = await connect()
     for octet in GET[:20]:
         peer.peer_sends(bytes([octet]))
-        await passes(mock_clock, serving.IDLE_SECONDS / 19)
+        await passes(mock_clock, http_server.IDLE_SECONDS / 19)
     assert await until_reset(peer, mock_clock) <= 2
 
 
@@ -71,10 +72,10 @@ async def test_headers_that_do_not_end(connect, mock_clock):
 async def test_a_kept_connection_that_is_idle(connect, mock_clock):
     peer = await connect()
     for _ in range(3):
-        await passes(mock_clock, serving.IDLE_SECONDS / 2)
+        await passes(mock_clock, http_server.IDLE_SECONDS / 2)
         peer.peer_sends(GET)
         assert (await answer(peer))[0] == b"HTTP/1.1 200 OK"
-    assert await until_reset(peer, mock_clock) == pytest.approx(serving.IDLE_SECONDS, abs=2)
+    assert await until_reset(peer, mock_clock) == pytest.approx(http_server.IDLE_SECONDS, abs=2)
 
 
 async def test_a_body_that_does_not_come(connect, mock_clock):
@@ -87,7 +88,7 @@ async def test_a_body_that_does_not_come(connect, mock_clock):
 async def test_an_answer_that_is_not_taken(connect, mock_clock):
     peer = await connect(capacity=100)
     peer.peer_sends(GET)
-    assert await until_reset(peer, mock_clock) == pytest.approx(serving.TAKING_SECONDS, abs=2)
+    assert await until_reset(peer, mock_clock) == pytest.approx(http_server.TAKING_SECONDS, abs=2)
 
 
 async def test_an_answer_that_is_taken_slowly(connect, mock_clock):
@@ -95,7 +96,7 @@ async def test_an_answer_that_is_taken_slowly(connect, mock_clock):
     peer.peer_sends(GET)
     length = None
     while length is None or len(peer.sent) < length:
-        await passes(mock_clock, serving.TAKING_SECONDS / 2)
+        await passes(mock_clock, http_server.TAKING_SECONDS / 2)
         peer.peer_takes()
         head, _, _ = peer.sent.partition(b"\r\n\r\n")
         length = len(head) + 4 + int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
@@ -131,9 +132,9 @@ async def test_requests_that_are_sent_together_are_answered_in_turn(connect, moc
 
 
 async def test_no_more_connections_than_there_may_be(api, nursery, mock_clock, monkeypatch):
-    monkeypatch.setattr(serving, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(http_server, "CONNECTIONS_MAX", 2)
     listener = MemoryListener()
-    nursery.start_soon(serving.serve_app, make_app(api.managed), [listener])
+    nursery.start_soon(http_server.serve_http, make_app(api.managed), [listener])
     peers = [MemoryTransport(number) for number in range(3)]
     for peer in peers:
         listener.arrive(peer)
@@ -148,7 +149,7 @@ async def test_no_more_connections_than_there_may_be(api, nursery, mock_clock, m
 async def test_when_the_broker_stops_nobody_is_waited_for(api, mock_clock):
     listener, peer = MemoryListener(), MemoryTransport(capacity=100)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(serving.serve, api.managed, [listener])
+        nursery.start_soon(serve, api.managed, [listener])
         listener.arrive(peer)
         peer.peer_sends(GET)
         await trio.testing.wait_all_tasks_blocked()

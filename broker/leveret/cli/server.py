@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     broker = Broker(
         data_dir=settings_options.data_dir(settings), durability=settings.durability,
-        management=settings_options.management(settings), settings=settings, runtime_dir=Path(runtime_dir()),
+        management=settings_options.management(settings), metrics=settings_options.metrics(settings),
+        settings=settings, runtime_dir=Path(runtime_dir()),
     )  # fmt: skip
     is_ready = False
 

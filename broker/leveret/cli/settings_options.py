@@ -11,6 +11,7 @@ from leveret.config.values import Address, WrongValue
 
 IN_MEMORY = "--in-memory"
 NO_MANAGEMENT = "--no-management"
+NO_METRICS = "--no-metrics"
 AS_RABBITMQ = "--as-rabbitmq"
 
 # What `rabbitmq-server` of the container image begins with; every other place may say something else.
@@ -30,6 +31,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     where = group.add_mutually_exclusive_group()
     where.add_argument(IN_MEMORY, action="store_true", help="keep nothing once stopped: --durability memory")
     group.add_argument(NO_MANAGEMENT, action="store_true", help="no HTTP API: --management-port none")
+    group.add_argument(NO_METRICS, action="store_true", help="no metrics for Prometheus: --metrics-port none")
     group.add_argument(
         AS_RABBITMQ, action="store_true",
         help="RabbitMQ's defaults: every address, node rabbit, data in /var/lib/rabbitmq/mnesia, log on stdout",
@@ -48,6 +50,8 @@ def read(arguments: argparse.Namespace) -> Configuration:
         options["durability"] = "memory"
     if arguments.no_management:
         options["management_port"] = options["management.ssl.port"] = "none"
+    if arguments.no_metrics:
+        options["metrics_port"] = "none"
     defaults = _OF_RABBITMQ if arguments.as_rabbitmq else {}
     return load(
         options, os.environ, arguments.config, {name: Found(text, AS_RABBITMQ) for name, text in defaults.items()}
@@ -70,6 +74,13 @@ def management(settings: Settings) -> Address | None:
     if settings.management_port is None:
         return None
     return Address(settings.management_host or settings.host, settings.management_port)
+
+
+def metrics(settings: Settings) -> Address | None:
+    """Where the metrics are; None: there are none."""
+    if settings.metrics_port is None:
+        return None
+    return Address(settings.metrics_host or settings.host, settings.metrics_port)
 
 
 class _checked:

@@ -14,9 +14,12 @@ from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 log = logging.getLogger(__name__)
 
 _NAME_WIDTH: Final = 15
-_OF_MANAGEMENT: Final = "Management plugin: HTTP (non-TLS) listener started on port %d"
 
-# Protocol -> what is said of a listener, with its address or its port.
+# Protocol -> what is said of a listener, with its port or its address.
+_OF_PLUGINS: Final = {
+    "http": "Management plugin: HTTP (non-TLS) listener started on port %d",
+    "http/prometheus": "Prometheus metrics: HTTP (non-TLS) listener started on port %d",
+}
 _LISTENERS: Final = {"amqp": "started TCP listener on %s", "amqp/ssl": "started TLS (SSL) listener on %s"}
 
 
@@ -44,15 +47,16 @@ def _log_all(name: str, values: Iterable[str]) -> None:
 
 def started_plugins(settings: Settings) -> tuple[str, ...]:
     """Those that are on."""
-    is_off = {plugins.MANAGEMENT} if settings.management_port is None else set()
-    return tuple(name for name in plugins.started(settings.enabled_plugins) if name not in is_off)
+    ports = {plugins.MANAGEMENT: settings.management_port, plugins.PROMETHEUS: settings.metrics_port}
+    started = plugins.started(settings.enabled_plugins)
+    return tuple(name for name in started if name not in ports or ports[name] is not None)
 
 
 def log_completed(listening: Sequence[tuple[str, str, int]], plugins_started: Sequence[str]) -> None:
     """Clients can connect. listening: protocol, address and port of each listener."""
     for protocol, _, port in listening:
-        if protocol == "http":
-            log.info(_OF_MANAGEMENT, port)
+        if protocol in _OF_PLUGINS:
+            log.info(_OF_PLUGINS[protocol], port)
     log.info("Ready to start client connection listeners")
     for protocol, host, port in listening:
         if protocol in _LISTENERS:

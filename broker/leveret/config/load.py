@@ -110,8 +110,9 @@ def _settle_plugins(values: dict[str, Any], ranks: dict[str, int], sources: dict
     if enabled is None:
         return
     plugins.report_unserved(enabled, where, report)
-    if plugins.MANAGEMENT in plugins.started(enabled):
-        return
-    for port in ("management_port", "management.ssl.port"):
-        if ranks[port] <= ranks["enabled_plugins"]:
+    for plugin, port in (
+        (plugins.MANAGEMENT, "management_port"), (plugins.MANAGEMENT, "management.ssl.port"),
+        (plugins.PROMETHEUS, "metrics_port"),
+    ):  # fmt: skip
+        if plugin not in plugins.started(enabled) and ranks[port] <= ranks["enabled_plugins"]:
             values[port], sources[port] = None, where

@@ -178,10 +178,23 @@ class Settings:
     management_enable_queue_totals: bool = _setting(
         False, BOOLEAN, "The lengths of queues are told all the same.", name="management.enable_queue_totals"
     )
+    metrics_port: int | None = _setting(
+        15692, optional(whole("a port", 0, PORT_MAX), "none"),
+        "Port of the metrics for Prometheus; `0` takes a free one.",
+        keys=("prometheus.tcp.port",),
+    )  # fmt: skip
+    metrics_host: str | None = _setting(
+        None, NAME, "Name or address they are at. Default: `host`.", keys=("prometheus.tcp.ip",),
+    )  # fmt: skip
+    metrics_path: str = _setting("/metrics", TEXT, "Their path.", keys=("prometheus.path",))
+    metrics_per_object: bool = _setting(
+        False, BOOLEAN, "Has `/metrics` every queue, connection and channel, instead of their sums?",
+        keys=("prometheus.return_per_object_metrics",),
+    )  # fmt: skip
     enabled_plugins: tuple[str, ...] | None = _setting(
         None, NAMES,
-        "RabbitMQ's plugins that are enabled: without `rabbitmq_management` there is no HTTP API. "
-        "Default: all there are.",
+        "RabbitMQ's plugins that are enabled: without `rabbitmq_management` there is no HTTP API, without "
+        "`rabbitmq_prometheus` no metrics. Default: all there are.",
         keys=(), variables=("RABBITMQ_ENABLED_PLUGINS",),
     )  # fmt: skip
     handshake_timeout: int = _setting(

@@ -23,6 +23,7 @@ from leveret.management.history import INTERVAL_SECONDS
 from leveret.management.rates import Rates
 from leveret.management.shapes import Shape
 from leveret.management.statistics import LENGTHS, MESSAGE_STATS, Counted, Numbers
+from leveret.shell.listener import host_and_port
 
 # What is left of a queue without statistics, and what `enable_queue_totals` brings back.
 _QUEUE = (
@@ -172,7 +173,7 @@ def _channels(vhost: VirtualHost) -> Iterator[Channel]:
 
 def _channel_details(channel: Channel) -> Shape:
     connection = channel.connection
-    host, port = shapes.ends(connection.peer)
+    host, port = host_and_port(connection.peer)
     return {
         "name": shapes.channel_name(channel), "number": channel.number, "user": channel.user,
         "connection_name": connection.name, "peer_host": host, "peer_port": port,

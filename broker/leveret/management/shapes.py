@@ -22,6 +22,7 @@ from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
 from leveret.handlers.connection_state import State
+from leveret.shell.listener import host_and_port
 from leveret_protocol.fields import Table, plain
 
 Shape = dict[str, Any]
@@ -49,12 +50,6 @@ def json_of(value: Any) -> Any:
 
 def table(arguments: Table) -> Shape:
     return {name: json_of(plain(field)) for name, field in arguments.items()}
-
-
-def ends(name: str) -> tuple[str, int]:
-    """Host and port of `127.0.0.1:5672` or `[::1]:5672`."""
-    host, _, port = name.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 # -- queues ---------------------------------------------------------------------------------------------------------
@@ -115,7 +110,7 @@ def consumer(consumer: Consumer) -> Shape:
     queue, origin = consumer.queue, consumer.channel.origin
     is_waiting = queue.active_consumer is not None and queue.active_consumer is not consumer
     single = queue.active_consumer is consumer
-    peer_host, peer_port = ends(origin.connection_name.partition(" -> ")[0])
+    peer_host, peer_port = host_and_port(origin.connection_name.partition(" -> ")[0])
     return {
         "consumer_tag": consumer.tag, "queue": {"name": queue.name, "vhost": queue.vhost.name},
         "channel_details": {
@@ -175,8 +170,8 @@ def properties_key(routing_key: str, arguments: Table) -> str:
 
 
 def connection(connection: Connection) -> Shape:
-    host, port = ends(connection.local)
-    peer_host, peer_port = ends(connection.peer)
+    host, port = host_and_port(connection.local)
+    peer_host, peer_port = host_and_port(connection.peer)
     tls = connection.tls
     key_exchange, cipher, digest = ("", "", "") if tls is None else tls.suite_parts()
     certificate = None if tls is None else tls.certificate
@@ -204,7 +199,7 @@ def _connection_state(connection: Connection) -> str:
 
 
 def _connection_details(connection: Connection) -> Shape:
-    peer_host, peer_port = ends(connection.peer)
+    peer_host, peer_port = host_and_port(connection.peer)
     return {"name": connection.name, "peer_host": peer_host, "peer_port": peer_port}
 
 

@@ -96,6 +96,12 @@ def address_text(address: tuple[Any, ...]) -> str:
     return f"{mapped}:{port}" if mapped else f"[{host}]:{port}"
 
 
+def host_and_port(name: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:5672` or `[::1]:5672`."""
+    host, _, port = name.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 async def listen(host: str, port: int) -> list[SocketListener]:
     """Listeners on every address of `host`, all on the same port; port 0 takes a free one.
 

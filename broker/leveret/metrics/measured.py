@@ -1,0 +1,40 @@
+"""What metrics are of: a running broker, as whoever started it knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from leveret.auth.access_control import Attempts
+from leveret.core.exchanges import Exchange
+from leveret.core.node import Node
+from leveret.core.queue import Queue
+from leveret.handlers.channel import Channel
+from leveret.handlers.connection import Connection
+from leveret.shell.watermarks import Watermarks
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """attempts: to log in, by RabbitMQ's name of the protocol. started_seconds: since 1970."""
+
+    node: Node
+    watermarks: Watermarks
+    attempts: Mapping[str, Attempts]
+    started_seconds: float = 0.0
+
+    def queues(self) -> Iterator[Queue]:
+        for vhost in self.node.vhosts.values():
+            yield from vhost.queues.values()
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """But for internal ones and the default one, which RabbitMQ leaves out."""
+        for vhost in self.node.vhosts.values():
+            yield from (exchange for exchange in vhost.exchanges.values() if exchange.name and not exchange.internal)
+
+    def connections(self) -> Iterator[Connection]:
+        return (connection for connection in self.node.connections if isinstance(connection, Connection))
+
+    def channels(self) -> Iterator[Channel]:
+        for connection in self.connections():
+            yield from connection.channels

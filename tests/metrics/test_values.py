@@ -1,0 +1,259 @@
+"""What the metrics say: counts of this moment, sums that never fall, a line for each object."""
+
+from __future__ import annotations
+
+import pytest
+
+from leveret_protocol.methods import Confirm, Queue, Tx, make
+from tests.harness import BrokerHarness, Client
+from tests.metrics.conftest import Samples, Scraper
+
+AMQP = {"protocol": "amqp091"}
+CLASSIC = {**AMQP, "queue_type": "rabbit_classic_queue"}
+
+
+async def test_publishes_are_counted_by_what_became_of_them(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    client.call(make(Confirm.Select), Confirm.SelectOk)
+    client.publish("", "q", b"x")
+    client.publish("", "nowhere", b"x")
+    client.publish("", "nowhere", b"x", mandatory=True)
+    client.publish("", "q", b"x", channel=2)
+    client.received()
+    for name, value in {
+        "messages_received_total": 4,
+        "messages_received_confirm_total": 3,
+        "messages_routed_total": 2,
+        "messages_confirmed_total": 3,
+        "messages_unroutable_dropped_total": 1,
+        "messages_unroutable_returned_total": 1,
+        "publishers": 2,
+        "consumers": 0,
+    }.items():
+        assert await scraper.value(f"global_{name}", **AMQP) == value, name
+
+
+async def test_deliveries_are_counted_by_how_they_came_and_by_queue_type(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    for _ in range(5):
+        client.publish("", "q", b"x")
+    client.get("q", no_ack=True)
+    tag = client.get("q", no_ack=False).method.delivery_tag
+    client.reject(tag, requeue=True)
+    client.consume("q", no_ack=False)
+    client.ack(client.deliveries()[-1].method.delivery_tag)
+    client.received()
+    for name, value in {
+        "delivered_total": 6,
+        "delivered_get_auto_ack_total": 1,
+        "delivered_get_manual_ack_total": 1,
+        "delivered_consume_manual_ack_total": 4,
+        "delivered_consume_auto_ack_total": 0,
+        "redelivered_total": 1,
+        "acknowledged_total": 1,
+        "get_empty_total": 0,
+    }.items():
+        assert await scraper.value(f"global_messages_{name}", **CLASSIC) == value, name
+        other = {**AMQP, "queue_type": "rabbit_quorum_queue"}
+        assert await scraper.value(f"global_messages_{name}", **other) == 0
+
+
+async def test_what_is_there_now(harness: BrokerHarness, client: Client, other: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    client.declare("p")
+    for name in ("q", "q", "p"):
+        client.publish("", name, b"x")
+    client.get("q", no_ack=False)
+    client.consume("p", no_ack=False)
+    client.received()
+    names = ("connections", "channels", "queues", "consumers")
+    assert [await scraper.value(name) for name in names] == [2, 3, 2, 1]
+    names = ("queue_messages_ready", "queue_messages_unacked", "queue_messages", "channel_messages_unacked")
+    assert [await scraper.value(name) for name in names] == [1, 2, 3, 2]
+
+
+async def test_the_node(scraper: Scraper) -> None:
+    assert await scraper.value("resident_memory_limit_bytes") == 600
+    assert await scraper.value("process_resident_memory_bytes") == 400
+    assert await scraper.value("disk_space_available_bytes") == 70
+    assert await scraper.value("disk_space_available_limit_bytes") == 50
+    assert await scraper.value("process_open_fds") > 0
+    assert await scraper.value("erlang_uptime_seconds") > 0
+
+
+async def test_an_alarm_is_told(harness: BrokerHarness, scraper: Scraper) -> None:
+    harness.node.alarms.begin("disk")
+    assert await scraper.value("alarms_free_disk_space_watermark") == 1
+    assert await scraper.value("alarms_memory_used_watermark") == 0
+
+
+async def test_logins_are_counted(harness: BrokerHarness, client: Client, scraper: Scraper) -> None:
+    wrong = harness.tcp()
+    wrong.send_header()
+    wrong.start_ok(password="wrong")
+    wrong.received()
+    names = ("auth_attempts_total", "auth_attempts_succeeded_total", "auth_attempts_failed_total")
+    assert [await scraper.value(name, **AMQP) for name in names] == [2, 1, 1]
+
+
+async def test_the_sizes_of_messages_are_a_histogram(client: Client, scraper: Scraper) -> None:
+    for size in (0, 100, 101, 5000):
+        client.publish("", "nowhere", bytes(size))
+    samples = await scraper.samples()
+    buckets = {
+        dict(labels)["le"]: value for (name, labels), value in samples.items() if name.endswith("_size_bytes_bucket")
+    }
+    assert buckets == {
+        "100.0": 2, "1000.0": 3, "10000.0": 4, "100000.0": 4, "1e+06": 4, "1e+07": 4, "5e+07": 4, "1e+08": 4, "+Inf": 4,
+    }  # fmt: skip
+    assert await scraper.value("message_size_bytes_sum", **AMQP) == 5201
+    assert await scraper.value("message_size_bytes_count", **AMQP) == 4
+
+
+async def test_dead_letters_are_counted_by_reason_and_strategy(client: Client, scraper: Scraper) -> None:
+    client.declare("q", arguments={"x-max-length": 1, "x-dead-letter-exchange": ""})
+    for _ in range(3):
+        client.publish("", "q", b"x")
+    labels = {"queue_type": "rabbit_classic_queue", "dead_letter_strategy": "at_most_once"}
+    assert await scraper.value("global_messages_dead_lettered_maxlen_total", **labels) == 2
+    assert await scraper.value("global_messages_dead_lettered_expired_total", **labels) == 0
+
+
+async def counters(scraper: Scraper) -> Samples:
+    """Of histograms too."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in await scraper.families()
+        if family.type in ("counter", "histogram")
+        for sample in family.samples
+    }
+
+
+async def test_no_counter_ever_falls_or_goes(harness: BrokerHarness, client: Client, scraper: Scraper) -> None:
+    """As they do in RabbitMQ, which sums up what is there: `rate()` would take that for a restart."""
+    first = await counters(scraper)
+    client.declare("q")
+    client.call(make(Confirm.Select), Confirm.SelectOk)
+    for _ in range(3):
+        client.publish("", "q", b"x")
+    client.received()
+    client.get("q")
+    client.consume("q", no_ack=True)
+    client.received()
+    before = await counters(scraper)
+    assert before.keys() == first.keys()
+    client.close_channel(2)
+    client.send(make(Queue.Delete, queue="q"))
+    client.received()
+    client.close()
+    after = await counters(scraper)
+    assert after.keys() == before.keys()
+    assert [key for key in before if after[key] < before[key]] == []
+    for name, value in {
+        "connections_opened_total": 1, "connections_closed_total": 1, "channels_opened_total": 2,
+        "channels_closed_total": 2, "queues_declared_total": 1, "queues_created_total": 1, "queues_deleted_total": 1,
+        "channel_messages_published_total": 3, "channel_messages_confirmed_total": 3, "channel_get_total": 1,
+        "channel_messages_delivered_total": 2, "queue_messages_delivered_total": 2,
+    }.items():  # fmt: skip
+        assert after[f"rabbitmq_{name}", frozenset()] == value, name
+
+
+# -- for each object ------------------------------------------------------------------------------------------------
+
+
+async def test_each_queue_has_a_line(harness: BrokerHarness, client: Client, scraper: Scraper) -> None:
+    harness.add_vhost("v")
+    harness.connect(vhost="v").declare("q")
+    client.declare("q")
+    client.publish("", "q", b"x")
+    assert await scraper.value("queue_messages_ready", "/per-object", vhost="/", queue="q") == 1
+    assert await scraper.value("queue_messages_ready", "/per-object", vhost="v", queue="q") == 0
+    info = {"vhost": "/", "queue": "q", "queue_type": "rabbit_classic_queue", "membership": "leader"}
+    assert await scraper.value("queue_info", "/per-object", **info) == 1
+    by_exchange = {"vhost": "/", "queue": "q", "exchange": ""}
+    assert await scraper.value("queue_exchange_messages_published_total", "/per-object", **by_exchange) == 1
+
+
+async def test_each_channel_and_connection_has_a_line(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    client.publish("", "q", b"x", channel=2)
+    client.get("q", channel=1)
+    first, second = (channel.core.pid for channel in client.connection.channels)
+    published = {"channel": second, "vhost": "/", "exchange": ""}
+    assert await scraper.value("channel_messages_published_total", "/per-object", **published) == 1
+    got = {"channel": first, "vhost": "/", "queue": "q"}
+    assert await scraper.value("channel_get_total", "/per-object", **got) == 1
+    assert await scraper.value("channel_consumers", "/per-object", channel=first) == 0
+    assert await scraper.value("connection_channels", "/per-object", channel=client.connection.pid) == 2
+
+
+@pytest.mark.parametrize("name", ['say "hello"', "back\\slash", "two\nlines", "Dürer", "{x}"])
+async def test_any_name_can_be_read_again(client: Client, scraper: Scraper, name: str) -> None:
+    """RabbitMQ 3.10 wrote them as they were, and Prometheus refused the whole answer."""
+    client.declare(name)
+    kept = name.replace("\n", "")  # RabbitMQ: Q-3
+    labels = {"vhost": "/", "queue": kept if client.has_queue(kept) and "\n" in name else name}
+    assert await scraper.value("queue_messages", "/per-object", **labels) == 0
+
+
+async def test_the_usual_address_has_them_where_it_is_so_configured(harness: BrokerHarness, client: Client) -> None:
+    """prometheus.return_per_object_metrics"""
+    client.declare("q")
+    scraper = Scraper(harness, per_object=True)
+    samples = await scraper.samples()
+    assert samples["rabbitmq_queue_messages", frozenset({("vhost", "/"), ("queue", "q")})] == 0
+    assert ("rabbitmq_queue_messages", frozenset()) not in samples
+    (identity,) = (dict(labels) for name, labels in samples if name == "rabbitmq_identity_info")
+    assert identity["rabbitmq_endpoint"] == "per-object"
+
+
+# -- detailed -------------------------------------------------------------------------------------------------------
+
+ABOUT = {"rabbitmq_build_info", "rabbitmq_identity_info"}
+
+
+async def names(scraper: Scraper, query: str) -> set[str]:
+    return {name for name, _ in await scraper.samples(f"/detailed{query}")}
+
+
+async def test_detailed_has_what_is_asked_for(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    assert await names(scraper, "") == ABOUT
+    assert await names(scraper, "?family=nonsense") == ABOUT
+    assert await names(scraper, "?family=queue_consumer_count&family=vhost_status") - ABOUT == {
+        "rabbitmq_detailed_queue_consumers", "rabbitmq_cluster_vhost_status", "rabbitmq_detailed_queue_info",
+    }  # fmt: skip
+    assert await names(scraper, "?family=connection_churn_metrics") - ABOUT == {
+        f"rabbitmq_detailed_{name}_total"
+        for name in (
+            "connections_opened", "connections_closed", "channels_opened", "channels_closed", "queues_declared",
+            "queues_created", "queues_deleted",
+        )
+    }  # fmt: skip
+
+
+async def test_a_group_that_is_part_of_another_is_told_once(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    text = await scraper.text("/detailed?family=queue_consumer_count&family=queue_metrics")
+    assert text.count("# TYPE rabbitmq_detailed_queue_consumers ") == 1
+
+
+async def test_detailed_of_some_virtual_hosts(harness: BrokerHarness, client: Client, scraper: Scraper) -> None:
+    harness.add_vhost("a b")
+    harness.connect(vhost="a b").declare("q")
+    client.declare("q")
+
+    async def vhosts(query: str) -> set[str]:
+        samples = await scraper.samples(f"/detailed?family=queue_coarse_metrics{query}")
+        return {dict(labels)["vhost"] for name, labels in samples if name not in ABOUT}
+
+    assert await vhosts("") == {"/", "a b"}
+    assert await vhosts("&vhost=%2F") == {"/"}
+    assert await vhosts("&vhost=a+b&vhost=nowhere") == {"a b"}
+    assert await vhosts("&vhost=nowhere") == set()
+
+
+async def test_an_open_transaction_is_told(client: Client, scraper: Scraper) -> None:
+    client.call(make(Tx.Select), Tx.SelectOk)
+    client.publish("", "q", b"x")
+    assert await scraper.value("channel_messages_uncommitted") == 1
