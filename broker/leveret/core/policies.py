@@ -6,7 +6,7 @@ Here they are kept, validated and looked up. What follows from a change for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
@@ -163,6 +163,11 @@ class Policies:
         if old is None:
             raise PolicyError("Parameter does not exist")
         self._changed(old, None, user)
+
+    @property
+    def ranked(self) -> Sequence[Policy]:
+        """Those that win first. After each change it is another object."""
+        return self._by_rank
 
     def match(self, kind: str, name: str) -> Policy | None:
         """The one that applies: highest priority, then first name (RabbitMQ leaves that undefined)."""

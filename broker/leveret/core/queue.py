@@ -57,9 +57,9 @@ class Queue(Served):
     """
 
     __slots__ = (
-        "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes", "arguments",
-        "auto_delete", "counts", "durable", "is_deleted", "keeper", "name", "owner", "publish", "publish_persistent",
-        "pump", "settings", "unacked_count", "vhost",
+        "__weakref__", "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes",
+        "arguments", "auto_delete", "counts", "durable", "is_deleted", "keeper", "name", "owner", "publish",
+        "publish_persistent", "pump", "settings", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from leveret.core.counts import DELIVERED, MessageCounts
 from leveret.core.exchanges import Exchange
@@ -19,6 +20,7 @@ from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
 from leveret.management import shapes
+from leveret.management.answers import encoded
 from leveret.management.history import INTERVAL_SECONDS
 from leveret.management.rates import Rates
 from leveret.management.shapes import Shape
@@ -70,6 +72,26 @@ def queue(queue: Queue, rates: Rates | None, *, has_details: bool = False, has_t
             if (counts := channel.core.counts.by_queue.get(queue)) is not None
         ]
     return shape
+
+
+# Of a queue without consumers, on which nothing happens: what a list had of it, and what that was made from.
+_remembered: WeakKeyDictionary[Queue, tuple[object, bytes]] = WeakKeyDictionary()
+
+
+def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -> bytes:
+    """What `queue` tells, as JSON: lists of thousands are asked for many times a second.
+
+    Everything that `queue` looks at and that can change has to be in `origin`.
+    """
+    values = None if rates is None or one.consumers else rates.idle_values(one.counts, one)
+    if rates is None or values is None:
+        return encoded(queue(one, rates, has_totals=has_totals))
+    policies = one.vhost.policies.ranked, one.vhost.operator_policies.ranked
+    origin = (values, _idle_since(rates, one, one.counts), policies)
+    known = _remembered.get(one)
+    if known is None or known[0] != origin:
+        known = _remembered[one] = origin, encoded(queue(one, rates))
+    return known[1]
 
 
 def exchange(exchange: Exchange, rates: Rates | None, *, has_details: bool = False) -> Shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from leveret.management.answers import Problem
@@ -48,10 +49,16 @@ class Rates:
         self.statistics = statistics
         self._node = statistics.node
         self._node.tally()
+        at_least = (self._node.now() // INTERVAL_SECONDS - 1) * INTERVAL_SECONDS
+        self._moment = max(at_least, statistics.started_at)
 
     def numbers(self, family: str, *counted: Counted) -> dict[str, Any]:
         """`{"publish": 7, "publish_details": {"rate": 0.2}}`, for each number there is of these; of several of a kind
         the sums."""
+        if len(counted) == 1 and self._ranges[family] is None:
+            numbers = numbers_of(self._node, counted[0])
+            if self._is_idle(counted[0], numbers.values):
+                return {**_idle(tuple(numbers.names)), **dict(zip(numbers.names, numbers.values, strict=True))}
         each = [numbers_of(self._node, one) for one in counted]
         names = each[0].names
         values = _sums([numbers.values for numbers in each])
@@ -67,10 +74,29 @@ class Rates:
             told[f"{name}_details"] = detail
         return told
 
+    def idle_values(self, *counted: Counted) -> tuple[int, ...] | None:
+        """All their numbers, if nothing can be told of them but that; None: there are rates, or their past."""
+        if any(self._ranges.values()):
+            return None
+        told: tuple[int, ...] = ()
+        for one in counted:
+            values = numbers_of(self._node, one).values
+            if not self._is_idle(one, values):
+                return None
+            told += tuple(values)
+        return told
+
+    def _is_idle(self, counted: Counted, values: Sequence[int]) -> bool:
+        """Are they what they were at the moment that rates are counted from?"""
+        history = self.statistics.history(counted)
+        if history is None:
+            return not any(values)
+        changed_at = history.changed_at
+        return (changed_at is None or changed_at <= self._moment) and tuple(history.last()) == tuple(values)
+
     def _rates(self, histories: list[History], values: Sequence[int]) -> list[dict[str, Any]]:
         """From a sample that is at least one interval old up to now."""
-        now, started_at = self._node.now(), self.statistics.started_at
-        moment = max((now // INTERVAL_SECONDS - 1) * INTERVAL_SECONDS, started_at)
+        now, moment = self._node.now(), self._moment
         seconds = max(now - moment, INTERVAL_SECONDS)
         before = _sums([history.at(moment) for history in histories]) or [0] * len(values)
         return [{"rate": (value - earlier) / seconds} for value, earlier in zip(values, before, strict=True)]
@@ -82,6 +108,12 @@ class Rates:
         rows = [_sums([history.at(moment) for history in histories]) or [0] * width for moment in moments]
         timestamps_ms = [int(moment * 1000) for moment in moments]
         return [_curve(asked.step, timestamps_ms, [row[index] for row in rows]) for index in range(width)]
+
+
+@cache
+def _idle(names: tuple[str, ...]) -> Mapping[str, Any]:
+    """All rates are none. The order is that of others: each number before its rate."""
+    return {key: value for name in names for key, value in ((name, 0), (f"{name}_details", {"rate": 0.0}))}
 
 
 def _curve(step: int, timestamps_ms: list[int], values: list[int]) -> dict[str, Any]:

@@ -131,10 +131,15 @@ class Request:
 
     def listing(
         self, objects: Callable[[], Iterable[Listed]], shape: Callable[[Listed], Item | None],
-        name: Callable[[Listed], str] | None = None,
+        name: Callable[[Listed], str] | None = None, octets: Callable[[Listed], bytes | None] | None = None,
     ) -> Listing[Listed]:  # fmt: skip
-        """The same, of objects that there may be many of. Raises Problem (400)."""
-        return Listing(lambda: list(objects()), shape, self.query, name=name)
+        """The same, of objects that there may be many of. Counts are those of when it begins. Raises Problem (400)."""
+
+        def begun() -> list[Listed]:
+            self.node.tally()
+            return list(objects())
+
+        return Listing(begun, shape, self.query, name=name, octets=octets)
 
     def chosen(self, item: Mapping[str, Any]) -> object:
         return chosen(item, self.query)

@@ -6,9 +6,10 @@ What is not counted yet has no field here, see docs/management.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote_plus
+from weakref import WeakKeyDictionary
 
 from leveret.auth.permissions import Permission, TopicPermission
 from leveret.auth.users import User
@@ -17,6 +18,7 @@ from leveret.core.channel import ChannelMode
 from leveret.core.consumer import Consumer
 from leveret.core.consumer_timeout import timeout_ms_of
 from leveret.core.exchanges import Exchange
+from leveret.core.policies import Policy
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
@@ -57,35 +59,53 @@ def table(arguments: Table) -> Shape:
 
 def queue(queue: Queue, *, has_details: bool = False) -> Shape:
     """has_details: as the answer to a request for this one queue."""
-    node_name = queue.vhost.node.name
-    policy = queue.vhost.effective_policy(queue)
-    able_count = sum(consumer.has_room for consumer in queue.consumers)
-    capacity = able_count / len(queue.consumers) if queue.consumers else 0
-    arguments = table(queue.arguments)
+    consumers = queue.consumers
+    capacity = sum(one.has_room for one in consumers) / len(consumers) if consumers else 0
+    ready_count, unacked_count = queue.message_count, queue.unacked_count
     shape: Shape = {
-        "name": queue.name, "vhost": queue.vhost.name, "node": node_name, "type": queue.type_name,
-        "durable": queue.durable, "auto_delete": queue.auto_delete, "exclusive": queue.owner is not None,
-        "arguments": arguments, "state": "running", **message_counts([queue]),
-        "policy": policy.policy, "operator_policy": policy.operator_policy,
-        "effective_policy_definition": json_of({**policy.definition}),
-        "consumers": len(queue.consumers), "consumer_utilisation": capacity, "consumer_capacity": capacity, **ERLANG,
+        **_lasting(queue), "messages": ready_count + unacked_count, "messages_ready": ready_count,
+        "messages_unacknowledged": unacked_count, "consumers": len(consumers), "consumer_utilisation": capacity,
+        "consumer_capacity": capacity,
     }  # fmt: skip
     active = None if queue.active_consumer is None else queue.active_consumer.tag
     if queue.type_name == "classic":
-        exclusive = queue.consumers[0].tag if queue.consumers and queue.consumers[0].exclusive else None
-        shape |= {
-            "exclusive_consumer_tag": exclusive, "single_active_consumer_tag": active,
-            "backing_queue_status": {"len": queue.message_count, "mode": "default", "version": 2},
-        }  # fmt: skip
+        shape["exclusive_consumer_tag"] = consumers[0].tag if consumers and consumers[0].exclusive else None
+        shape["single_active_consumer_tag"] = active
+        shape["backing_queue_status"] = {"len": ready_count, "mode": "default", "version": 2}
     else:
+        shape["single_active_consumer_ctag"] = active
+    if has_details:
+        shape |= {"consumer_details": [consumer(one) for one in consumers], "incoming": [], "deliveries": []}
+    return shape
+
+
+# What does not change of a queue while these policies apply. Lists ask for it again and again.
+_remembered: WeakKeyDictionary[Queue, tuple[Sequence[Policy], Sequence[Policy], Shape]] = WeakKeyDictionary()
+
+
+def _lasting(queue: Queue) -> Shape:
+    vhost = queue.vhost
+    policies, operator_policies = vhost.policies.ranked, vhost.operator_policies.ranked
+    known = _remembered.get(queue)
+    if known is not None and known[0] is policies and known[1] is operator_policies:
+        return known[2]
+    node_name = vhost.node.name
+    policy = vhost.effective_policy(queue)
+    shape: Shape = {
+        "name": queue.name, "vhost": vhost.name, "node": node_name, "type": queue.type_name,
+        "durable": queue.durable, "auto_delete": queue.auto_delete, "exclusive": queue.owner is not None,
+        "arguments": table(queue.arguments), "state": "running", "policy": policy.policy,
+        "operator_policy": policy.operator_policy, "effective_policy_definition": json_of({**policy.definition}),
+        **ERLANG,
+    }  # fmt: skip
+    if queue.type_name != "classic":
         shape |= {
             "leader": node_name, "members": [node_name], "online": [node_name], "open_files": {node_name: 0},
-            "single_active_consumer_ctag": active, "delivery_limit": _delivery_limit(queue),
+            "delivery_limit": _delivery_limit(queue),
         }  # fmt: skip
     if isinstance(queue.owner, Connection):
         shape["owner_pid_details"] = _connection_details(queue.owner)
-    if has_details:
-        shape |= {"consumer_details": [consumer(one) for one in queue.consumers], "incoming": [], "deliveries": []}
+    _remembered[queue] = policies, operator_policies, shape
     return shape
 
 

@@ -38,7 +38,10 @@ def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> o
     def shape(queue: Queue) -> Shape | None:
         return None if queue.is_deleted else measured.queue(queue, rates, has_totals=has_totals)
 
-    return request.listing(queues, shape, attrgetter("name"))
+    def octets(queue: Queue) -> bytes | None:
+        return None if queue.is_deleted else measured.queue_octets(queue, rates, has_totals=has_totals)
+
+    return request.listing(queues, shape, attrgetter("name"), octets)
 
 
 @routes.add("GET", "/queues/{vhost}/{queue}")
