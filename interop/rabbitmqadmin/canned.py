@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,13 @@ class _Canned(BaseHTTPRequestHandler):
             body = json.dumps(json.loads(body), sort_keys=True)
         requests: list[str] = self.server.requests  # type: ignore[attr-defined]
         requests.append(f"{self.command} {self.path} {body}".rstrip())
-        status, answer = _answer_to(self.command, self.path.partition("?")[0])
-        octets = b"" if answer is None else json.dumps(answer).encode()
+        other = self.server.other  # type: ignore[attr-defined]
+        path = self.path.partition("?")[0]
+        if other is not None:
+            status, octets = 200, other(self.command, path).encode()
+        else:
+            status, answer = _answer_to(self.command, path)
+            octets = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-length", str(len(octets)))
         self.end_headers()
@@ -101,10 +106,11 @@ class CannedApi:
 
 
 @contextlib.contextmanager
-def canned_api() -> Iterator[CannedApi]:
-    """Answers for as long as the block runs."""
+def canned_api(other: Callable[[str, str], str] | None = None) -> Iterator[CannedApi]:
+    """Answers for as long as the block runs. other: answers methods and paths instead, as what is no RabbitMQ."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Canned) as server:
         server.requests = []  # type: ignore[attr-defined]
+        server.other = other  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

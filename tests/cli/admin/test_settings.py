@@ -1,10 +1,13 @@
 """Where `leveret admin` takes host, user and the like from, and how it ends where something is wrong."""
 
+import io
 import socket
+import sys
 
 import pytest
 
 from interop.rabbitmqadmin.canned import canned_api
+from leveret.cli import main
 
 
 @pytest.fixture
@@ -210,3 +213,33 @@ def test_versions_and_completion(admin):
     for topic, word in (("subcommands", "purge queue name=..."), ("config", "declare_vhost")):
         status, stdout, _ = admin(["help", topic])
         assert status == 0 and word in stdout
+
+
+FIRST_SAYS = "*** This does not seem to be RabbitMQ's HTTP API: "
+SECOND_SAYS = "Response is incompatible with the target data type: "
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "text"),
+    [
+        ("list queues name", 1, f"{FIRST_SAYS}a list of JSON objects was expected\n\n"),
+        ("list vhosts name", 1, f"{FIRST_SAYS}Expecting value: line 1 column 1 (char 0)\n\n"),
+        ("publish routing_key=q payload=x", 1, f"{FIRST_SAYS}a JSON object was expected\n\n"),
+        ("queues list", 65, f"{SECOND_SAYS}a list of JSON objects was expected\n"),
+        ("show overview --non-interactive", 65, f"{SECOND_SAYS}Expecting value: line 1 column 1 (char 0)\n"),
+    ],
+)
+def test_another_server_is_told_from_rabbitmq(admin, line, status, text):
+    answers = {"/api/vhosts": "<html>", "/api/overview": "<html>", "/api/queues": '{"a": 1}', "/api/queues/%2F": "[1]"}
+    with canned_api(lambda method, path: answers.get(path, "[]")) as api:
+        ended = admin(["-H", "127.0.0.1", "-P", str(api.port), *line.split()])
+    assert ended == (status, "", text)
+
+
+def test_a_terminal_that_has_no_such_letters_gets_others(canned, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    octets = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, encoding="ascii"))
+    assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "users", "list"]) == 0
+    assert octets.getvalue().startswith(b"???")
+    canned.taken()

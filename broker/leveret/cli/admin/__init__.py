@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from leveret.cli.admin.syntax import Syntax, syntax_of
 
@@ -19,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
         from leveret.cli.admin.v1 import main as run
     else:
         from leveret.cli.admin.v2 import main as run
+    for stream in (sys.stdout, sys.stderr):  # a table has lines and corners that not every encoding has
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = run(argv)
         sys.stdout.flush()

@@ -21,6 +21,10 @@ class NoAnswer(Exception):
     """It was connected to, and did not answer with HTTP in time."""
 
 
+class WrongAnswer(Exception):
+    """What came is not what a RabbitMQ answers."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Where the API is. prefix: what its paths begin with. tls: None for plain HTTP."""
@@ -43,18 +47,32 @@ class Answer:
     path: str
     text: str
 
-    def json(self) -> Any:
-        """Raises ValueError."""
-        return json.loads(self.text)
+    def object(self) -> dict[str, Any]:
+        """Raises WrongAnswer."""
+        value = self._json()
+        if not isinstance(value, dict):
+            raise WrongAnswer("a JSON object was expected")
+        return value
+
+    def objects(self) -> list[dict[str, Any]]:
+        """A list of them. Raises WrongAnswer."""
+        value = self._json()
+        if not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+            raise WrongAnswer("a list of JSON objects was expected")
+        return value
+
+    def _json(self) -> Any:
+        try:
+            return json.loads(self.text)
+        except ValueError as error:
+            raise WrongAnswer(str(error)) from error
 
     @property
     def reason(self) -> str:
         """What the API says against the request: its `reason`, else its `error`, else nothing."""
         try:
-            body = self.json()
-        except ValueError:
-            return ""
-        if not isinstance(body, dict):
+            body = self.object()
+        except WrongAnswer:
             return ""
         return str(body.get("reason") or body.get("error") or "")
 

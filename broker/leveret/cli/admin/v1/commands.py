@@ -6,13 +6,14 @@ import base64
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from leveret.cli.admin.http import Api, CannotConnect, NoAnswer, path_of
+from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer, WrongAnswer, path_of
 from leveret.cli.admin.v1 import completion, usage
-from leveret.cli.admin.v1.listing import FORMATS, print_list
+from leveret.cli.admin.v1.listing import FORMATS, RAW, print_list
 from leveret.cli.admin.v1.objects import (
     CLOSED,
     DECLARED,
@@ -24,7 +25,7 @@ from leveret.cli.admin.v1.objects import (
     Command,
     Listing,
 )
-from leveret.cli.admin.v1.options import PROGRAM, Options, WrongUsage, has_ignored_path, make_options, make_parser
+from leveret.cli.admin.v1.options import PROGRAM, Options, WrongUsage, make_options, make_parser
 from leveret.version import EMULATED_RABBITMQ_VERSION
 
 EXIT_FAILED = 1
@@ -58,11 +59,12 @@ def main(argv: Sequence[str]) -> int:
         parser.print_help()
         return 0
     try:
-        if has_ignored_path(given.base_uri):
+        options = make_options(vars(given))
+        if options.is_path_ignored:
             _complain(
                 "WARNING: path in --base-uri is ignored. Please specify --vhost and/or --path-prefix separately.\n"
             )
-        _run(make_options(vars(given)), words)
+        _run(options, words)
     except WrongUsage as error:
         _complain(f"\nERROR: {error}\n\n{PROGRAM} --help for help\n")
         return EXIT_FAILED
@@ -71,6 +73,9 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_FAILED
     except NoAnswer as error:
         _complain(f"*** {error}\n")
+        return EXIT_FAILED
+    except WrongAnswer as error:
+        _complain(f"*** This does not seem to be RabbitMQ's HTTP API: {error}\n")
         return EXIT_FAILED
     except CannotConnect as error:
         _complain(f"*** Could not connect: {error}\n")
@@ -91,8 +96,8 @@ def _run(options: Options, words: list[str]) -> None:
     ACTIONS[action](options, arguments)
 
 
-def _ask(options: Options, method: str, path: str, body: Any = None) -> str:
-    """The body of the answer. Raises Failed: the answer says no."""
+def _ask(options: Options, method: str, path: str, body: Any = None) -> Answer:
+    """Raises Failed: the answer says no."""
     answer = Api(options.endpoint()).ask(method, path, body)
     if answer.status == 400:
         raise _failure(answer.reason)
@@ -102,7 +107,7 @@ def _ask(options: Options, method: str, path: str, body: Any = None) -> str:
         raise _failure(f"Not found: {answer.path}")
     if answer.status > 400:
         raise _failure(f"Received response {answer.status} {answer.phrase} for path {answer.path}\n{answer.text}")
-    return answer.text
+    return answer
 
 
 def _say(options: Options, text: str) -> None:
@@ -128,18 +133,18 @@ def _only(arguments: list[str]) -> str:
 
 
 def _list(options: Options, arguments: list[str]) -> None:
-    listing, columns, text = _listed(options, arguments, LISTED, "list")
-    _print(options, text, listing, columns)
+    listing, columns, answer = _listed(options, arguments, LISTED, "list")
+    _print(options, answer, listing, columns)
 
 
 def _show(options: Options, arguments: list[str]) -> None:
-    listing, columns, text = _listed(options, arguments, SHOWN, "show")
-    _print(options, f"[{text}]", listing, columns)
+    listing, columns, answer = _listed(options, arguments, SHOWN, "show")
+    _print(options, replace(answer, text=f"[{answer.text}]"), listing, columns)
 
 
 def _listed(
     options: Options, arguments: list[str], kinds: Mapping[str, Listing], verb: str
-) -> tuple[Listing, Sequence[str], str]:
+) -> tuple[Listing, Sequence[str], Answer]:
     if not arguments:
         raise WrongUsage("Type not specified")
     kind, *asked_for = arguments
@@ -164,13 +169,14 @@ def _listed(
     return listing, columns, _ask(options, "GET", path)
 
 
-def _print(options: Options, text: str, listing: Listing, columns: Sequence[str]) -> None:
+def _print(options: Options, answer: Answer, listing: Listing, columns: Sequence[str]) -> None:
     if options.format not in FORMATS:
         raise WrongUsage(f"Format {options.format} not recognised")
-    try:
-        print_list(text, listing, columns, options.format, options.depth_number(), is_verbose=options.verbose)
-    except ValueError as error:
-        raise _failure(f"The answer is not JSON: {error}") from error
+    if options.format == RAW:
+        print(answer.text)
+        return
+    depth = options.depth_number()
+    print_list(answer.objects(), listing, columns, options.format, depth, is_verbose=options.verbose)
 
 
 # -- objects
@@ -247,8 +253,8 @@ def _publish(options: Options, arguments: list[str]) -> None:
     if "payload" not in body:
         body["payload"] = base64.b64encode(sys.stdin.buffer.read()).decode()
         body["payload_encoding"] = "base64"
-    answer = json.loads(_ask(options, "POST", path, body))
-    _say(options, "Message published" if answer["routed"] else "Message published but NOT routed")
+    answer = _ask(options, "POST", path, body).object()
+    _say(options, "Message published" if answer.get("routed") else "Message published but NOT routed")
 
 
 def _get(options: Options, arguments: list[str]) -> None:
@@ -256,15 +262,15 @@ def _get(options: Options, arguments: list[str]) -> None:
     file = body.get("payload_file")
     if file and body["count"] != "1":
         raise WrongUsage("Cannot get multiple messages using payload_file")
-    text = _ask(options, "POST", path, body)
+    answer = _ask(options, "POST", path, body)
     if not file:
-        _print(options, text, Listing(), ())
+        _print(options, answer, Listing(), ())
         return
-    for message in json.loads(text):
+    for message in answer.objects():
         payload = message["payload"]
         octets = base64.b64decode(payload) if message["payload_encoding"] == "base64" else payload.encode()
         _write(file, octets)
-    _print(options, text, Listing(), _COLUMNS_BESIDE_PAYLOAD)
+    _print(options, answer, Listing(), _COLUMNS_BESIDE_PAYLOAD)
 
 
 # -- definitions
@@ -272,7 +278,7 @@ def _get(options: Options, arguments: list[str]) -> None:
 
 def _export(options: Options, arguments: list[str]) -> None:
     file = _only(arguments)
-    _write(file, _ask(options, "GET", _definitions(options)).encode())
+    _write(file, _ask(options, "GET", _definitions(options)).text.encode())
     _say(options, f'Exported definitions for {options.hostname} to "{file}"')
 
 

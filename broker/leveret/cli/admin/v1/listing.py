@@ -17,16 +17,13 @@ _FIRST_COLUMNS: Final = ("vhost", "name", "type", "source", "destination", "dest
 _RULE: Final = "\n" + "-" * 80 + "\n"
 
 
-def print_list(text: str, listing: Listing, columns: Sequence[str], form: str, depth: int, *, is_verbose: bool) -> None:
-    """Print the list that the API answered.
+def print_list(
+    items: list[dict[str, Any]], listing: Listing, columns: Sequence[str], form: str, depth: int, *, is_verbose: bool
+) -> None:
+    """Print the list in one of the formats but raw_json, which prints what came as it is.
 
-    columns: those asked for; none: all that there are down to this depth. Raises KeyError: no such form. ValueError:
-    the text is no JSON.
+    columns: those asked for; none: all that there are down to this depth.
     """
-    if form == "raw_json":
-        print(text)
-        return
-    items = json.loads(text)
     if form == "pretty_json":
         print(json.dumps(items, ensure_ascii=False, sort_keys=True, indent=2))
         return
@@ -120,4 +117,5 @@ PRINTERS: Final[dict[str, Print]] = {
     "bash": _print_names,
 }
 
-FORMATS: Final = ("raw_json", "pretty_json", *PRINTERS)
+RAW: Final = "raw_json"
+FORMATS: Final = (RAW, "pretty_json", *PRINTERS)

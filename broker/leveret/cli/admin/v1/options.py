@@ -30,7 +30,7 @@ class WrongUsage(Exception):
 class Options:
     """port: a number as text. vhost: None where none is named. depth: see `is_depth_chosen`.
 
-    is_depth_chosen: then all columns are listed, and not only the usual ones.
+    is_depth_chosen: then all columns are listed, and not only the usual ones. is_path_ignored: the URI has one.
     """
 
     hostname: str = "localhost"
@@ -53,6 +53,7 @@ class Options:
     sort_reverse: bool = False
     depth: str = "1"
     is_depth_chosen: bool = False
+    is_path_ignored: bool = False
 
     def endpoint(self) -> Endpoint:
         """Raises WrongUsage."""
@@ -129,7 +130,7 @@ class _Formatter(TitledHelpFormatter):
 
 def make_options(given: dict[str, Any]) -> Options:
     """The options in force, from those of the parser. Raises WrongUsage."""
-    known = {field.name for field in fields(Options)}
+    known = {field.name for field in fields(Options)} - {"is_depth_chosen", "is_path_ignored"}
     chosen = _from_file(given.get("config"), given.get("node") or "default", known)
     chosen |= {name: value for name, value in given.items() if name in known and value is not None}
     if (base_uri := given.get("base_uri") or chosen.get("base_uri")) is not None:
@@ -138,7 +139,8 @@ def make_options(given: dict[str, Any]) -> Options:
     for name in ("port", "request_timeout"):
         if name in chosen:
             chosen[name] = str(chosen[name])
-    return Options(**{name: value for name, value in chosen.items() if name in known})
+    chosen.pop("base_uri", None)
+    return Options(**chosen)
 
 
 def _from_file(path: str | None, section: str, known: set[str]) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _from_file(path: str | None, section: str, known: set[str]) -> dict[str, Any
     return {name: booleans.get(value, value) for name, value in items if name in known | {"base_uri"}}
 
 
-def _from_uri(uri: str) -> dict[str, str]:
+def _from_uri(uri: str) -> dict[str, Any]:
     try:
         parts = urlsplit(uri)
         found = {
@@ -171,9 +173,5 @@ def _from_uri(uri: str) -> dict[str, str]:
         }  # fmt: skip
     except ValueError as error:
         raise WrongUsage(f"Could not read the URI '{uri}': {error}") from error
-    return {name: str(value) for name, value in found.items() if value is not None}
-
-
-def has_ignored_path(uri: str | None) -> bool:
-    """Whether the URI has a path, which means nothing here."""
-    return uri is not None and urlsplit(uri).path not in ("", "/")
+    chosen: dict[str, Any] = {name: str(value) for name, value in found.items() if value is not None}
+    return chosen | {"is_path_ignored": parts.path not in ("", "/")}

@@ -47,7 +47,7 @@ def _matching(session: Session, kind: str, pattern: str) -> list[str]:
         expression = re.compile(pattern)
     except re.error:
         raise Failed("Unsupported argument value for property (field) name_pattern", EXIT_USAGE) from None
-    listed = session.get(path_of("queues", session.vhost) if kind == "queues" else path_of("vhosts"))
+    listed = session.get_list(path_of("queues", session.vhost) if kind == "queues" else path_of("vhosts"))
     return sorted(item["name"] for item in listed if expression.search(item["name"]))
 
 

@@ -48,8 +48,7 @@ def _list(columns: Sequence[rows.Column], *segments: str, is_of_vhost: bool = Fa
 def _items(session: Session, path: str, values: Values) -> list[dict[str, Any]]:
     """A size without a page is a size of the first one."""
     if values.get("page") is None and values.get("page_size") is None:
-        listed: list[dict[str, Any]] = session.get(path)
-        return listed
+        return session.get_list(path)
     query = f"page={values['page'] or 1}"
     if values["page_size"] is not None:
         query += f"&page_size={values['page_size']}"
@@ -63,25 +62,25 @@ def _show_queue(session: Session, values: Values) -> None:
 
 
 def _list_user_connections(session: Session, values: Values) -> None:
-    session.show(rows.USER_CONNECTIONS, session.get(path_of("connections", "username", values["username"])))
+    session.show(rows.USER_CONNECTIONS, session.get_list(path_of("connections", "username", values["username"])))
 
 
 def _list_user_limits(session: Session, values: Values) -> None:
     username = values["username"]
-    session.show(rows.USER_LIMITS, session.get(path_of("user-limits", *([] if username is None else [username]))))
+    session.show(rows.USER_LIMITS, session.get_list(path_of("user-limits", *([] if username is None else [username]))))
 
 
 def _list_parameters(session: Session, values: Values) -> None:
     """Those of the virtual host."""
     if values["component"] is not None:
-        session.show(rows.PARAMETERS, session.get(path_of("parameters", values["component"], session.vhost)))
+        session.show(rows.PARAMETERS, session.get_list(path_of("parameters", values["component"], session.vhost)))
         return
-    parameters = session.get(path_of("parameters"))
+    parameters = session.get_list(path_of("parameters"))
     session.show(rows.PARAMETERS, [parameter for parameter in parameters if parameter["vhost"] == session.vhost])
 
 
 def _list_plugins(session: Session, values: Values) -> None:
-    nodes = [session.get(path_of("nodes", values["node"]))] if "node" in values else session.get(path_of("nodes"))
+    nodes = [session.get(path_of("nodes", values["node"]))] if "node" in values else session.get_list(path_of("nodes"))
     plugins = [
         {"node": node["name"], "name": name, "state": "Enabled"}
         for node in nodes
@@ -95,7 +94,7 @@ def _enable_flag(session: Session, values: Values) -> None:
 
 
 def _enable_all_flags(session: Session, values: Values) -> None:
-    for flag in session.get(path_of("feature-flags")):
+    for flag in session.get_list(path_of("feature-flags")):
         if (flag["state"], flag["stability"]) == ("disabled", "stable"):
             _enable_flag(session, {"name": flag["name"]})
 

@@ -24,8 +24,8 @@ def _publish(session: Session, values: Values) -> None:
     }  # fmt: skip
     # The default exchange has no name, and a path no empty segment.
     path = path_of("exchanges", session.vhost, values["exchange"] or "amq.default", "publish")
-    answer = session.json(session.ask("POST", path, body))
-    print("Message published and routed successfully" if answer["routed"] else "Message published but NOT routed")
+    answer = session.ask("POST", path, body).object()
+    print("Message published and routed successfully" if answer.get("routed") else "Message published but NOT routed")
 
 
 def _payload(values: Values) -> str:
@@ -50,7 +50,7 @@ def _get(session: Session, values: Values) -> None:
         raise Failed("Invalid value for argument 'count': invalid digit found in string", EXIT_USAGE) from None
     body = {"count": count, "ackmode": values["ack_mode"], "encoding": "auto"}
     answer = session.ask("POST", path_of("queues", session.vhost, values["queue"], "get"), body)
-    session.show(MESSAGES, session.json(answer))
+    session.show(MESSAGES, answer.objects())
 
 
 COMMANDS: Final = (

@@ -142,7 +142,7 @@ def _check(*segments: str, argument: str | None = None) -> Run:
                 print("health check passed")
             return 0
         if answer.status == 503:
-            session.show_rows(_KEY_AND_VALUE, _failed_check(session, path, answer))
+            session.show_rows(_KEY_AND_VALUE, _failed_check(path, answer))
             return EXIT_UNAVAILABLE
         is_missing = answer.status == 404
         raise Failed("API responded with a 404 Not Found" if is_missing else complaint(answer), EXIT_UNAVAILABLE)
@@ -150,8 +150,8 @@ def _check(*segments: str, argument: str | None = None) -> Run:
     return run
 
 
-def _failed_check(session: Session, path: str, answer: Answer) -> list[list[str]]:
-    details = session.json(answer)
+def _failed_check(path: str, answer: Answer) -> list[list[str]]:
+    details = answer.object()
     shown = [
         ["result", "health check failed"], ["path", path.lstrip("/")],
         ["status_code", status_text(answer)], ["reason", str(details.get("reason", ""))],
@@ -179,7 +179,7 @@ def _rebalance(session: Session, values: Values) -> None:
 
 
 def _auth_attempts(session: Session, values: Values) -> None:
-    session.show(rows.AUTH_ATTEMPTS, session.get(path_of("auth", "attempts", values["node"])))
+    session.show(rows.AUTH_ATTEMPTS, session.get_list(path_of("auth", "attempts", values["node"])))
 
 
 COMMANDS: Final = (

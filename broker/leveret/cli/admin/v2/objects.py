@@ -86,7 +86,7 @@ def _delete_binding(session: Session, values: Values) -> None:
     arguments = json_object_of(values["arguments"])
     found = [
         binding
-        for binding in session.get(listed)
+        for binding in session.get_list(listed)
         if (binding["source"], binding["routing_key"]) == (values["source"], values["routing_key"])
         and (binding["arguments"] or {}) == arguments
     ]

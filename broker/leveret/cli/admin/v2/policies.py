@@ -31,13 +31,11 @@ def _declare(session: Session, kind: str, policy: Policy) -> None:
 
 
 def _policy(session: Session, kind: str, name: str) -> Policy:
-    policy: Policy = session.get(path_of(kind, session.vhost, name))
-    return policy
+    return session.get(path_of(kind, session.vhost, name))
 
 
 def _all(session: Session, kind: str, *, is_everywhere: bool = False) -> list[Policy]:
-    listed: list[Policy] = session.get(path_of(kind) if is_everywhere else path_of(kind, session.vhost))
-    return listed
+    return session.get_list(path_of(kind) if is_everywhere else path_of(kind, session.vhost))
 
 
 def _declare_given(kind: str) -> Run:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from leveret.cli.admin.http import WrongAnswer
 from leveret.cli.admin.v2 import bulk, definitions, listings, messages, monitoring, objects, policies, settings
 from leveret.cli.admin.v2.command import PROGRAM, Command, Parser, parse
-from leveret.cli.admin.v2.failures import EXIT_WRONG_COMMAND_LINE, Failed, WrongCommandLine
+from leveret.cli.admin.v2.failures import EXIT_DATA, EXIT_WRONG_COMMAND_LINE, Failed, WrongCommandLine
 from leveret.cli.admin.v2.session import Session
 
 COMMANDS: Final = (
@@ -28,6 +29,9 @@ def main(argv: Sequence[str]) -> int:
     except WrongCommandLine as error:
         print(f"error: {error}\n\nFor more information, try '--help'.", file=sys.stderr)
         return EXIT_WRONG_COMMAND_LINE
+    except WrongAnswer as error:
+        print(f"Response is incompatible with the target data type: {error}", file=sys.stderr)
+        return EXIT_DATA
     except Failed as error:
         print(error, file=sys.stderr)
         return error.status

@@ -9,7 +9,7 @@ from http.client import responses
 from typing import Any
 
 from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer
-from leveret.cli.admin.v2.failures import EXIT_DATA, Failed, NotFound
+from leveret.cli.admin.v2.failures import Failed, NotFound
 from leveret.cli.admin.v2.rows import Column
 from leveret.cli.admin.v2.settings import Settings
 from leveret.cli.admin.v2.tables import plain_table, table
@@ -44,16 +44,13 @@ class Session:
             raise Failed(complaint(answer))
         return answer
 
-    def get(self, path: str) -> Any:
-        """The JSON there. Raises NotFound, Failed."""
-        return self.json(self.ask("GET", path))
+    def get(self, path: str) -> dict[str, Any]:
+        """The object there. Raises NotFound, Failed, WrongAnswer."""
+        return self.ask("GET", path).object()
 
-    def json(self, answer: Answer) -> Any:
-        """Raises Failed."""
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise Failed(f"Response is incompatible with the target data type: {error}", EXIT_DATA) from error
+    def get_list(self, path: str) -> list[dict[str, Any]]:
+        """The objects there. Raises NotFound, Failed, WrongAnswer."""
+        return self.ask("GET", path).objects()
 
     def put(self, path: str, body: Any) -> None:
         self.ask("PUT", path, body)
