@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from leveret.core import keeping
-from leveret.storage import writing
+from leveret.storage import blocks, writing
 from tests.simulation.clients import PLAIN, TRANSACTIONAL
 from tests.simulation.history import PEERS, History, Step
 from tests.simulation.messages import Kind
@@ -188,7 +188,8 @@ def seeds(default: range) -> range:
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "PAGE_MESSAGES", 2)
     monkeypatch.setattr(keeping, "HEAD_MESSAGES_MAX", 3)
-    monkeypatch.setattr(writing, "SWEEP_ENTRIES", 3)
+    monkeypatch.setattr(writing, "SWEEP_STEPS", 3)
+    monkeypatch.setattr(blocks, "BLOCK_MESSAGES", 3)
 
 
 @pytest.mark.parametrize("part", range(4))

@@ -14,5 +14,5 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     if request.param == "environment":
         monkeypatch.setattr(lmdb_store, "KEPT_BACK_MAX", -1)
     if request.param == "at once":
-        monkeypatch.setattr(lmdb_store, "JOURNALED_MAX", -1)
+        monkeypatch.setattr(lmdb_store, "JOURNALED_BYTES_MAX", -1)
     return LmdbDisk(tmp_path)

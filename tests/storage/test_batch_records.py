@@ -32,7 +32,7 @@ def batches(draw: st.DrawFn) -> Batch:
         changes.added = {position: (payload, when, object()) for position, (payload, when) in enumerate(added, 2**40)}
         changes.settled = draw(st.lists(positions, max_size=5))
         changes.marks = draw(
-            st.dictionaries(positions, st.tuples(st.booleans(), st.integers(0, 2**32 - 1)), max_size=4)
+            st.dictionaries(positions, st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)), max_size=4)
         )
         if draw(st.booleans()):
             changes.purge = Purge(draw(positions), draw(st.frozensets(positions, max_size=4)))

@@ -15,8 +15,8 @@ def test_messages_are_read_in_the_order_of_their_positions(disk: Disk) -> None:
     line.add(3, b"three")
     line.add(7, b"seven", 12.5)
     assert line.read(-1, 10) == [
-        StoredMessage(3, b"three", None, False, 0),
-        StoredMessage(7, b"seven", 12.5, False, 0),
+        StoredMessage(3, b"three", None),
+        StoredMessage(7, b"seven", 12.5),
     ]
 
 
@@ -106,7 +106,7 @@ def test_settling_twice_and_what_is_not_there_changes_nothing(disk: Disk) -> Non
     line.settle(1)
     line.settle(77)
     commit(store)
-    assert reopened(disk, store).lines[line.id].totals == Totals(2, 18, 3)
+    assert reopened(disk, store).lines[line.id].totals == Totals(2, 3)
 
 
 def test_totals_are_known_at_opening(disk: Disk) -> None:
@@ -119,9 +119,31 @@ def test_totals_are_known_at_opening(disk: Disk) -> None:
     commit(store)
     disk.crash(store)
     store = disk.open()
-    assert store.lines[line.id].totals == Totals(8, 8 * len(b"message 1"), 10)
-    assert store.lines[empty.id].totals == Totals(0, 0, 0)
+    assert store.lines[line.id].totals == Totals(8, 10)
+    assert store.lines[empty.id].totals == Totals(0, 0)
     assert store.lines[line.id].next_position == 10
+
+
+def test_whether_anything_has_a_deadline_is_known_at_opening(disk: Disk) -> None:
+    store = disk.open()
+    line, other = store.new_line(), store.new_line()
+    add_some(other, range(3))
+    add_some(line, range(2))
+    line.add(2, b"timed", 12.5)
+    add_some(line, range(3, 5))
+    commit(store)
+    line.settle(0)
+    commit(store)
+    store = reopened(disk, store)
+    assert [line.totals.may_expire for line in store.lines.values()] == [True, False]
+    line = store.lines[line.id]
+    for position in range(1, 5):
+        line.settle(position)
+    commit(store)
+    store = reopened(disk, store)
+    add_some(store.lines[line.id], range(5, 7))
+    commit(store)
+    assert not reopened(disk, store).lines[line.id].totals.may_expire
 
 
 # -- waiters
@@ -194,10 +216,10 @@ def test_marks_are_exact_after_a_clean_stop(disk: Disk) -> None:
     store = disk.open()
     line = store.new_line()
     add_some(line, range(3))
-    line.mark(0, redelivered=True, delivery_count=0)
+    line.mark(0)
     commit(store)
-    line.mark(2, redelivered=True, delivery_count=5)
-    expected = [(0, True, 0), (1, False, 0), (2, True, 5)]
+    line.mark(2, return_count=5, failed_count=4)
+    expected = [(0, True, 0, 0), (1, False, 0, 0), (2, True, 5, 4)]
     assert flags(line.read(-1, 10)) == expected
     commit(store)
     assert flags(line.read(-1, 10)) == expected
@@ -212,13 +234,13 @@ def test_a_mark_changes_nothing_else(disk: Disk) -> None:
     line.add(1, b"long" * 5000, 18.5)
     commit(store)
     for position in (0, 1):
-        line.mark(position, redelivered=True, delivery_count=3)
+        line.mark(position, return_count=3, failed_count=70_000)
     commit(store)
     assert line.read(-1, 10) == [
-        StoredMessage(0, b"short", 17.75, True, 3),
-        StoredMessage(1, b"long" * 5000, 18.5, True, 3),
+        StoredMessage(0, b"short", 17.75, True, 3, 70_000),
+        StoredMessage(1, b"long" * 5000, 18.5, True, 3, 70_000),
     ]
-    assert reopened(disk, store).lines[line.id].totals == Totals(2, 20005, 2)
+    assert reopened(disk, store).lines[line.id].totals == Totals(2, 2, may_expire=True)
 
 
 def test_after_an_unclean_stop_every_message_may_have_been_delivered(disk: Disk) -> None:
@@ -226,14 +248,14 @@ def test_after_an_unclean_stop_every_message_may_have_been_delivered(disk: Disk)
     line = store.new_line()
     add_some(line, range(2))
     commit(store)
-    line.mark(1, redelivered=True, delivery_count=2)
+    line.mark(1, return_count=2)
     commit(store)
     disk.crash(store)
     store = disk.open()
     line = store.lines[line.id]
     add_some(line, range(2, 3))
     commit(store)
-    expected = [(0, True, 0), (1, True, 2), (2, False, 0)]
+    expected = [(0, True, 0, 0), (1, True, 2, 0), (2, False, 0, 0)]
     assert flags(line.read(-1, 10)) == expected
     store.close()
     assert flags(disk.open().lines[line.id].read(-1, 10)) == expected
@@ -246,11 +268,12 @@ def test_a_stop_with_something_not_committed_is_not_clean(disk: Disk) -> None:
     commit(store)
     line.settle(0)
     store.close()
-    assert flags(disk.open().lines[line.id].read(-1, 10)) == [(0, True, 0), (1, True, 0)]
+    assert flags(disk.open().lines[line.id].read(-1, 10)) == [(0, True, 0, 0), (1, True, 0, 0)]
 
 
-def flags(messages: list[StoredMessage]) -> list[tuple[int, bool, int]]:
-    return [(message.position, message.redelivered, message.delivery_count) for message in messages]
+def flags(messages: list[StoredMessage]) -> list[tuple[int, bool, int, int]]:
+    """Position, redelivered, return_count, failed_count."""
+    return [(message.position, *message[3:]) for message in messages]
 
 
 # -- definitions
@@ -318,13 +341,13 @@ def test_a_purge_takes_everything_but_what_is_kept(disk: Disk) -> None:
     assert positions(line) == [1, 6, 7]
     store = reopened(disk, store)
     line = store.lines[line.id]
-    assert line.totals == Totals(3, len(b"message 1sixseven"), 8)
+    assert line.totals == Totals(3, 8)
     line.settle(1)
     commit(store)
     disk.crash(store)
     line = disk.open().lines[line.id]
     assert positions(line) == [6, 7]
-    assert line.totals == Totals(2, len(b"sixseven"), 8)
+    assert line.totals == Totals(2, 8)
 
 
 def test_after_a_purge_of_what_was_never_written_positions_go_on_above_it(disk: Disk) -> None:
@@ -355,7 +378,7 @@ def test_what_one_purge_kept_the_next_one_may_take(disk: Disk) -> None:
     disk.crash(store)
     store = disk.open()
     assert everything(store) == {line.id: []}
-    assert store.lines[line.id].totals == Totals(0, 0, 5)
+    assert store.lines[line.id].totals == Totals(0, 5)
 
 
 def test_a_purge_while_messages_are_written_takes_these_too(disk: Disk) -> None:
@@ -373,7 +396,7 @@ def test_a_purge_while_messages_are_written_takes_these_too(disk: Disk) -> None:
     assert positions(line) == [1]
     commit(store)
     assert positions(line) == [1]
-    assert reopened(disk, store).lines[line.id].totals == Totals(1, 1, 2)
+    assert reopened(disk, store).lines[line.id].totals == Totals(1, 2)
 
 
 def test_a_dropped_line_is_gone_with_its_messages(disk: Disk) -> None:
@@ -416,7 +439,7 @@ def test_a_payload_of_any_size_comes_back_as_it_was(disk: Disk, size: int) -> No
     store = disk.open()
     assert [message.payload for message in store.lines[line.id].read(-1, 10)] == [payload, payload]
     assert [message.payload for message in store.lines[other.id].read(-1, 10)] == [payload]
-    assert store.lines[line.id].totals == Totals(2, 2 * size, 2)
+    assert store.lines[line.id].totals == Totals(2, 2)
 
 
 def test_a_shared_payload_lives_as_long_as_one_line_has_it(disk: Disk) -> None:

@@ -32,7 +32,7 @@ def scenario(store: Store) -> Iterator[None]:
     line.add(5, shared)
     other.add(0, shared)
     line.settle(1)
-    line.mark(2, redelivered=True, delivery_count=1)
+    line.mark(2, return_count=1)
     store.define("queue", "q", b"two")
     yield
     line.purge(kept=[2, 5])
@@ -234,7 +234,7 @@ def test_what_was_kept_back_is_written_once_however_often_a_commit_is_tried(tmp_
     commit(store)
     store.close()
     kinds = {bytes(key[:1]) for key, _ in environment.walk(disk.path / DATA_NAME)}
-    assert kinds == {records.FORMAT_KEY, records.LINE, records.ENTRY}
+    assert kinds == {records.FORMAT_KEY, records.LINE, records.BLOCK}
 
 
 @pytest.mark.usefixtures("nothing_kept_back")

@@ -10,6 +10,7 @@ import pytest
 
 from leveret.storage import journal
 from leveret.storage.journal import Journal
+from leveret.storage.records import FORMAT
 
 MARK = b"one mark"
 BLOCK_BYTES = 512
@@ -28,9 +29,16 @@ def write(path: Path, batches: list[bytes]) -> None:
 
 def read(path: Path, last: int = 0, mark: bytes = MARK) -> tuple[list[bytes], list[str]]:
     opened, lost = open_journal(path, last, mark), []
-    found = list(opened.read(lost))
+    found = read_all(opened, lost)
     opened.close()
     return found, lost
+
+
+def read_all(opened: Journal, lost: list[str]) -> list[bytes]:
+    """What it has, all of today's format."""
+    found = list(opened.read(lost))
+    assert all(number == FORMAT for number, _ in found)
+    return [batch for _, batch in found]
 
 
 def some_batches(seed: int, count: int) -> Iterator[bytes]:
@@ -40,9 +48,9 @@ def some_batches(seed: int, count: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_was_appended_is_read_in_order(tmp_path: Path, seed: int) -> None:
-    batches = list(some_batches(seed, 40))
-    write(tmp_path, batches)
-    assert read(tmp_path) == (batches, [])
+    expected = list(some_batches(seed, 40))
+    write(tmp_path, expected)
+    assert read(tmp_path) == (expected, [])
 
 
 def test_only_what_comes_after_what_the_environment_has_is_read(tmp_path: Path) -> None:
@@ -70,7 +78,7 @@ def test_after_a_rewind_new_records_take_the_place_of_old_ones(tmp_path: Path) -
 def test_it_goes_on_after_what_was_read(tmp_path: Path) -> None:
     write(tmp_path, [b"1", b"2"])
     opened = open_journal(tmp_path)
-    assert list(opened.read([])) == [b"1", b"2"]
+    assert read_all(opened, []) == [b"1", b"2"]
     opened.append(b"3")
     opened.close()
     assert read(tmp_path) == ([b"1", b"2", b"3"], [])
@@ -83,7 +91,7 @@ def test_the_last_record_may_be_torn_anywhere(tmp_path: Path, seed: int) -> None
     write(tmp_path, [b"1" * 700, b"2"])
     before = (tmp_path / "journal").read_bytes()
     opened = open_journal(tmp_path)
-    list(opened.read([]))
+    read_all(opened, [])
     opened.append(b"3" * 3000)
     opened.close()
     after = (tmp_path / "journal").read_bytes()
@@ -96,7 +104,7 @@ def test_the_last_record_may_be_torn_anywhere(tmp_path: Path, seed: int) -> None
         torn[at : at + BLOCK_BYTES] = after[at : at + BLOCK_BYTES]
     (tmp_path / "journal").write_bytes(torn)
     opened, lost = open_journal(tmp_path), []
-    assert list(opened.read(lost)) == [b"1" * 700, b"2"]
+    assert read_all(opened, lost) == [b"1" * 700, b"2"]
     assert lost == []
     begins = blocks[0] in written
     assert opened.has_torn_end == begins

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import lmdb
 import pytest
 
-from leveret.storage import environment, lmdb_store, records, writing
+from leveret.storage import blocks, environment, lmdb_store, records, writing
 from leveret.storage.base import Batch, Store, StoreError, StoreFailed, Totals
 from leveret.storage.check import Survey
 from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
@@ -92,7 +92,8 @@ def test_references_of_a_shared_payload_are_counted_across_crashes(tmp_path: Pat
 def test_many_messages_go_in_slices_and_a_crash_in_between_brings_none_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_dropped: bool
 ) -> None:
-    monkeypatch.setattr(writing, "SWEEP_ENTRIES", 10)
+    monkeypatch.setattr(writing, "SWEEP_STEPS", 5)
+    monkeypatch.setattr(blocks, "BLOCK_MESSAGES", 2)
     disk = LmdbDisk(tmp_path)
     store = disk.open()
     line = store.new_line()
@@ -111,17 +112,17 @@ def test_many_messages_go_in_slices_and_a_crash_in_between_brings_none_back(
     counts = []
     for _ in range(4):
         store = crashed(disk, store)
-        counts.append(kinds(disk.path)[records.ENTRY])
+        counts.append(kinds(disk.path)[records.BLOCK])
         if is_dropped:
             assert store.lines == {}
         else:
             assert positions(store.lines[line.id]) == [3, 30]
     assert store.begin_commit() is None
     if is_dropped:
-        assert counts == [25, 15, 5, 0]
+        assert counts == [13, 8, 3, 0]
     else:
-        assert counts == [25, 15, 5, 2]
-        assert store.lines[line.id].totals == Totals(2, len(b"message 3message 30"), 35)
+        assert counts == [14, 9, 4, 2]
+        assert store.lines[line.id].totals == Totals(2, 35)
     store.close()
     assert kinds(disk.path)[records.SWEEP] == kinds(disk.path)[records.PAYLOAD] == 0
 
@@ -129,7 +130,8 @@ def test_many_messages_go_in_slices_and_a_crash_in_between_brings_none_back(
 def test_the_id_of_a_line_is_not_given_out_again_while_it_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "SWEEP_ENTRIES", 1)
+    monkeypatch.setattr(writing, "SWEEP_STEPS", 1)
+    monkeypatch.setattr(blocks, "BLOCK_MESSAGES", 1)
     disk = LmdbDisk(tmp_path)
     store = disk.open()
     line = store.new_line()
@@ -291,7 +293,7 @@ def test_a_survey_of_a_store_in_use_elsewhere_counts_what_is_there(tmp_path: Pat
     shutil.copyfile(disk.path / DATA_NAME, tmp_path / "copy.mdb")
     survey = Survey(tmp_path / "copy.mdb")
     assert survey.is_sound
-    assert survey.counted == {line.id: Totals(7, 7 * len(b"message 1"), 7)}
+    assert survey.counted == {line.id: Totals(7, 7)}
 
 
 def test_a_store_that_could_not_be_read_is_not_left_as_clean_whatever_is_committed_meanwhile(
@@ -312,7 +314,7 @@ def test_a_store_that_could_not_be_read_is_not_left_as_clean_whatever_is_committ
         raise lmdb.CorruptedError("a test says so")
 
     with monkeypatch.context() as patched:
-        patched.setattr(LineReader, "read_many", unreadable)
+        patched.setattr(LineReader, "read", unreadable)
         with pytest.raises(StoreFailed, match="could not be read"):
             line.read(-1, 10)
     store.commit(batch)

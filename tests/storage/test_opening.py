@@ -179,28 +179,6 @@ def test_another_format_is_refused_and_nothing_is_changed(
     assert (tmp_path / DATA_NAME).read_bytes() == before
 
 
-@pytest.mark.parametrize("is_clean", [True, False])
-def test_a_directory_of_format_1_is_brought_to_todays(tmp_path: Path, is_clean: bool) -> None:
-    """It has no journal, and misses none."""
-    make_store(tmp_path)
-    write_format(tmp_path, 1)
-    (tmp_path / JOURNAL_NAME).unlink()
-    if is_clean:
-        directory = Directory(tmp_path)
-        directory.mark_clean()
-        directory.release()
-    store, report = open_store(tmp_path, "fsync")
-    assert (report.was_clean, report.lost) == (is_clean, [])
-    assert positions(store.lines[1]) == [0, 1, 2, 3, 4]
-    store.lines[1].settle(0)
-    commit(store)
-    store.close()
-    store, report = open_store(tmp_path, "fsync")
-    assert (report.was_clean, report.lost) == (True, [])
-    assert positions(store.lines[1]) == [1, 2, 3, 4]
-    store.close()
-
-
 def test_a_journal_that_is_missing_after_an_unclean_stop_is_told(tmp_path: Path) -> None:
     make_store(tmp_path, is_clean=False)
     (tmp_path / JOURNAL_NAME).unlink()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from leveret.storage import lmdb_store, writing
+from leveret.storage import blocks, lmdb_store, writing
 from leveret.storage.base import Batch, Line, SharedPayload, Store, StoreFull
 from leveret.storage.memory import Contents, MemoryStore
 from tests.storage.disks import Disk, LmdbDisk, MemoryDisk
@@ -28,7 +28,8 @@ class ModelMessage:
     payload: bytes
     expires_at: float | None
     redelivered: bool = False
-    delivery_count: int = 0
+    return_count: int = 0
+    failed_count: int = 0
 
 
 @dataclass
@@ -134,12 +135,12 @@ class History:
     def mark(self) -> None:
         line = self.line()
         if line and (messages := self.now.lines[line.id]):
-            position, count = self.random.choice(list(messages)), self.random.randrange(5)
-            line.mark(position, redelivered=True, delivery_count=count)
+            position, counts = self.random.choice(list(messages)), (self.random.randrange(3), self.random.randrange(3))
+            line.mark(position, return_count=counts[0], failed_count=counts[1])
 
             def change(state: State) -> None:
                 message = state.lines[line.id][position]
-                message.redelivered, message.delivery_count = True, count
+                message.redelivered, (message.return_count, message.failed_count) = True, counts
 
             self.note(change)
 
@@ -246,7 +247,7 @@ class History:
         for line in self.store.lines.values():
             messages = self.now.lines[line.id]
             assert line.totals.message_count == len(messages)
-            assert line.totals.size_bytes == sum(len(message.payload) for message in messages.values())
+            assert line.totals.may_expire >= any(message.expires_at is not None for message in messages.values())
             assert line.next_position > max(messages, default=-1)
             self.next_positions[line.id] = max(self.next_positions[line.id], line.next_position)
 
@@ -255,12 +256,7 @@ class History:
         assert {name: value for _, name, value in self.store.definitions()} == self.safe.definitions
         assert self.store.lines.keys() == self.now.lines.keys()
         for line in self.store.lines.values():
-            found = {
-                message.position: ModelMessage(
-                    message.payload, message.expires_at, message.redelivered, message.delivery_count
-                )
-                for message in line.read(-1, 1_000_000)
-            }
+            found = {message.position: ModelMessage(*message[1:]) for message in line.read(-1, 1_000_000)}
             assert list(found.items()) == list(self.now.lines[line.id].items())
 
 
@@ -292,11 +288,12 @@ def test_histories_in_memory(part: int) -> None:
 
 
 def test_histories_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "SWEEP_ENTRIES", 3)
+    monkeypatch.setattr(writing, "SWEEP_STEPS", 3)
     began = time.monotonic()
     for seed in seeds(range(60)):
         if time.monotonic() - began > 45:
             break
         monkeypatch.setattr(lmdb_store, "KEPT_BACK_MAX", (-1, 5, 8192)[seed % 3])
-        monkeypatch.setattr(lmdb_store, "JOURNALED_MAX", (3, 10, 4096)[seed // 3 % 3])
+        monkeypatch.setattr(lmdb_store, "JOURNALED_BYTES_MAX", (100, 4000, 262_144)[seed // 3 % 3])
+        monkeypatch.setattr(blocks, "BLOCK_MESSAGES", (2, 5, 256)[seed // 9 % 3])
         run(seed, LmdbDisk(tmp_path / str(seed)))

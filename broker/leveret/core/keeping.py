@@ -124,11 +124,6 @@ class KeptFifo(Fifo):
             self._bring_page()
         return super().__iter__()
 
-    @property
-    def is_partly_away(self) -> bool:
-        """Are there messages that were not looked at since they are in the line?"""
-        return self._away_count > 0
-
     def append(self, entry: Entry) -> None:
         if not self._away_count and not self._staying:
             if len(self.fresh) < HEAD_MESSAGES_MAX:
@@ -178,7 +173,7 @@ class KeptFifo(Fifo):
         """What is here now was handed out before."""
         for _, entry in self.returned:
             if entry.is_kept:
-                self.line.mark(entry.position, redelivered=True, delivery_count=0)
+                self.line.mark(entry.position)
 
     def forget_all(self, held: Collection[int]) -> None:
         """All that is ready is done with: everything in the line but the positions that are handed out."""

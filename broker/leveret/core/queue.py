@@ -125,9 +125,8 @@ class Queue(Served):
         What expired meanwhile is given up; and what is too much, because unacked messages are ready now.
         """
         if self.message_count:
-            self._peek()  # it brings the first messages into memory, and finds out whether they have deadlines
-            if any(part.is_partly_away for part in self.kept_parts()):
-                self.expect_expiration()  # the others may have some
+            if any(part.line.totals.may_expire for part in self.kept_parts()):
+                self.expect_expiration()
             self._give_up()
 
     def _choose_ways(self) -> None:
@@ -177,8 +176,6 @@ class Queue(Served):
 
     def _stored_entry(self, stored: StoredMessage, message: Message) -> Entry:
         """Of a message that comes back from the store."""
-        if stored.expires_at is not None:
-            self.expect_expiration()
         entry = KeptEntry(message, stored.position, stored.expires_at)
         entry.redelivered = stored.redelivered
         return entry

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
 
 NORMAL_PRIORITY_MAX: Final = 4  # RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
-COUNT_BITS: Final = 16  # of each of an entry's two counts, which are one number for the store
-COUNT_MAX: Final = 2**COUNT_BITS - 1
 ROUND: Final = 3  # messages: two high ones, if there are any, and one normal
 PREFETCH_COUNT_MAX: Final = 2000  # RabbitMQ: what a consumer without a prefetch count has (rabbit_fifo_client)
 
@@ -70,15 +68,6 @@ class QuorumEntry(TimedEntry):
         self.redelivered = self.failed_count > 0
         if self.redelivered:
             self.show(self.failed_count)
-
-    @property
-    def stored_counts(self) -> int:
-        """Both counts in one number."""
-        return min(self.failed_count, COUNT_MAX) << COUNT_BITS | min(self.return_count, COUNT_MAX)
-
-    def restore_counts(self, stored_counts: int) -> None:
-        self.failed_count, self.return_count = divmod(stored_counts, 2**COUNT_BITS)
-        self.show(self.return_count)
 
     def show(self, delivery_count: int) -> None:
         self.message = self.original.with_headers({"x-delivery-count": Field("l", delivery_count)})
@@ -154,12 +143,11 @@ class QuorumQueue(Queue):
         return entry
 
     def _stored_entry(self, stored: StoredMessage, message: Message) -> QuorumEntry:
-        if stored.expires_at is not None:
-            self.expect_expiration()
         entry = QuorumEntry(message, stored.position, stored.expires_at, is_kept=True)
         entry.redelivered = entry.redelivered or stored.redelivered
-        if stored.delivery_count:
-            entry.restore_counts(stored.delivery_count)
+        if stored.return_count or stored.failed_count:
+            entry.return_count, entry.failed_count = stored.return_count, stored.failed_count
+            entry.show(entry.return_count)
         return entry
 
     def _fifo_of(self, entry: Entry) -> Fifo:
@@ -200,7 +188,9 @@ class QuorumQueue(Queue):
             kept.append(entry)
             put(entry)
             if entry.is_kept:
-                self._part(entry).line.mark(entry.position, redelivered=True, delivery_count=entry.stored_counts)
+                self._part(entry).line.mark(
+                    entry.position, return_count=entry.return_count, failed_count=entry.failed_count
+                )
         self.unacked_count -= len(given_up)
         for entry in given_up:
             self._dead_letter(entry, DELIVERY_LIMIT)

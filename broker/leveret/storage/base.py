@@ -48,13 +48,15 @@ class StoredMessage(NamedTuple):
 
     expires_at: seconds of the message clock, or None.
     redelivered: it was handed out before, or may have been (it was there when a broker stopped uncleanly).
+    return_count, failed_count: see QuorumEntry; 0 in other queues.
     """
 
     position: int
     payload: bytes
-    expires_at: float | None
-    redelivered: bool
-    delivery_count: int
+    expires_at: float | None = None
+    redelivered: bool = False
+    return_count: int = 0
+    failed_count: int = 0
 
 
 class Definition(NamedTuple):
@@ -66,11 +68,15 @@ class Definition(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What a line holds on the disk, and the first position that nothing there has had yet."""
+    """What a line holds on the disk.
+
+    next_position: the first one that nothing there has had yet.
+    may_expire: something there may have a deadline.
+    """
 
     message_count: int = 0
-    size_bytes: int = 0
     next_position: int = 0
+    may_expire: bool = False
 
 
 NOTHING = Totals()
@@ -115,7 +121,8 @@ class Changes:
 
     added: position -> (payload, expires_at, waiter), rising.
     settled: positions of messages that earlier batches have added.
-    marks: position -> (redelivered, delivery_count), also of messages in `added`, and of some settled afterwards.
+    marks: position -> (return_count, failed_count) of what came back, also of messages in `added`, and of some settled
+    afterwards.
     purge: older than all of `added`, but for the positions it keeps.
     position_after: above all positions that the line has had; a purge would take what came below again.
     """
@@ -126,7 +133,7 @@ class Changes:
         self.line = line
         self.added: dict[int, Added] = {}
         self.settled: list[int] = []
-        self.marks: dict[int, tuple[bool, int]] = {}
+        self.marks: dict[int, tuple[int, int]] = {}
         self.purge: Purge | None = None
         self.position_after = 0
         self.is_drop = False
@@ -234,16 +241,16 @@ class Line:
         noted.settled.append(position)
         return None
 
-    def mark(self, position: int, *, redelivered: bool, delivery_count: int) -> None:
-        """The flags of a message that is not settled have changed.
+    def mark(self, position: int, *, return_count: int = 0, failed_count: int = 0) -> None:
+        """A message that is not settled was handed out and came back: it is redelivered from now on.
 
-        A message counts as redelivered after an unclean stop in any case, so that flag alone needs to be noted only
-        before a clean one, and before the message is forgotten to be read again.
+        After an unclean stop every message is, so without counts this needs to be noted only before a clean one, and
+        before the message is forgotten to be read again.
         """
         noted = self._noted
         if not noted.is_listed:
             self._list()
-        noted.marks[position] = (redelivered, delivery_count)
+        noted.marks[position] = (return_count, failed_count)
 
     @property
     def next_position(self) -> int:
@@ -286,7 +293,7 @@ class Line:
         All that was noted counts, written or not. Fewer than the limit: there are no more.
         """
         pending = [changes for changes in (self.kept_back, self.writing, self._noted) if changes is not None]
-        gone = {position for changes in pending for position in changes.settled}
+        gone = set[int]().union(*[changes.settled for changes in pending])
         marks = {position: mark for changes in pending for position, mark in changes.marks.items()}
         first_pending = next((position for changes in pending for position in changes.added), None)
         found = self._store._stored(self, after, first_pending, limit, gone)
@@ -297,8 +304,8 @@ class Line:
                 if len(found) >= limit:
                     return found
                 if position > after and position not in gone and (not self.purged or self.purged.spares(position)):
-                    redelivered, delivery_count = marks.get(position, (False, 0))
-                    found.append(StoredMessage(position, bytes(payload), expires_at, redelivered, delivery_count))
+                    message = StoredMessage(position, bytes(payload), expires_at)
+                    found.append(_marked(message, marks) if marks else message)
         return found
 
     def take_changes(self) -> Changes | None:
@@ -328,11 +335,11 @@ class Line:
         self._store._changed.append(self)
 
 
-def _marked(message: StoredMessage, marks: dict[int, tuple[bool, int]]) -> StoredMessage:
+def _marked(message: StoredMessage, marks: dict[int, tuple[int, int]]) -> StoredMessage:
     mark = marks.get(message.position)
     if mark is None:
         return message
-    return message._replace(redelivered=message.redelivered or mark[0], delivery_count=mark[1])
+    return message._replace(redelivered=True, return_count=mark[0], failed_count=mark[1])
 
 
 class Store(ABC):
@@ -344,7 +351,7 @@ class Store(ABC):
     def __init__(self) -> None:
         self.lines: dict[int, Line] = {}
         self._next_line_id = 1
-        self._payload_ids = count(1)  # taken from by both threads
+        self._payload_ids = count(1)
         self._changed: list[Line] = []
         self._gathering = Batch()
         self._writing: Batch | None = None

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
+from itertools import compress
 from multiprocessing import get_context
 from pathlib import Path
 from struct import error as StructError
@@ -21,7 +22,11 @@ from zlib import crc32
 
 from leveret.storage import environment, records
 from leveret.storage.base import NOTHING, Purge, Totals
+from leveret.storage.blocks import GONE, Block, Marks, decode_block
+from leveret.storage.columns import EXPIRES
 from leveret.storage.directory import DATA_NAME
+
+_NO_SWEEP = Purge(0, frozenset())
 
 
 @dataclass
@@ -65,8 +70,8 @@ def _conclude(path: Path, faults: list[str], survey_of: Callable[[], Survey]) ->
     findings.format_number = survey.format_number
     if findings.format_number is None:
         findings.faults.append("it has no format number")
-    elif findings.format_number in records.FORMATS_KNOWN and not survey.is_sound:
-        _mend(path, survey, findings)
+    elif findings.format_number == records.FORMAT and not survey.is_sound:
+        _mend(survey, findings)
     return findings
 
 
@@ -74,107 +79,128 @@ class Survey:
     """All records, looked at once.
 
     format_number: None if it cannot be read; of another format nothing else is known.
-    damaged: keys of records whose checksum does not match.
+    damaged: keys of records whose checksum does not match. lost: what these were, and what else is not there, in words.
     recorded, counted: line id -> totals; recorded with suspect_before.
+    missing: blocks with messages whose payloads are not there, and their marks, in which these are gone.
+    marks: of no block, by their keys.
+    payload_ids: of those that are there; references, recorded_references: payload id -> how many messages have it.
     """
 
     def __init__(self, path: Path) -> None:
         self.format_number: int | None = None
         self.damaged: list[bytes] = []
+        self.lost: list[str] = []
         self.recorded: dict[int, tuple[Totals, int]] = {}
         self.counted: dict[int, Totals] = {}
+        self.missing: list[tuple[Block, Marks]] = []
+        self.marks: dict[bytes, bytes] = {}
+        self.payload_ids: set[int] = set()
+        self.references: Counter[int] = Counter()
+        self.recorded_references: dict[int, int] = {}
         self._sweeps: dict[int, Purge] = {}
         self._walk(path)
 
     @property
     def is_sound(self) -> bool:
-        return not self.damaged and not self.wrong_lines()
+        return not (self.damaged or self.missing or self.marks or self.wrong_lines() or self.wrong_references())
 
     def wrong_lines(self) -> list[int]:
         """Lines whose totals are not what is there."""
         return [
             line_id
             for line_id in sorted(self.recorded.keys() | self.counted.keys())
-            if line_id not in self.recorded
-            or self.recorded[line_id][0][:2] != self.counted.get(line_id, NOTHING)[:2]
-            or self.recorded[line_id][0].next_position < self.counted.get(line_id, NOTHING).next_position
+            if line_id not in self.recorded or not _agree(self.recorded[line_id][0], self.counted.get(line_id, NOTHING))
         ]
 
-    def is_swept(self, line_id: int, position: int) -> bool:
-        """Is the message about to go with its line, or by a purge?"""
-        sweep = self._sweeps.get(line_id)
-        return sweep is not None and not sweep.spares(position)
+    def wrong_references(self) -> list[int]:
+        """Payloads of which more or fewer messages are there than was recorded."""
+        return [
+            payload_id
+            for payload_id in sorted(self.payload_ids | self.recorded_references.keys())
+            if self.references[payload_id] != self.recorded_references.get(payload_id, 1)
+            or payload_id not in self.payload_ids
+        ]
 
     def _walk(self, path: Path) -> None:
+        """Blocks come last."""
         checksum_at, unpack = -records.CHECKSUM_BYTES, records.U32.unpack
-        number, line, sweep, entry = (
-            kind[0] for kind in (records.FORMAT_KEY, records.LINE, records.SWEEP, records.ENTRY)
-        )
         for key, value in environment.walk(path):
-            record = value[:checksum_at]
+            record, kind = value[:checksum_at], bytes(key[:1])
             if len(value) < records.CHECKSUM_BYTES or crc32(record, crc32(key)) != unpack(value[checksum_at:])[0]:
                 self.damaged.append(bytes(key))
-            elif key[0] == entry:
-                _, line_id, position = records.ENTRY_KEY.unpack(key)
-                if not self.is_swept(line_id, position):
-                    message_count, size_bytes, _ = self.counted.get(line_id, NOTHING)
-                    size_bytes += records.entry_size(record)
-                    self.counted[line_id] = Totals(message_count + 1, size_bytes, position + 1)
-            elif key[0] == number:
+                self.lost.append(name_of(bytes(key)))
+            elif kind == records.BLOCK:
+                self._count(bytes(key), bytes(value))
+            elif kind == records.PAYLOAD:
+                self.payload_ids.add(records.PAYLOAD_KEY.unpack(key)[1])
+            elif kind == records.FORMAT_KEY:
                 self.format_number = records.decode_format(value)
-                if self.format_number not in records.FORMATS_KNOWN:
+                if self.format_number != records.FORMAT:
                     return
-            elif key[0] == line:
+            elif kind == records.LINE:
                 self.recorded[records.LINE_KEY.unpack(key)[1]] = records.decode_line(record)
-            elif key[0] == sweep:
+            elif kind == records.MARKS:
+                self.marks[bytes(key)] = bytes(value)
+            elif kind == records.REFERENCES:
+                self.recorded_references[records.PAYLOAD_KEY.unpack(key)[1]] = unpack(record)[0]
+            elif kind == records.SWEEP:
                 self._sweeps[records.LINE_KEY.unpack(key)[1]] = records.decode_sweep(record)
 
-
-def _mend(path: Path, survey: Survey, findings: Findings) -> None:
-    """Leave out what is damaged, and count anew what hangs together with it."""
-    damaged = set(survey.damaged)
-    payload_ids: set[int] = set()
-    recorded: dict[int, int] = {}
-    references: Counter[int] = Counter()
-    for damaged_key in survey.damaged:
-        findings.removed.append(damaged_key.hex())
-        findings.lost.append(_name(damaged_key))
-    for key, value in environment.walk(path):
-        if key in damaged:
-            continue
-        record = value[: -records.CHECKSUM_BYTES]
-        kind = bytes(key[:1])
-        if kind == records.PAYLOAD:
-            payload_ids.add(records.PAYLOAD_KEY.unpack(key)[1])
-        elif kind == records.REFERENCES:
-            recorded[records.PAYLOAD_KEY.unpack(key)[1]] = records.U32.unpack(record)[0]
-        elif kind == records.ENTRY and (apart := records.payload_apart(record)) is not None:
-            payload_id, size = apart
-            if payload_id in payload_ids:
-                references[payload_id] += 1
+    def _count(self, key: bytes, value: bytes) -> None:
+        block = Block.of(key)
+        assert block is not None
+        marks = Marks(block, self.marks.pop(block.marks_key, None))
+        columns = decode_block(block, value)
+        sweep = self._sweeps.get(block.line_id, _NO_SWEEP)
+        is_missing = False
+        for number, payload_id in enumerate(columns.payload_ids):
+            if not payload_id or marks.states[number] == GONE:
                 continue
-            findings.removed.append(key.hex())
-            _, line_id, position = records.ENTRY_KEY.unpack(key)
-            if not survey.is_swept(line_id, position):
-                findings.lost.append(f"{_name(bytes(key))}, because of its payload")
-                message_count, size_bytes, next_position = survey.counted[line_id]
-                survey.counted[line_id] = Totals(message_count - 1, size_bytes - size, next_position)
-    _mend_references(payload_ids, recorded, references, findings)
-    _mend_lines(survey, findings)
+            if payload_id in self.payload_ids:
+                self.references[payload_id] += 1
+                continue
+            is_missing = True
+            marks.states[number] = GONE
+            if sweep.spares(position := columns.positions[number]):
+                self.lost.append(f"the message at position {position} of line {block.line_id}, because of its payload")
+        if is_missing:
+            self.missing.append((block, marks))
+        live_count = marks.live_count
+        if block.first < sweep.before:
+            live = compress(columns.positions, [state != GONE for state in marks.states])
+            live_count = sum(map(sweep.spares, live))
+        message_count, _, may_expire = self.counted.get(block.line_id, NOTHING)
+        may_expire = may_expire or bool(live_count and block.flags & EXPIRES)
+        self.counted[block.line_id] = Totals(message_count + live_count, block.last + 1, may_expire)
 
 
-def _mend_references(
-    payload_ids: set[int], recorded: dict[int, int], references: Counter[int], findings: Findings
-) -> None:
-    for payload_id in sorted(payload_ids | recorded.keys()):
-        after = references[payload_id]
+def _agree(recorded: Totals, counted: Totals) -> bool:
+    return (
+        recorded.message_count == counted.message_count
+        and recorded.next_position >= counted.next_position
+        and recorded.may_expire >= counted.may_expire
+    )
+
+
+def _mend(survey: Survey, findings: Findings) -> None:
+    """Leave out what is damaged, and count anew what hangs together with it."""
+    findings.removed += [key.hex() for key in (*survey.damaged, *survey.marks)]
+    findings.lost += survey.lost
+    for block, marks in survey.missing:
+        if marks.live_count:
+            findings.put[block.marks_key.hex()] = marks.record.hex()
+        else:
+            findings.removed += [block.key.hex(), block.marks_key.hex()]
+    for payload_id in survey.wrong_references():
+        after = survey.references[payload_id]
         key = records.PAYLOAD_KEY.pack(records.REFERENCES, payload_id)
         if after > 1:
             findings.put[key.hex()] = records.U32.pack(after).hex()
-        elif payload_id in recorded:
+        else:
             findings.removed.append(key.hex())
-        if not after and payload_id in payload_ids:
+        if not after:
             findings.removed.append(records.PAYLOAD_KEY.pack(records.PAYLOAD, payload_id).hex())
+    _mend_lines(survey, findings)
 
 
 def _mend_lines(survey: Survey, findings: Findings) -> None:
@@ -190,7 +216,7 @@ def _mend_lines(survey: Survey, findings: Findings) -> None:
             recorded, suspect_before = survey.recorded[line_id]
             if recorded.message_count != counted.message_count:
                 findings.lost.append(
-                    f"line {line_id} had {recorded.message_count} messages, of which {counted.message_count} are there"
+                    f"line {line_id} had {recorded.message_count} messages, and now it has {counted.message_count}"
                 )
             counted = counted._replace(next_position=max(recorded.next_position, counted.next_position))
         else:
@@ -200,12 +226,14 @@ def _mend_lines(survey: Survey, findings: Findings) -> None:
         findings.put[key.hex()] = records.encode_line(counted, suspect_before).hex()
 
 
-def _name(key: bytes) -> str:
+def name_of(key: bytes) -> str:
     """What a record is, for the user. The key may be what is damaged."""
-    kind = key[:1]
-    if kind == records.ENTRY and len(key) == records.ENTRY_KEY.size:
-        _, line_id, position = records.ENTRY_KEY.unpack(key)
-        return f"the message at position {position} of line {line_id}"
+    block = Block.of(key) if len(key) == records.BLOCK_KEY.size else None
+    if block is not None:
+        return f"what was left of {block}"
+    if key[:1] == records.MARKS and len(key) == records.POSITION_KEY.size:
+        _, line_id, position = records.POSITION_KEY.unpack(key)
+        return f"what became of messages up to position {position} of line {line_id}: those that were settled come back"
     names = {
         records.DEFINITION: "a definition",
         records.LINE: "the totals of a line",
@@ -213,7 +241,7 @@ def _name(key: bytes) -> str:
         records.PAYLOAD: "a payload",
         records.REFERENCES: "the count of a payload",
     }
-    return names.get(kind, "a record of an unknown kind")
+    return names.get(key[:1], "a record of an unknown kind")
 
 
 def main(arguments: list[str]) -> int:

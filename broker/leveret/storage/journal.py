@@ -1,7 +1,7 @@
 """The journal: what was committed since the environment was last brought up to date, each batch as one record.
 
     record     head, batch (see `batch_records`), zeros up to the next multiple of 512
-    head       "LVRT", CRC-32 of what follows it: u32, mark of the environment: 8 bytes, number: u64,
+    head       "LVR3", CRC-32 of what follows it: u32, mark of the environment: 8 bytes, number: u64,
                size of the batch: u32
 
 Why there is one. A commit of LMDB flushes the disk twice and costs a put or a delete for each message; a record is one
@@ -9,6 +9,8 @@ write to blocks that are there already, and what was added and settled again whi
 The numbers of records rise by one. Once the environment has all of them the next one goes to the beginning of the
 file, over the old ones: their numbers tell them from new ones, and the mark from those of an environment that was here
 before.
+
+Format 2 began its records with "LVRT".
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ JOURNAL_BYTES_MAX = 32 << 20
 
 _GROWTH_BYTES = 1 << 20  # written with zeros ahead of need: to sync a block that the file has costs less
 _BLOCK_BYTES = 512
-_MAGIC = b"LVRT"
+_MAGIC = b"LVR3"
+_FORMATS = {b"LVRT": 2, _MAGIC: 3}
 _HEAD = Struct("<4sI8sQI")
 _CHECKED_AT = 8
 MARK_BYTES = 8
@@ -101,8 +104,9 @@ class Journal:
     def close(self) -> None:
         os.close(self._fd)
 
-    def read(self, lost: list[str]) -> Iterator[bytes]:
-        """The batches that the environment does not have. Once they have been read, the journal goes on after them.
+    def read(self, lost: list[str]) -> Iterator[tuple[int, bytes]]:
+        """The batches that the environment does not have, with the numbers of their formats. Once they have been read,
+        the journal goes on after them.
 
         lost: gets in words what is missing or may be missing.
         """
@@ -110,8 +114,8 @@ class Journal:
         if self._file_bytes % _GROWTH_BYTES:
             lost.append(f"{self._path.name} was cut off, and perhaps what was committed last")
         while True:
-            batch = self._record(octets, self.size_bytes)
-            if batch is None:
+            record = self._record(octets, self.size_bytes)
+            if record is None:
                 following = self._find(octets)
                 if following is None:
                     self.has_torn_end = self._begins_next(octets)
@@ -121,24 +125,24 @@ class Journal:
                 self.size_bytes, self.last = at, number - 1
                 continue
             self.last += 1
-            self.size_bytes += -(-(_HEAD.size + len(batch)) // _BLOCK_BYTES) * _BLOCK_BYTES
-            yield batch
+            self.size_bytes += -(-(_HEAD.size + len(record[1])) // _BLOCK_BYTES) * _BLOCK_BYTES
+            yield record
 
-    def _record(self, octets: bytes, at: int, number: int = 0) -> bytes | None:
-        """The batch in the record at a place, if it is sound and the next one, or the one with a number."""
+    def _record(self, octets: bytes, at: int, number: int = 0) -> tuple[int, bytes] | None:
+        """Format and batch of the record at a place, if it is sound and the next one, or the one with a number."""
         if len(octets) - at < _HEAD.size:
             return None
         magic, checksum, mark, found, size = _HEAD.unpack_from(octets, at)
-        if magic != _MAGIC or mark != self._mark or found != (number or self.last + 1):
+        if magic not in _FORMATS or mark != self._mark or found != (number or self.last + 1):
             return None
         end = at + _HEAD.size + size
         if end > len(octets) or crc32(memoryview(octets)[at + _CHECKED_AT : end]) != checksum:
             return None
-        return octets[at + _HEAD.size : end]
+        return _FORMATS[magic], octets[at + _HEAD.size : end]
 
     def _begins_next(self, octets: bytes) -> bool:
         magic, _, mark, number, _ = _HEAD.unpack(octets[self.size_bytes :][: _HEAD.size].ljust(_HEAD.size, b"\0"))
-        return bool(magic == _MAGIC and mark == self._mark and number == self.last + 1)
+        return bool(magic in _FORMATS and mark == self._mark and number == self.last + 1)
 
     def _find(self, octets: bytes) -> tuple[int, int] | None:
         """Place and number of a sound record behind one that is not: where that was not the last, it was damaged."""

@@ -29,6 +29,7 @@ from leveret.storage.base import (
     StoreFull,
 )
 from leveret.storage.batch_records import decode_batch, encode_batch
+from leveret.storage.blocks import Block
 from leveret.storage.directory import Directory
 from leveret.storage.environment import Environment
 from leveret.storage.journal import JOURNAL_BYTES_MAX, Journal
@@ -43,8 +44,8 @@ log = logging.getLogger(__name__)
 # So many messages that came, went or were marked are kept back from the environment. To write them takes about 20 ms.
 KEPT_BACK_MAX = 8192
 
-# A batch of more than so many goes to the environment at once: most of it will stay, and would be written twice.
-JOURNALED_MAX = 4096
+# A batch of more than so much goes to the environment at once: most of it will stay, and would be written twice.
+JOURNALED_BYTES_MAX = 256 << 10
 
 
 class LmdbStore(Store):
@@ -91,8 +92,8 @@ class LmdbStore(Store):
         """Bring the environment up to date."""
         if self._journal.is_new:
             self.lost.append(f"{self._directory.journal_path.name} is missing, and with it what was committed last")
-        for octets in self._journal.read(self.lost):
-            batch = decode_batch(octets, self)
+        for number, octets in self._journal.read(self.lost):
+            batch = decode_batch(octets, self, number)
             for changes in batch.changes:
                 self._note_replayed(changes)
             self._keep_back(batch)
@@ -158,14 +159,14 @@ class LmdbStore(Store):
         return is_much or super().is_long_commit_due
 
     def _write(self, batch: Batch) -> None:
-        if self._written is None and sum(map(len, batch.changes)) > JOURNALED_MAX:
+        octets = encode_batch(batch)
+        if self._written is None and len(octets) > JOURNALED_BYTES_MAX:
             self._write_kept_back(batch)
             return
         if self._written is None and self.is_long_commit_due:
             self._write_kept_back()
         if not (batch.changes or batch.definitions):
             return
-        octets = encode_batch(batch)
         try:
             self._journal.append(octets)
         except StoreFull:
@@ -203,7 +204,7 @@ class LmdbStore(Store):
 
         def write(transaction: WriteTransaction) -> None:
             nonlocal writing
-            writing = Writing(transaction, self._payload_ids, self._sweeps)
+            writing = Writing(transaction, self._sweeps)
             writing.write(self._kept_back, *batches)
             transaction.put(records.FORMAT_KEY, records.seal(records.FORMAT_KEY, record))
 
@@ -238,13 +239,22 @@ class LmdbStore(Store):
             if line.purged is not None:
                 for position in sorted(line.purged.kept - gone):
                     if after < position < min(before, line.purged.before) and len(found) < limit:
-                        found += reader.read_one(position)
+                        found += reader.read(position - 1, position + 1, 1, gone)
                 after = max(after, line.purged.before - 1)
-            found += reader.read_many(after, before, limit - len(found), gone)
-        for position in reader.damaged:
-            log.error("the message at position %d of line %d is damaged and was dropped", position, line.id)
-            line.settle(position)
+            found += reader.read(after, before, limit - len(found), gone)
+        for damaged in reader.damaged:
+            self._give_up(line, damaged)
         return found
+
+    def _give_up(self, line: Line, damaged: Block | int) -> None:
+        """What cannot be read is dropped."""
+        if isinstance(damaged, int):
+            log.error("the message at position %d of line %d is damaged and was dropped", damaged, line.id)
+            line.settle(damaged)
+            return
+        log.error("what was left of %s is damaged and was dropped", damaged)
+        for position in [damaged.last] if damaged.has_gaps else range(damaged.first, damaged.last + 1):
+            line.settle(position)
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:

@@ -18,8 +18,8 @@ class StoredLine:
 
     @property
     def totals(self) -> Totals:
-        size_bytes = sum(len(message.payload) for message in self.messages.values())
-        return Totals(len(self.messages), size_bytes, self.next_position)
+        may_expire = any(message.expires_at is not None for message in self.messages.values())
+        return Totals(len(self.messages), self.next_position, may_expire)
 
 
 @dataclass
@@ -71,11 +71,11 @@ class MemoryStore(Store):
                 for position in [position for position in messages if not changes.purge.spares(position)]:
                     del messages[position]
             for position, (payload, expires_at, _) in changes.added.items():
-                messages[position] = StoredMessage(position, bytes(payload), expires_at, False, 0)
-            for position, (redelivered, delivery_count) in changes.marks.items():
+                messages[position] = StoredMessage(position, bytes(payload), expires_at)
+            for position, (return_count, failed_count) in changes.marks.items():
                 if position in messages:
                     messages[position] = messages[position]._replace(
-                        redelivered=redelivered, delivery_count=delivery_count
+                        redelivered=True, return_count=return_count, failed_count=failed_count
                     )
 
     def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:

@@ -11,9 +11,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from leveret.storage.directory import WHAT_ELSE, Directory
 from leveret.storage.environment import Environment
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.memory import MemoryStore
+from leveret.storage.migration import Migration
 
 if TYPE_CHECKING:
     from leveret.storage.environment import WriteTransaction
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _LINE = re.compile(r"\bline ([0-9]+)\b")  # as `check` writes it
 
-_RECORDS_A_COMMIT = 10_000
+_RECORDS_A_COMMIT = 500  # many of them are of 60 KiB
 
 DURABILITIES = ("memory", "os", "fsync")
 
@@ -85,38 +86,41 @@ def _open(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]
         _begin_journal(directory)
         directory.add(_create(directory))
     elif not directory.was_left_clean():
-        return _open_checked(directory, is_synced=is_synced)
+        return _open_checked(directory, is_synced=is_synced, was_clean=False)
     with contextlib.ExitStack() as opening:
         opened = Environment(directory.data_path, is_synced=is_synced)
         opening.callback(opened.close)
-        is_readable = False
+        number = None
         with contextlib.suppress(StoreFailed), opened.reading() as transaction:
-            number = reading.format_number(transaction)
-            is_readable = reading.is_readable(transaction)
-        if is_readable:
+            found = reading.format_number(transaction)
+            if found != records.FORMAT or reading.is_readable(transaction):
+                number = found
+        if number is not None:
             _require_format(directory, number)
-            _migrate(directory, opened, number)
+        if number == records.FORMAT:
             store = LmdbStore(directory, opened, was_clean=True)
             opening.pop_all()
             return store, StoreReport()
-    return _open_checked(directory, is_synced=is_synced)
+    return _open_checked(directory, is_synced=is_synced, was_clean=number is not None)
 
 
-def _open_checked(directory: Directory, *, is_synced: bool) -> tuple[Store, StoreReport]:
-    log.info("%s was not closed by the broker before: checking it", directory.path)
+def _open_checked(directory: Directory, *, is_synced: bool, was_clean: bool) -> tuple[Store, StoreReport]:
+    """was_clean: it is checked because it is of an older format."""
+    log.info("%s was not closed by the broker before, or by an older one: checking it", directory.path)
     findings = _check(directory)
     if findings.faults:
         raise _damaged(directory, findings.faults)
     _require_format(directory, findings.format_number)
-    report = StoreReport(was_clean=False, lost=findings.lost)
-    if findings.removed or findings.put:
+    report = StoreReport(was_clean=was_clean, lost=findings.lost)
+    if findings.format_number != records.FORMAT:
+        _migrate(directory, findings.format_number, report)
+    elif findings.removed or findings.put:
         mend(directory, findings)
         report.damaged_path = directory.damaged_path
     with contextlib.ExitStack() as opening:
         opened = Environment(directory.data_path, is_synced=is_synced)
         opening.callback(opened.close)
-        _migrate(directory, opened, findings.format_number)
-        store = LmdbStore(directory, opened, was_clean=False)
+        store = LmdbStore(directory, opened, was_clean=was_clean)
         report.lost += store.lost
         opening.pop_all()
     return store, report
@@ -151,16 +155,35 @@ def mend(directory: Directory, findings: Findings) -> None:
     """Copy what is sound to a new environment. Even to delete something from a damaged one would not be safe."""
     removed = {bytes.fromhex(key) for key in findings.removed} | {bytes.fromhex(key) for key in findings.put}
     sound = ((bytes(key), bytes(value)) for key, value in environment.walk(directory.data_path) if key not in removed)
+    anew = [(bytes.fromhex(key), bytes.fromhex(record)) for key, record in findings.put.items()]
+    directory.replace(_copy(directory, chain(sound, ((key, records.seal(key, record)) for key, record in anew))))
+
+
+def _migrate(directory: Directory, number: int | None, report: StoreReport) -> None:
+    """To a new environment, so the old one is whole until the new one is."""
+    log.info("%s is of format %s: bringing it to format %d", directory.path, number, records.FORMAT)
+    if number == 1:
+        _begin_journal(directory)
+    migration = Migration(directory.data_path)
+    new_path = _copy(directory, migration.items())
+    if migration.lost:
+        directory.replace(new_path)
+        report.damaged_path = directory.damaged_path
+        report.lost += migration.lost
+    else:
+        directory.add(new_path)
+
+
+def _copy(directory: Directory, items: Iterator[tuple[bytes, bytes]]) -> Path:
+    """A new environment with these keys and values, which is not yet that of the directory."""
     new_path = _create(directory)
-    mended = Environment(new_path, is_synced=False)
+    copied = Environment(new_path, is_synced=False)
     try:
-        while some := list(islice(sound, _RECORDS_A_COMMIT)):
-            mended.write(functools.partial(_put_all, items=some))
-        anew = [(bytes.fromhex(key), bytes.fromhex(record)) for key, record in findings.put.items()]
-        mended.write(functools.partial(_put_all, items=[(key, records.seal(key, record)) for key, record in anew]))
+        while some := list(islice(items, _RECORDS_A_COMMIT)):
+            copied.write(functools.partial(_put_all, items=some))
     finally:
-        mended.close()
-    directory.replace(new_path)
+        copied.close()
+    return new_path
 
 
 def _put_all(transaction: WriteTransaction, items: list[tuple[bytes, bytes]]) -> None:
@@ -180,13 +203,6 @@ def _require_format(directory: Directory, number: int | None) -> None:
 def _begin_journal(directory: Directory) -> None:
     """Before there is an environment that needs it: if it is missing later, it was lost."""
     journal.Journal(directory.journal_path, bytes(journal.MARK_BYTES), 0, is_synced=False).close()
-
-
-def _migrate(directory: Directory, opened: Environment, number: int | None) -> None:
-    if number != records.FORMAT:
-        _begin_journal(directory)
-        sealed = records.seal(records.FORMAT_KEY, records.encode_format(os.urandom(journal.MARK_BYTES), 0))
-        opened.write(functools.partial(_put_all, items=[(records.FORMAT_KEY, sealed)]))
 
 
 def _damaged(directory: Directory, faults: list[str]) -> StoreDamaged:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import compress, repeat
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from leveret.storage import records
 from leveret.storage.base import Line, StoredMessage
+from leveret.storage.blocks import GONE, RETURNED, Block, Marks, decode_block
+from leveret.storage.columns import Columns
 from leveret.storage.records import DamagedRecord
 
 if TYPE_CHECKING:
     from leveret.storage.environment import CopyingTransaction, ReadTransaction
 
 
-_ENTRY_BYTES_MIN = records.ENTRY_HEAD.size + records.CHECKSUM_BYTES
-_unpack_head = records.ENTRY_HEAD.unpack_from
 _new_message = functools.partial(tuple.__new__, StoredMessage)  # a third of the time of StoredMessage(...)
 
 
@@ -44,65 +44,69 @@ def last_payload_id(transaction: ReadTransaction) -> int:
 class LineReader:
     """Messages of a line.
 
-    damaged: positions of those that could not be read.
+    damaged: blocks that could not be read, and positions whose payloads could not.
     """
 
     def __init__(self, line: Line, transaction: CopyingTransaction) -> None:
-        self.damaged: list[int] = []
+        self.damaged: list[Block | int] = []
         self._line = line
         self._transaction = transaction
 
-    def read_one(self, position: int) -> list[StoredMessage]:
-        """The message at a position, if there is one."""
-        key = records.ENTRY_KEY.pack(records.ENTRY, self._line.id, position)
-        value = self._transaction.get(key)
-        found: list[StoredMessage] = []
-        if value is not None:
-            self._decode(key, position, value, found)
-        return found
-
-    def read_many(self, after: int, before: int, limit: int, gone: set[int]) -> list[StoredMessage]:
+    def read(self, after: int, before: int, limit: int, gone: set[int]) -> list[StoredMessage]:
         """Up to so many messages between two positions, without those that are gone."""
         found: list[StoredMessage] = []
-        if limit <= 0:
-            return found
-        line_id, unpack = self._line.id, records.ENTRY_KEY.unpack
         with self._transaction.cursor() as cursor:
-            if not cursor.set_range(records.ENTRY_KEY.pack(records.ENTRY, line_id, after + 1)):
-                return found
-            for key, value in cursor:
-                _, of_line, position = unpack(key)
-                if of_line != line_id or position >= before:
+            is_on = limit > 0 and cursor.set_range(records.POSITION_KEY.pack(records.BLOCK, self._line.id, after + 1))
+            while is_on and len(found) < limit:
+                block = Block.of(cursor.key(), self._line.id)
+                if block is None or block.first >= before:
                     break
-                if position not in gone:
-                    self._decode(key, position, value, found)
-                    if len(found) == limit:
-                        break
+                try:
+                    columns = decode_block(block, cursor.value())
+                    marks = Marks(block, self._transaction.get(block.marks_key))
+                except DamagedRecord:
+                    self.damaged.append(block)
+                else:
+                    messages = self._messages(block, columns, marks)
+                    if block.first <= after or block.last >= before or not gone.isdisjoint(columns.positions):
+                        messages = [on for on in messages if after < on[0] < before and on[0] not in gone]
+                    messages = messages[: limit - len(found)]
+                    found += self._with_payloads(columns, messages) if columns.payload_ids else messages
+                is_on = cursor.next()
         return found
 
-    def _decode(self, key: bytes, position: int, value: bytes, found: list[StoredMessage]) -> None:
-        if len(value) < _ENTRY_BYTES_MIN or crc32(value, crc32(key)) != records.SOUND:
-            self.damaged.append(position)
-            return
-        flags, delivery_count, expires_at = _unpack_head(value)
-        payload: bytes | None = value[records.PAYLOAD_AT : -records.CHECKSUM_BYTES]
-        if flags & records.APART:
-            payload = self._payload_apart(value)
-        if payload is None:
-            self.damaged.append(position)
-            return
-        redelivered = bool(flags & records.REDELIVERED) or position < self._line.suspect_before
-        deadline = expires_at if flags & records.EXPIRES else None
-        found.append(_new_message((position, payload, deadline, redelivered, delivery_count)))
+    def _messages(self, block: Block, columns: Columns, marks: Marks) -> list[StoredMessage]:
+        """Those of a block that are not gone, without payloads that lie apart."""
+        positions, payloads, expiries, _ = columns
+        states, suspect_before = marks.states, self._line.suspect_before
+        is_untouched = states.count(0) == block.message_count
+        redelivered: Iterable[bool] = repeat(block.last < suspect_before)
+        if not is_untouched or block.first < suspect_before <= block.last:
+            redelivered = [
+                state == RETURNED or position < suspect_before
+                for position, state in zip(positions, states, strict=True)
+            ]  # fmt: skip
+        rows = zip(
+            positions, payloads, expiries or repeat(None), redelivered,
+            marks.return_counts or repeat(0), marks.failed_counts or repeat(0), strict=False,
+        )  # fmt: skip
+        messages = map(_new_message, rows)
+        return list(messages if is_untouched else compress(messages, [state != GONE for state in states]))
 
-    def _payload_apart(self, value: bytes) -> bytes | None:
-        """Of an entry; None: it is not there, or damaged."""
-        payload_id: int = records.APART_PAYLOAD.unpack_from(value, records.PAYLOAD_AT)[0]
-        key = records.PAYLOAD_KEY.pack(records.PAYLOAD, payload_id)
-        payload = self._transaction.get(key)
-        if payload is None or not records.is_sound(key, payload):
-            return None
-        return payload[: -records.CHECKSUM_BYTES]
+    def _with_payloads(self, columns: Columns, messages: list[StoredMessage]) -> Iterator[StoredMessage]:
+        """With those that lie apart; without messages whose payload is not there, or damaged."""
+        id_at = dict(zip(columns.positions, columns.payload_ids, strict=True))
+        for message in messages:
+            payload_id = id_at[message.position]
+            if not payload_id:
+                yield message
+                continue
+            key = records.PAYLOAD_KEY.pack(records.PAYLOAD, payload_id)
+            payload = self._transaction.get(key)
+            if payload is not None and records.is_sound(key, payload):
+                yield message._replace(payload=payload[: -records.CHECKSUM_BYTES])
+            else:
+                self.damaged.append(message.position)
 
 
 def format_number(transaction: ReadTransaction) -> int | None:
@@ -117,7 +121,7 @@ def format_number(transaction: ReadTransaction) -> int | None:
 def is_readable(transaction: ReadTransaction) -> bool:
     """Are the records sound that opening needs? Messages are looked at when they are read."""
     try:
-        for kind in (records.FORMAT_KEY, records.DEFINITION, records.LINE, records.SWEEP):
+        for kind in (records.FORMAT_KEY, records.DEFINITION, records.LINE, records.MARKS, records.SWEEP):
             for _ in records_of_kind(transaction, kind):
                 """Reading it was the check."""
     except DamagedRecord:

@@ -1,20 +1,22 @@
-"""The bytes of the environment: keys, and records with their checksums. Format 2.
+"""The bytes of the environment: keys, and records with their checksums. Format 3.
 
     key                                record
     "F"                                number of the format: u32, mark of this environment: 8 bytes,
                                        number of the last record of the journal that it has: u64
     "D" digest of kind and name        length of kind: u8, of name: u32, kind, name, value
-    "L" line: u32                      totals (message_count, size_bytes, next_position) and suspect_before: 4 u64
+    "L" line: u32                      totals (message_count, next_position: 2 u64, may_expire: u8), suspect_before: u64
     "S" line: u32                      what is still to be swept: before: u64, then kept positions: u64 each
-    "B" payload id: u64                a payload that lies apart from its entry
-    "R" payload id: u64                in how many entries it is: u32; no record: in one
-    "m" line: u32, position: u64       flags: u8, delivery_count: u32, expires_at: f64, then the payload,
-                                       or with the flag APART the payload's id and size: 2 u64
+    "B" payload id: u64                a payload that lies apart, for several messages have it
+    "R" payload id: u64                how many messages: u32; no record: one
+    "b" line: u32, last and first      a block of messages: see `blocks`
+        position: 2 u64, count: u16,
+        flags: u8
+    "M" line: u32, last position: u64  what became of the messages of a block: see `blocks`; no record: nothing
 
 Keys are big-endian, so that they stand in order; records are little-endian. Each record ends in a CRC-32 of its key
 and itself: LMDB has no checksums of its own.
 
-Format 1 had no journal, and of "F" only the number. It is made format 2 when it is opened.
+Formats 1 and 2 are made format 3 when they are opened: see `migration`.
 """
 
 from __future__ import annotations
@@ -25,28 +27,23 @@ from zlib import crc32
 
 from leveret.storage.base import Definition, Purge, Totals
 
-FORMAT = 2
-FORMATS_KNOWN = (1, FORMAT)
+FORMAT = 3
+FORMATS_KNOWN = (1, 2, FORMAT)
 
 FORMAT_KEY = b"F"
-DEFINITION, LINE, SWEEP, PAYLOAD, REFERENCES, ENTRY = b"D", b"L", b"S", b"B", b"R", b"m"
-
-REDELIVERED, EXPIRES, APART = 1, 2, 4
+DEFINITION, LINE, SWEEP, PAYLOAD, REFERENCES, BLOCK, MARKS = b"D", b"L", b"S", b"B", b"R", b"b", b"M"
 
 U32 = Struct("<I")
 _FORMAT = Struct("<I8sQ")
 LINE_KEY = Struct(">cI")
 PAYLOAD_KEY = Struct(">cQ")
-ENTRY_KEY = Struct(">cIQ")
-ENTRY_HEAD = Struct("<BId")
-APART_PAYLOAD = Struct("<QQ")
-_LINE_TOTALS = Struct("<4Q")
+POSITION_KEY = Struct(">cIQ")  # also where the blocks begin that end at a position or behind it
+BLOCK_KEY = Struct(">cIQQHB")
+_LINE_RECORD = Struct("<QQBQ")
 _DEFINITION_HEAD = Struct("<BI")
 
 CHECKSUM_BYTES = 4
 SOUND = 0x2144DF1C  # the CRC-32 of anything with its own CRC-32 behind it
-PLAIN_HEAD = ENTRY_HEAD.pack(0, 0, 0.0)
-PAYLOAD_AT = ENTRY_HEAD.size
 POSITION_MAX = 2**64 - 1  # a line that is dropped is swept up to here
 
 Octets = bytes | memoryview
@@ -122,13 +119,13 @@ def _text(text: str) -> bytes:
 
 
 def encode_line(totals: Totals, suspect_before: int) -> bytes:
-    return _LINE_TOTALS.pack(*totals, suspect_before)
+    return _LINE_RECORD.pack(*totals, suspect_before)
 
 
 def decode_line(record: Octets) -> tuple[Totals, int]:
     """Totals and suspect_before."""
-    *totals, suspect_before = _LINE_TOTALS.unpack(record)
-    return Totals(*totals), suspect_before
+    message_count, next_position, may_expire, suspect_before = _LINE_RECORD.unpack(record)
+    return Totals(message_count, next_position, bool(may_expire)), suspect_before
 
 
 def encode_sweep(sweep: Purge) -> bytes:
@@ -140,34 +137,7 @@ def decode_sweep(record: Octets) -> Purge:
     return Purge(before, frozenset(kept))
 
 
-# -- entries
-
-
-def entry_head(expires_at: float | None, redelivered: bool, delivery_count: int, flags: int) -> bytes:
-    """flags: APART or 0."""
-    if redelivered:
-        flags |= REDELIVERED
-    if expires_at is None:
-        return ENTRY_HEAD.pack(flags, delivery_count, 0.0)
-    return ENTRY_HEAD.pack(flags | EXPIRES, delivery_count, expires_at)
-
-
-def marked(record: Octets, *, redelivered: bool, delivery_count: int) -> bytes:
-    """The record of an entry with other flags."""
-    flags, _, expires_at = ENTRY_HEAD.unpack_from(record)
-    head = entry_head(expires_at if flags & EXPIRES else None, redelivered, delivery_count, flags & APART)
-    return head + bytes(record[PAYLOAD_AT:])
-
-
-def payload_apart(record: Octets) -> tuple[int, int] | None:
-    """Id and size of the payload of an entry, if it lies apart."""
-    if not record[0] & APART:
-        return None
-    payload_id, size = APART_PAYLOAD.unpack_from(record, PAYLOAD_AT)
-    return payload_id, size
-
-
-def entry_size(record: Octets) -> int:
-    """Bytes of its payload, wherever it lies."""
-    apart = payload_apart(record)
-    return len(record) - PAYLOAD_AT if apart is None else apart[1]
+def counts_of_format_2(both: int) -> tuple[int, int]:
+    """Return count and failed count, which were one number."""
+    failed_count, return_count = divmod(both, 1 << 16)
+    return return_count, failed_count

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator
-from itertools import count
-from typing import TYPE_CHECKING, SupportsBytes
-from zlib import crc32
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from leveret.storage import records
-from leveret.storage.base import Batch, Changes, Line, Purge, SharedPayload, Totals
+from leveret.storage.base import Batch, Changes, Line, Purge, Totals
+from leveret.storage.blocks import GONE, Block, Marks, blocks_of, decode_block
+from leveret.storage.columns import EXPIRES, Columns, columns_of
 from leveret.storage.records import DamagedRecord
 
 if TYPE_CHECKING:
     from leveret.storage.environment import WriteTransaction
 
-# A payload of this size lies apart from its entry also if nobody shares it: a mark rewrites the entry.
-APART_BYTES_MIN = 4096
+log = logging.getLogger(__name__)
 
-# So many entries of purged and dropped lines are deleted by one commit: some milliseconds.
-SWEEP_ENTRIES = 5000
+# So many blocks of purged and dropped lines are deleted by one commit, or so many messages whose payloads lie apart:
+# some milliseconds.
+SWEEP_STEPS = 1000
 
 
 class Writing:
@@ -29,12 +32,11 @@ class Writing:
     sweeps: line id -> what is still to be swept then.
     """
 
-    def __init__(self, transaction: WriteTransaction, payload_ids: count[int], sweeps: dict[int, Purge]) -> None:
+    def __init__(self, transaction: WriteTransaction, sweeps: dict[int, Purge]) -> None:
         self.totals: dict[int, Totals] = {}
         self.sweeps = dict(sweeps)
         self._transaction = transaction
-        self._payload_ids = payload_ids
-        self._references: Counter[int] = Counter()  # payload id -> by how many more, or fewer, entries hold it
+        self._references: Counter[int] = Counter()  # payload id -> of how many more, or fewer, messages
         self._payloads: dict[int, bytes] = {}
 
     def write(self, *batches: Batch) -> None:
@@ -65,87 +67,99 @@ class Writing:
 
     def _change(self, changes: Changes) -> None:
         line = changes.line
-        message_count, size_bytes, next_position = self.totals.get(line.id, line.totals)
-        next_position = max(next_position, changes.position_after)
-        for size in self._remove(line.id, changes.settled):
-            message_count -= 1
-            size_bytes -= size
+        message_count, next_position, may_expire = self.totals.get(line.id, line.totals)
+        for block, positions in self._blocks_with(line.id, changes.settled):
+            message_count -= self._settle(block, positions)
         if changes.purge is not None:
-            message_count, size_bytes = self._purge(line, changes.purge)
+            message_count = self._purge(line, changes.purge)
         if changes.added:
+            may_expire = self._add(changes) or (may_expire and message_count > 0)
             message_count += len(changes.added)
-            with self._transaction.cursor() as cursor:
-                cursor.putmulti(self._entries(changes))
-            size_bytes += sum(len(bytes(payload)) for payload, _, _ in changes.added.values())
-        for position, (redelivered, delivery_count) in changes.marks.items():
-            if position not in changes.added:
-                self._mark(line.id, position, redelivered, delivery_count)
-        totals = self.totals[line.id] = Totals(message_count, size_bytes, next_position)
+        for block, positions in self._blocks_with(line.id, changes.marks):
+            self._mark(block, positions, changes.marks)
+        totals = Totals(message_count, max(next_position, changes.position_after), may_expire and message_count > 0)
+        self.totals[line.id] = totals
         self._put(records.LINE_KEY.pack(records.LINE, line.id), records.encode_line(totals, line.suspect_before))
 
-    def _entries(self, changes: Changes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values of what was added."""
-        line_id, marks = changes.line.id, changes.marks
-        pack_key, pack_checksum = records.ENTRY_KEY.pack, records.U32.pack
-        for position, (payload, expires_at, _) in changes.added.items():
-            key = pack_key(records.ENTRY, line_id, position)
-            octets, flags = bytes(payload), 0
-            if len(octets) >= APART_BYTES_MIN or (isinstance(payload, SharedPayload) and payload.is_shared):
-                octets, flags = self._put_apart(payload), records.APART
-            if expires_at is None and not flags and not marks:
-                head = records.PLAIN_HEAD
-            else:
-                redelivered, delivery_count = marks.get(position, (False, 0))
-                head = records.entry_head(expires_at, redelivered, delivery_count, flags)
-            checksum = crc32(octets, crc32(head, crc32(key)))
-            yield key, b"".join((head, octets, pack_checksum(checksum)))
+    def _add(self, changes: Changes) -> bool:
+        """Has any of it a deadline?"""
+        columns = columns_of(changes.added, self._payloads)
+        self._references.update(id for id in columns.payload_ids if id)
+        for block, value in blocks_of(changes.line.id, columns):
+            self._transaction.put(block.key, value)
+        return bool(columns.flags & EXPIRES)
 
-    def _put_apart(self, payload: SupportsBytes) -> bytes:
-        """Count one more entry with that payload. Answers what stands in the entry instead."""
-        octets = bytes(payload)
-        if isinstance(payload, SharedPayload) and payload.is_shared:
-            payload_id = payload.id
-        else:
-            payload_id = next(self._payload_ids)
-        self._references[payload_id] += 1
-        self._payloads[payload_id] = octets
-        return records.APART_PAYLOAD.pack(payload_id, len(octets))
+    def _blocks_with(self, line_id: int, some: Collection[int]) -> Iterator[tuple[Block, list[int]]]:
+        """The blocks that may have messages at some positions, with these in order. Blocks may be deleted meanwhile."""
+        positions = sorted(set(some))
+        at = 0
+        while at < len(positions):
+            block = self._block_at(line_id, positions[at])
+            if block is None:
+                return
+            start = bisect_left(positions, block.first, at)
+            at = bisect_right(positions, block.last, start)
+            if start < at:
+                yield block, positions[start:at]
 
-    def _remove(self, line_id: int, positions: list[int]) -> Iterator[int]:
-        """Delete entries, as far as they are there. Answers the sizes of their payloads.
-
-        In order, for most stand side by side, and after one is deleted the cursor stands at the next.
-        """
-        pack_key = records.ENTRY_KEY.pack
+    def _block_at(self, line_id: int, position: int) -> Block | None:
+        """The first block of a line that does not end before a position."""
         with self._transaction.cursor() as cursor:
-            for position in sorted(positions):
-                key = pack_key(records.ENTRY, line_id, position)
-                if cursor.key() == key or cursor.set_key(key):
-                    size = self._forget(key, cursor.value())
-                    cursor.delete()
-                    yield size
+            if not cursor.set_range(records.POSITION_KEY.pack(records.BLOCK, line_id, position)):
+                return None
+            return Block.of(cursor.key(), line_id)
 
-    def _forget(self, key: bytes, value: bytes) -> int:
-        """An entry is deleted: count its payload down. Answers the size of that."""
-        if not records.is_sound(key, value):
-            return max(len(value) - records.PAYLOAD_AT - records.CHECKSUM_BYTES, 0)
-        if not value[0] & records.APART:
-            return len(value) - records.PAYLOAD_AT - records.CHECKSUM_BYTES
-        size: int
-        payload_id, size = records.APART_PAYLOAD.unpack_from(value, records.PAYLOAD_AT)
-        self._references[payload_id] -= 1
-        return size
+    def _marks(self, block: Block) -> Marks:
+        return Marks(block, self._transaction.get(block.marks_key))
 
-    def _mark(self, line_id: int, position: int, redelivered: bool, delivery_count: int) -> None:
-        key = records.ENTRY_KEY.pack(records.ENTRY, line_id, position)
-        value = self._transaction.get(key)
-        if value is None:
-            return
+    def _columns(self, block: Block) -> Columns:
+        return decode_block(block, self._transaction.get(block.key, b""))
+
+    def _numbers(self, block: Block, positions: list[int]) -> dict[int, int]:
+        """Position -> number in the block, of those that it has."""
+        if not block.has_gaps:
+            return {position: position - block.first for position in positions}
+        numbers = {position: number for number, position in enumerate(self._columns(block).positions)}
+        return {position: numbers[position] for position in positions if position in numbers}
+
+    def _settle(self, block: Block, positions: list[int]) -> int:
+        """Messages of a block are done with. Answers how many of them were there."""
         try:
-            record = records.unseal(key, value)
+            marks = self._marks(block)
+            gone = [number for number in self._numbers(block, positions).values() if marks.states[number] != GONE]
+            for number in gone:
+                marks.states[number] = GONE
+            if block.has_shared:
+                payload_ids = self._columns(block).payload_ids
+                self._references.subtract(id for number in gone if (id := payload_ids[number]))
+        except DamagedRecord:
+            return self._give_up(block)
+        if not marks.live_count:
+            self._delete(block)
+        elif gone:
+            self._put(block.marks_key, marks.record)
+        return len(gone)
+
+    def _mark(self, block: Block, positions: list[int], counts: dict[int, tuple[int, int]]) -> None:
+        try:
+            marks = self._marks(block)
+            numbers = self._numbers(block, positions)
         except DamagedRecord:
             return  # whoever reads it reports it
-        self._put(key, records.marked(record, redelivered=redelivered, delivery_count=delivery_count))
+        for position, number in numbers.items():
+            marks.note_returned(number, *counts[position])
+        if numbers:
+            self._put(block.marks_key, marks.record)
+
+    def _give_up(self, block: Block) -> int:
+        """It is damaged, so some of its messages cannot be told from others. Answers how many there may have been."""
+        log.error("what was left of %s is damaged and was dropped", block)
+        self._delete(block)
+        return block.message_count
+
+    def _delete(self, block: Block) -> None:
+        self._transaction.delete(block.key)
+        self._transaction.delete(block.marks_key)
 
     # -- purge and drop ----------------------------------------------------------------------------------------------
 
@@ -153,52 +167,55 @@ class Writing:
         self._transaction.delete(records.LINE_KEY.pack(records.LINE, line.id))
         self._begin_sweep(line.id, Purge(records.POSITION_MAX, frozenset()))
 
-    def _purge(self, line: Line, purge: Purge) -> tuple[int, int]:
-        """Count and size of what is kept, which is all that counts from now on. The rest is swept bit by bit."""
+    def _purge(self, line: Line, purge: Purge) -> int:
+        """How many are kept, which is all that counts from now on. The rest is swept bit by bit."""
         self._begin_sweep(line.id, purge)
-        message_count = size_bytes = 0
-        for position in purge.kept:
-            value = self._transaction.get(records.ENTRY_KEY.pack(records.ENTRY, line.id, position))
-            if value is not None:
-                message_count += 1
-                size_bytes += records.entry_size(value[: -records.CHECKSUM_BYTES])
-        return message_count, size_bytes
+        count = 0
+        for block, positions in self._blocks_with(line.id, purge.kept):
+            with contextlib.suppress(DamagedRecord):
+                states = self._marks(block).states
+                count += sum(states[number] != GONE for number in self._numbers(block, positions).values())
+        return count
 
     def _begin_sweep(self, line_id: int, sweep: Purge) -> None:
         self.sweeps[line_id] = sweep
         self._put(records.LINE_KEY.pack(records.SWEEP, line_id), records.encode_sweep(sweep))
 
     def _sweep(self) -> None:
-        left = SWEEP_ENTRIES
+        left = SWEEP_STEPS
         for line_id, sweep in list(self.sweeps.items()):
             left = self._sweep_line(line_id, sweep, left)
-            if not left:
+            if left <= 0:
                 return
             del self.sweeps[line_id]
             self._transaction.delete(records.LINE_KEY.pack(records.SWEEP, line_id))
 
     def _sweep_line(self, line_id: int, sweep: Purge, left: int) -> int:
-        """Answers how many entries may still be deleted; 0: there may be more in this line."""
-        end = records.ENTRY_KEY.pack(records.ENTRY, line_id, sweep.before)
-        with self._transaction.cursor() as cursor:
-            is_on = cursor.set_range(records.ENTRY_KEY.pack(records.ENTRY, line_id, 0))
-            while is_on and left:
-                key = cursor.key()
-                if key >= end:
-                    break
-                if records.ENTRY_KEY.unpack(key)[2] in sweep.kept:
-                    is_on = cursor.next()
-                    continue
-                self._forget(key, cursor.value())
-                cursor.delete()
-                is_on = bool(cursor.key())
+        """Answers how many steps are left; 0 or fewer: there may be more in this line."""
+        kept = sorted(sweep.kept)
+        block = self._block_at(line_id, 0)
+        while block is not None and block.first < sweep.before and left > 0:
+            keeps = block.last >= sweep.before or bisect_left(kept, block.first) < bisect_right(kept, block.last)
+            if keeps or block.has_shared:
+                left -= self._sweep_block(block, sweep)
+            else:
+                self._delete(block)
                 left -= 1
+            block = self._block_at(line_id, block.last + 1)
         return left
+
+    def _sweep_block(self, block: Block, sweep: Purge) -> int:
+        """Message by message. Answers how many went."""
+        try:
+            positions = self._columns(block).positions
+        except DamagedRecord:
+            return self._give_up(block)
+        return self._settle(block, [position for position in positions if not sweep.spares(position)])
 
     # -- payloads that lie apart ---------------------------------------------------------------------------------------
 
     def _count(self, payload_id: int, difference: int) -> None:
-        """So many more entries hold a payload, or fewer. No entry: it goes."""
+        """So many more messages have a payload, or fewer. No message: it goes."""
         if not difference:
             return
         transaction = self._transaction
