@@ -40,8 +40,6 @@ _BINARY_MESSAGE = {
 
 
 class _Canned(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
         with contextlib.suppress(ValueError):
@@ -56,6 +54,8 @@ class _Canned(BaseHTTPRequestHandler):
             status, answer = _answer_to(self.command, path)
             octets = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
+        if status == 301:
+            self.send_header("location", f"http://127.0.0.1:{self.server.server_address[1]}/api/queues?moved=true")  # type: ignore[attr-defined]
         self.send_header("content-length", str(len(octets)))
         self.end_headers()
         self.wfile.write(octets)
@@ -69,6 +69,8 @@ class _Canned(BaseHTTPRequestHandler):
 def _answer_to(method: str, path: str) -> tuple[int, Any]:
     """404 for what is called `missing`, 401 for `forbidden`, 400 for `bad`."""
     last = path.rsplit("/", 1)[-1]
+    if last == "moved":
+        return 301, None
     if "missing" in path:
         return 404, {"error": "Object Not Found", "reason": "Not Found"}
     if last == "forbidden":

@@ -11,6 +11,8 @@ import re
 import pika
 import pytest
 
+from leveret.cli.admin.v2.rows import Column
+
 
 def rows(output):
     """Of a table in Markdown: the cells of each row, headers first."""
@@ -149,7 +151,7 @@ def test_policies(second, vhost):
         ["overrides.p", "^q", "queues", "103", "expires: 1000"], ["p", "^q", "queues", "3", "expires: 1000"],
         ["rest", ".*", "all", "-20", "expires: 5"],
     ]  # fmt: skip
-    matching = rows(second("policies", "list_matching_object", "--name", "q1", "--type", "queues"))
+    matching = rows(second("policies", "list_matching_object", "--name", "q1", "--type", "classic_queues"))
     assert [row[0] for row in matching if row[0]] == ["name", "overrides.p", "p", "rest"]
     assert [row[0] for row in rows(second("policies", "list_in", "--apply-to", "exchanges")) if row[0]] == [
         "name", "rest",
@@ -229,6 +231,26 @@ def test_vhosts(second, vhost):
     assert [f"{vhost}-2", "", "of a test", "quorum"] in rows(second("list", "vhosts"))
     assert second("vhosts", "delete", "--name", f"{vhost}-2") == ""
     second("delete", "vhost", "--name", f"{vhost}-2", status=65)
+
+
+def test_parameters(second, vhost):
+    second("vhosts", "declare", "--name", f"{vhost}-2")
+    for where in (vhost, f"{vhost}-2"):
+        second("parameters", "set", "--name", "up", "--component", "federation-upstream", "--value", '{"uri":"amqp://"}',
+               "--vhost", where)  # fmt: skip
+    ours = ["up", vhost, "federation-upstream", 'uri: "amqp://"']
+    assert [row for row in rows(second("list", "parameters")) if row[0]] == [
+        ["name", "vhost", "component", "value"],
+        ours,
+    ]
+    assert rows(second("parameters", "list_in", "--component", "federation-upstream"))[1] == ours
+    listed = [row[1] for row in rows(second("parameters", "list_all")) if row[0] == "up"]
+    assert listed == [vhost, f"{vhost}-2"]
+    second("parameters", "clear", "--name", "up", "--component", "federation-upstream")
+    second("vhosts", "delete", "--name", f"{vhost}-2")
+    second("global_parameters", "set", "--name", "cluster_tags", "--value", '{"a": 1}')
+    assert ["cluster_tags", '{"a":1}'] in rows(second("global_parameters", "list"))
+    second("global_parameters", "clear", "--name", "cluster_tags")
 
 
 def test_definitions(second, vhost, tmp_path):
@@ -331,3 +353,29 @@ def test_deleting_many_at_once(second, vhost):
     assert second("queues", "delete_multiple", "--name-pattern", "(", status=64) == (
         "Unsupported argument value for property (field) name_pattern\n"
     )
+
+
+def test_some_of_many_cannot_be_deleted(second, broker, vhost):
+    """A queue that is exclusive to a connection is nobody else's to delete."""
+    with pika.BlockingConnection(pika.URLParameters(f"{broker.url}/{vhost}")) as connection:
+        channel = connection.channel()
+        channel.queue_declare("a", exclusive=True)
+
+        def delete(*options, status):
+            for name in ("b", "c"):
+                channel.queue_declare(name)
+            second("queues", "delete_multiple", "--name-pattern", ".", "--approve", *options, status=status)
+            return rows(second("queues", "list", "--columns", "name"))[1:]
+
+        assert delete(status=0) == [["a"]]
+        assert delete("--detailed-exit-codes", status=3) == [["a"]]
+        assert delete("--strict", status=65) == [["a"]]
+        assert delete("--fail-fast", status=65) == [["a"], ["b"], ["c"]]
+        told = second("queues", "delete_multiple", "--name-pattern", "a", "--approve", status=65)
+    assert told.startswith("failed a: cannot obtain exclusive access to locked queue 'a'")
+    assert told.endswith("Failed: All 1 items failed to process\n")
+
+
+def test_what_the_api_does_not_have_is_empty():
+    assert Column("rate", "message_stats.publish_details.rate").of({}) == ""
+    assert Column("messages", "queue_totals.messages", default=0).of({"queue_totals": []}) == "0"

@@ -1,6 +1,8 @@
 """Where `leveret admin` takes host, user and the like from, and how it ends where something is wrong."""
 
 import io
+import os
+import signal
 import socket
 import sys
 
@@ -242,4 +244,15 @@ def test_a_terminal_that_has_no_such_letters_gets_others(canned, monkeypatch, tm
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, encoding="ascii"))
     assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "users", "list"]) == 0
     assert octets.getvalue().startswith(b"???")
+    canned.taken()
+
+
+def test_a_reader_that_has_seen_enough_ends_it(canned, monkeypatch, tmp_path):
+    """`| head`: the exit status is that of a program that SIGPIPE ended."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"]) == 128 + signal.SIGPIPE
     canned.taken()
