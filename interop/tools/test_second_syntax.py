@@ -1,4 +1,4 @@
-"""`leveret admin` in the syntax of RabbitMQ 4.x, for the sake of a real RabbitMQ, whose answers are not all like ours."""
+"""`leveret admin` in the syntax of RabbitMQ 4.x, on a real RabbitMQ above all: its answers are not all like ours."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`leveret admin` in the syntax of RabbitMQ 4.x, on a broker: what its commands do and print.
 
-The columns, words and exit statuses are those in the sources of rabbitmqadmin v2 (rabbitmq/rabbitmqadmin-ng, 2.32).
+The columns, words and exit statuses are those in the sources of rabbitmqadmin v2 (rabbitmq/rabbitmqadmin-ng, 2.35).
 """
 
 import base64
@@ -11,6 +11,7 @@ import re
 import pika
 import pytest
 
+from leveret.cli.admin.v2.program import COMMANDS
 from leveret.cli.admin.v2.rows import Column
 
 
@@ -306,6 +307,32 @@ def test_feature_flags(second):
     assert headers == ["name", "state", "description", "doc_url", "stability", "provided_by"]
     assert {row[1] for row in flags} == {"enabled", ""}  # rabbitmqadmin ends the state with a newline
     assert second("feature_flags", "enable_all") == ""
+
+
+NEEDS_NOTHING = [
+    (command.names[0], name)
+    for command in COMMANDS
+    if not any(option.is_required for option in command.options)
+    and not command.names[0].startswith("definitions import")
+    for name in command.names
+]
+
+
+@pytest.mark.parametrize(("name", "alias"), NEEDS_NOTHING, ids=lambda value: value)
+def test_every_command_that_needs_no_options_runs(second, name, alias):
+    """And by each of its names it does the same."""
+    assert second(*alias.split()).splitlines()[:1] == second(*name.split()).splitlines()[:1]
+
+
+def test_the_rest(second, vhost):
+    node = rows(second("nodes", "list"))[1][0]
+    headers = ["Protocol", "Number of attempts", "Failed", "Successful"]
+    assert rows(second("auth_attempts", "stats", "--node", node))[0] == headers
+    second("vhosts", "enable_deletion_protection", "--name", vhost)
+    second("vhosts", "delete", "--name", vhost, status=65)
+    second("vhosts", "disable_deletion_protection", "--name", vhost)
+    flag = rows(second("feature_flags", "list"))[1][0]
+    assert second("feature_flags", "enable", "--name", flag) == ""
 
 
 def test_a_health_check_that_passes(second):
