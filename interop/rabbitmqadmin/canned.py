@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,9 +109,15 @@ class CannedApi:
 
 
 @contextlib.contextmanager
-def canned_api(other: Callable[[str, str], str] | None = None) -> Iterator[CannedApi]:
+def canned_api(
+    other: Callable[[str, str], str] | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[CannedApi]:
     """Answers for as long as the block runs. other: answers methods and paths instead, as what is no RabbitMQ."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Canned) as server:
+        if tls is not None:
+            # The handshake is made where the request is read, so that one that fails keeps nobody waiting.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]
         server.requests = []  # type: ignore[attr-defined]
         server.other = other  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
