@@ -104,6 +104,22 @@ async def test_a_consumer_that_has_nothing_to_do(api):
     assert (await listed(api))["consumers"] == 0
 
 
+async def test_policies_are_told_at_once(api):
+    vhost = api.node.vhosts["/"]
+
+    async def told():
+        queue = await single(api)
+        return queue["policy"], queue["operator_policy"], queue["effective_policy_definition"]
+
+    assert await told() == (None, None, {})
+    vhost.policies.set("p", pattern="q", definition={"max-length": 50})
+    assert await told() == ("p", None, {"max-length": 50})
+    vhost.operator_policies.set("o", pattern="q", definition={"max-length": 40})
+    assert await told() == ("p", "o", {"max-length": 40})
+    vhost.policies.clear("p")
+    assert await told() == (None, "o", {"max-length": 40})
+
+
 async def test_a_queue_of_the_same_name_is_another_one(api):
     await listed(api)
     assert await api.delete("/queues/%2F/q") == 204
