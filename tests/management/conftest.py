@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ class Api:
             self._flush,
             certificates=certificates,
             options=options,
+            started_seconds=time.time(),
             statistics=Statistics(harness.node) if has_statistics else None,
         )
         if self.managed.statistics is not None:

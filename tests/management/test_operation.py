@@ -86,6 +86,20 @@ async def test_users_are_deleted_together(api):
     assert {user["name"] for user in await api.get("/users")} == {"guest", "other", "stand-in"}
 
 
+async def test_who_declared_what():
+    harness = BrokerHarness.durable()
+    api = Api(harness, commits=True)
+    api.add_user("alice", "management", vhosts=("/",))
+    await api.put("/queues/%2F/hers", {"durable": True}, user="alice")
+    await api.put("/queues/%2F/ours", {"durable": True})
+    await api.put("/exchanges/%2F/x", {"durable": True}, user="alice")
+    for api in (api, Api(harness.stopped(), commits=True)):  # noqa: B020
+        assert [queue["name"] for queue in await api.get("/users/alice/queues", user="alice")] == ["hers"]
+        assert (await api.get("/exchanges/%2F/x"))["user_who_performed_action"] == "alice"
+        assert (await api.get("/exchanges/%2F/amq.direct"))["user_who_performed_action"] == "rmq-internal"
+        assert (await api.ask("GET", "/users/nobody/queues")).status_code == 404
+
+
 async def test_permissions(api):
     api.add_user("alice")
     row = {"configure": "", "write": "^w", "read": ".*"}

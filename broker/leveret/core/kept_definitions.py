@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from leveret.core.metadata import Metadata
-from leveret.core.names import RESERVED_PREFIX
+from leveret.core.names import INTERNAL_USER, RESERVED_PREFIX
 from leveret_protocol.fields import Field, Table
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class DefinitionKeeper:
                 "auto_delete": exchange.auto_delete,
                 "internal": exchange.internal,
                 "arguments": _encoded(exchange.arguments),
+                "created_by": exchange.created_by,
                 "lines": [line.id for line in exchange.lines()],
             }
             self._define("exchange", [exchange.vhost.name, exchange.name], value)
@@ -95,6 +96,7 @@ class DefinitionKeeper:
             value = {
                 "auto_delete": queue.auto_delete,
                 "arguments": _encoded(queue.arguments),
+                "created_by": queue.created_by,
                 "lines": [part.line.id for part in queue.kept_parts()],
             }
             self._define("queue", [queue.vhost.name, queue.name], value)
@@ -193,7 +195,7 @@ def restore(node: Node, definitions: Iterable[Definition]) -> None:
     for (vhost_name, name), value in by_kind.get("exchange", []):
         exchange = node.vhosts[vhost_name].declare_exchange(
             name, value["type"], durable=True, auto_delete=value["auto_delete"], internal=value["internal"],
-            arguments=_decoded(value["arguments"]),
+            arguments=_decoded(value["arguments"]), user=value.get("created_by", INTERNAL_USER),
         )  # fmt: skip
         if value["lines"]:
             exchange.restore(_lines(node, lines, value))
@@ -251,6 +253,7 @@ def _restore_queue(
         name, auto_delete=value["auto_delete"], arguments=_decoded(value["arguments"]),
         lines=_lines(node, lines, value),
     )  # fmt: skip
+    vhost.queues[name].created_by = value.get("created_by", INTERNAL_USER)
     if not lines.keys() >= set(value["lines"]):
         logger.error("the queue %r was damaged: messages in it are lost", name)
         _define_anew(node, "queue.created", vhost.queues[name])

@@ -21,6 +21,7 @@ from leveret.core.dead_letter import EXPIRED, MAXLEN, REJECTED, dead_letter
 from leveret.core.fifo import Fifo
 from leveret.core.idle import IdleExpiry
 from leveret.core.message import Entry, KeptEntry, Message, TimedEntry
+from leveret.core.names import INTERNAL_USER
 from leveret.core.served import Served
 from leveret.core.settings import QueueSettings
 from leveret.storage.base import Line, StoredMessage
@@ -49,7 +50,7 @@ class Queue(Served):
     type_name: "classic" or "quorum"; consumer_class: what its consumers are made of.
     owner: the connection whose exclusive queue this is, or None. Only compared, never looked into.
     arguments: as declared, with their wire types; settings: what they and the policy come to.
-    counts: see `leveret.core.counts`.
+    counts: see `leveret.core.counts`. created_by: the name of the user who declared it.
     keeper: of a durable queue on a node with a store. keeps_transient: it keeps more than persistent messages.
     publish(message): take a message, straight to a consumer or into the queue. Answers one of the constants above.
     publish_persistent(message): the same for one that is persistent; another way only where that makes a difference.
@@ -58,8 +59,8 @@ class Queue(Served):
 
     __slots__ = (
         "__weakref__", "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes",
-        "arguments", "auto_delete", "counts", "durable", "is_deleted", "keeper", "name", "owner", "publish",
-        "publish_persistent", "pump", "settings", "unacked_count", "vhost",
+        "arguments", "auto_delete", "counts", "created_by", "durable", "is_deleted", "keeper", "name", "owner",
+        "publish", "publish_persistent", "pump", "settings", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False
@@ -87,6 +88,7 @@ class Queue(Served):
         self.unacked_count = 0
         self.counts = QueueCounts()
         self.is_deleted = False
+        self.created_by = INTERNAL_USER
         single_active = arguments.get("x-single-active-consumer")
         super().__init__(is_single_active=single_active is not None and single_active.value is True)
         self._make_parts(lines)

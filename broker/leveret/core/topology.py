@@ -107,6 +107,7 @@ class Topology(ABC):
             exchange = self._create_exchange(
                 cls, name, durable=durable, auto_delete=auto_delete, internal=internal, arguments=arguments
             )
+            exchange.created_by = user
             self.exchanges[name] = exchange
             self.topology_changed()
             self._tell("exchange.created", exchange_created, exchange, user)

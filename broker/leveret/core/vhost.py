@@ -167,6 +167,7 @@ class VirtualHost(Topology):
                 name, durable=durable, auto_delete=auto_delete, arguments=arguments, owner=owner if exclusive else None,
                 access=access,
             )  # fmt: skip
+            queue.created_by = user
             self._tell("queue.created", queue_created, queue, user)
             return queue
         if existing.owner is not (owner if exclusive else None):

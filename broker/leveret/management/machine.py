@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import platform
 import resource
+import ssl
 from typing import Any
 
 from leveret.shell.memory_alarm import used_memory_bytes
@@ -18,6 +21,38 @@ MEMORY_PARTS = (
 )  # fmt: skip
 
 
+_INT32_MAX = 2**31 - 1
+
+# What Erlang and RabbitMQ's own store count of themselves.
+_ELSEWHERE = (
+    "gc_bytes_reclaimed", "io_file_handle_open_attempt_avg_time", "io_file_handle_open_attempt_count",
+    "io_read_avg_time", "io_read_bytes", "io_read_count", "io_reopen_count", "io_seek_avg_time", "io_seek_count",
+    "io_sync_avg_time", "io_sync_count", "io_write_avg_time", "io_write_bytes", "io_write_count",
+    "mnesia_disk_tx_count", "mnesia_ram_tx_count", "msg_store_read_count", "msg_store_write_count",
+    "queue_index_read_count", "queue_index_write_count",
+)  # fmt: skip
+ELSEWHERE = {key: value for name in _ELSEWHERE for key, value in ((name, 0), (f"{name}_details", {"rate": 0.0}))}
+
+
+def runtime() -> dict[str, str]:
+    """What RabbitMQ tells of Erlang; here it is Python."""
+    return {
+        "erlang_version": platform.python_version(),
+        "erlang_full_version": f"{platform.python_implementation()} {platform.python_version()}",
+        "crypto_lib_version": ssl.OPENSSL_VERSION,
+    }
+
+
+def context_switches() -> int:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_nvcsw + usage.ru_nivcsw
+
+
+def collections() -> int:
+    """Of garbage, since the start."""
+    return sum(int(generation["collections"]) for generation in gc.get_stats())
+
+
 def memory_shape() -> dict[str, Any]:
     used = memory_bytes()
     total = {"rss": used, "allocated": used, "erlang": used}
@@ -29,6 +64,12 @@ def memory_bytes() -> int:
         return used_memory_bytes()
     except OSError:  # the system does not tell
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def open_files_max() -> int:
+    """Of this process. Typed clients have 32 bits for it."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _INT32_MAX if limit == resource.RLIM_INFINITY else min(limit, _INT32_MAX)
 
 
 def open_files_count() -> int:

@@ -153,6 +153,7 @@ def exchange(exchange: Exchange, *, has_details: bool = False) -> Shape:
     return {
         "name": exchange.name, "vhost": exchange.vhost.name, "type": exchange.type_name, "durable": exchange.durable,
         "auto_delete": exchange.auto_delete, "internal": exchange.internal, "arguments": table(exchange.arguments),
+        "user_who_performed_action": exchange.created_by,
         **({} if policy is None else {"policy": policy}),
         **({"incoming": [], "outgoing": []} if has_details else {}),
     }  # fmt: skip

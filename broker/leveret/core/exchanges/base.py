@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from leveret.core.binding import Binding, Destination
 from leveret.core.counts import ExchangeCounts
 from leveret.core.message import Message
+from leveret.core.names import INTERNAL_USER
 from leveret.storage.base import Line
 from leveret_protocol.fields import Table
 
@@ -36,6 +37,7 @@ class Exchange(ABC):
         "auto_delete",
         "bindings",
         "counts",
+        "created_by",
         "durable",
         "internal",
         "name",
@@ -59,6 +61,7 @@ class Exchange(ABC):
         self.auto_delete = auto_delete
         self.internal = internal
         self.arguments = arguments
+        self.created_by = INTERNAL_USER
         alternate = arguments.get("alternate-exchange")
         self.alternate = alternate.value if alternate is not None and isinstance(alternate.value, str) else None
         self.counts = ExchangeCounts()

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import time
 from typing import Any
 
 from leveret.management.answers import not_found
 from leveret.management.login import MONITORING
-from leveret.management.machine import MEMORY_PARTS, memory_bytes, memory_shape, open_files_count
+from leveret.management.machine import (
+    ELSEWHERE,
+    MEMORY_PARTS,
+    collections,
+    context_switches,
+    memory_bytes,
+    memory_shape,
+    open_files_count,
+    open_files_max,
+    runtime,
+)
 from leveret.management.request import Request, Routes
 from leveret.management.routes.overview import contexts, exchange_types
 from leveret.version import EMULATED_RABBITMQ_VERSION
@@ -66,7 +75,7 @@ def check_node(request: Request) -> None:
 
 def _shape(request: Request) -> dict[str, Any]:
     managed, node = request.managed, request.node
-    files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    files_max = open_files_max()
     data_dir = managed.data_dir or "/"
     resources = node.alarms.resources
     return {
@@ -86,5 +95,6 @@ def _shape(request: Request) -> dict[str, Any]:
         "mem_limit": managed.memory_bytes_max, "mem_alarm": "memory" in resources,
         "disk_free": shutil.disk_usage(data_dir).free, "disk_free_limit": managed.disk_free_bytes_min,
         "disk_free_alarm": "disk" in resources, "proc_used": 1 + len(node.connections), "proc_total": files_max,
-        "metrics_gc_queue_length": {}, "ra_open_file_metrics": {},
+        "metrics_gc_queue_length": {}, "ra_open_file_metrics": {}, **ELSEWHERE,
+        "context_switches": context_switches(), "gc_num": collections(), **runtime(),
     }  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 from leveret.core.exchanges import EXCHANGE_TYPES
 from leveret.management import measured, shapes
 from leveret.management.answers import NO_CONTENT, Answer, not_found
 from leveret.management.login import ADMINISTRATOR
+from leveret.management.machine import runtime
 from leveret.management.request import Request, Routes
 from leveret.shell.listener import BACKLOG_CONNECTIONS
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
@@ -32,9 +32,8 @@ def overview(request: Request) -> object:
     connections = [one for one in request.node.connections if request.sees_all or one.user_name == request.user.name]
     shape: dict[str, Any] = {
         "management_version": EMULATED_RABBITMQ_VERSION, "rabbitmq_version": EMULATED_RABBITMQ_VERSION,
-        "product_name": "Leveret", "product_version": __version__, "erlang_version": platform.python_version(),
-        "erlang_full_version": f"{platform.python_implementation()} {platform.python_version()}",
-        "crypto_lib_version": "", "release_series_support_status": "supported",
+        "product_name": "Leveret", "product_version": __version__, **runtime(),
+        "release_series_support_status": "supported",
         "cluster_name": request.node.cluster_name, "cluster_tags": {}, "node_tags": {}, "rates_mode": "basic",
         "sample_retention_policies": {"global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600]},
         "exchange_types": exchange_types(), "disable_stats": rates is None,

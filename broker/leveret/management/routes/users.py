@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from operator import attrgetter
 
 from leveret.auth.errors import NoSuchUser
 from leveret.auth.users import User
-from leveret.management import shapes
+from leveret.core.queue import Queue
+from leveret.management import measured, shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
 from leveret.management.bodies import shown
 from leveret.management.login import ADMINISTRATOR
@@ -51,6 +53,21 @@ def bulk_delete(request: Request) -> Answer:
         except NoSuchUser:
             raise bad_request(f"no_such_user: {shown(name)}") from None
     return Answer(NO_CONTENT)
+
+
+@routes.add("GET", "/users/{user}/queues")
+def queues(request: Request) -> object:
+    """Those that this user has declared, as far as whoever asks may see them."""
+    name = request.names["user"]
+    if request.managed.users.get(name) is None:
+        raise not_found()
+
+    def declared() -> Iterator[Queue]:
+        queues = (queue for vhost in request.visible_vhosts() for _, queue in sorted(vhost.queues.items()))
+        return (queue for queue in queues if queue.created_by == name)
+
+    rates = request.rates
+    return request.listing(declared, lambda queue: measured.queue(queue, rates))
 
 
 @routes.add("GET", "/users/{user}", tags=ADMINISTRATOR)
