@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from leveret.core.counts import MessageCounts
-from leveret_protocol.methods import Basic, Queue, make
+from leveret.core.tally import REMEMBERED_MAX
+from leveret_protocol.methods import Basic, Exchange, Queue, make
 
 
 def counted(counts: MessageCounts) -> dict[str, int]:
@@ -75,3 +78,98 @@ def test_what_the_node_counted_outlives_queue_and_connection(harness):
     events = harness.node.events.counts
     assert [events[f"{name}.closed"] for name in ("channel", "connection")] == [1, 1]
     assert (events["queue.created"], counts.queue_declared, events["queue.deleted"]) == (1, 1, 1)
+
+
+def test_more_places_than_are_remembered_lose_no_count(harness):
+    client = harness.connect()
+    client.declare("q")
+    count = REMEMBERED_MAX * 2 + 100
+    for number in range(count):
+        client.publish("", f"missing-{number}")
+    client.publish("", "q")
+    harness.node.tally()
+    assert counted(harness.node.vhosts["/"].counts) == {"publish": count + 1, "drop_unroutable": count}
+
+
+def test_consumers_that_are_gone_are_not_kept(harness):
+    client = harness.connect()
+    client.declare("q")
+    client.consume("q", "stays")
+    client.publish("", "q")
+    client.received()
+    for number in range(REMEMBERED_MAX + 100):
+        client.consume("q", f"goes-{number}")
+        client.publish("", "q")
+        client.received()
+        client.cancel(f"goes-{number}")
+    client.ack(0, multiple=True)
+    harness.node.tally()
+    counts = harness.node.vhosts["/"].queues["q"].counts
+    assert counts.deliver == counts.ack == counts.publish == REMEMBERED_MAX + 101
+
+
+def test_counts_with_queues_and_exchanges_that_are_gone_are_not_kept(harness):
+    client = harness.connect()
+    client.declare("stays")
+    for number in range(500):
+        name = f"goes-{number}"
+        client.declare(name)
+        client.declare_exchange(name)
+        client.bind("stays", name, "k")
+        client.publish(name, "k")
+        client.publish("", name)
+        client.get(name)
+        client.call(make(Queue.Delete, queue=name), Queue.DeleteOk)
+        client.call(make(Exchange.Delete, exchange=name), Exchange.DeleteOk)
+    harness.node.tally()
+    (channel,) = client.connection.channels
+    counts = channel.core.counts
+    assert (counts.publish, counts.get_no_ack) == (1000, 500)
+    incoming = harness.node.vhosts["/"].queues["stays"].counts.incoming
+    assert max(len(counts.by_queue), len(counts.by_exchange), len(incoming)) < 100
+
+
+@pytest.mark.parametrize("arguments", [{}, {"x-queue-type": "quorum"}])
+@pytest.mark.parametrize("strategy", ["disabled", "at_most_once", "at_least_once"])
+def test_dead_letters_count_by_type_strategy_and_reason(harness, arguments, strategy):
+    queue_type = arguments.get("x-queue-type", "classic")
+    if strategy == "at_least_once" and queue_type == "classic":
+        strategy = "at_most_once"
+    if strategy != "at_least_once":
+        arguments = arguments | {"x-max-length": 1}
+    if strategy != "disabled":
+        arguments = arguments | {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    if strategy == "at_least_once":
+        arguments |= {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+    client = harness.connect()
+    client.declare("dead")
+    client.declare("q", durable=True, arguments=arguments)
+    for _ in range(2):
+        client.publish("", "q")
+    got = client.get("q", no_ack=False)
+    client.reject(got.delivery_tag, requeue=False)
+    client.drain("q")
+    client.publish("", "q", expiration="1")
+    harness.advance(1)
+    harness.run_work()
+    expected = {(queue_type, strategy, "rejected"): 1, (queue_type, strategy, "expired"): 1}
+    if strategy != "at_least_once":
+        expected[queue_type, strategy, "maxlen"] = 1
+    counts = harness.node.counts
+    assert counts.dead_lettered == expected
+    assert counts.dead_letters_confirmed[queue_type] == (2 if strategy == "at_least_once" else 0)
+
+
+def test_octets_are_summed_once(harness):
+    client, other = harness.connect(), harness.connect()
+    for connection in (client.connection, other.connection):
+        connection.traffic.received_bytes += 100
+        connection.traffic.sent_bytes += 10
+    for _ in range(2):
+        harness.node.tally()
+    client.close()
+    other.connection.traffic.received_bytes += 1
+    harness.node.tally()
+    vhost = harness.node.vhosts["/"]
+    for traffic in (harness.node.counts.traffic, vhost.traffic):
+        assert (traffic.received_bytes, traffic.sent_bytes) == (201, 20)
