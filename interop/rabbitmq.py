@@ -81,7 +81,7 @@ def server_script() -> Path:
 class RunningNode:
     """url: `amqp://guest:guest@127.0.0.1:PORT/%2F`. management_url: `http://127.0.0.1:PORT`.
 
-    rabbitmqctl: a script that calls it for this node.
+    rabbitmqctl: a script that calls it for this node; beside it is one that calls rabbitmq-diagnostics.
     """
 
     url: str
@@ -125,16 +125,17 @@ def running_node() -> Iterator[RunningNode]:
         _wait_until(lambda: _speaks_amqp(amqp_port), server, folder)
         _wait_until(lambda: _accepts(management_port), server, folder)
         rabbitmqctl = _control_script(folder, script.with_name("rabbitmqctl"), environment)
+        _control_script(folder, script.with_name("rabbitmq-diagnostics"), environment)
         yield RunningNode(
             f"amqp://guest:guest@127.0.0.1:{amqp_port}/%2F", f"http://127.0.0.1:{management_port}", rabbitmqctl
         )
 
 
-def _control_script(folder: Path, rabbitmqctl: Path, environment: dict[str, str]) -> Path:
+def _control_script(folder: Path, program: Path, environment: dict[str, str]) -> Path:
     """It finds the node and its cookie by the environment the server has."""
     variables = " ".join(shlex.quote(f"{name}={value}") for name, value in environment.items())
-    script = folder / "rabbitmqctl"
-    script.write_text(f'#!/bin/sh\nexec env -i {variables} {shlex.quote(str(rabbitmqctl))} "$@"\n')
+    script = folder / program.name
+    script.write_text(f'#!/bin/sh\nexec env -i {variables} {shlex.quote(str(program))} "$@"\n')
     script.chmod(0o700)
     return script
 

@@ -4,11 +4,14 @@ Public names: `Broker` (a broker within a trio program), `run_in_thread` (one be
 both). They are imported when they are first asked for, so that `import leveret` costs nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from leveret.version import __version__
 
+TYPE_CHECKING = False  # typing takes its time, and a health check has little
 if TYPE_CHECKING:
+    from typing import Any
+
     from leveret.broker import Broker, run_in_thread
     from leveret.config.settings import Settings
 

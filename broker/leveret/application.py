@@ -182,13 +182,34 @@ class Application:
             per_object=self.settings.metrics_per_object,
         )  # fmt: skip
 
-    async def _listen(self, addresses: Addresses) -> list[Listener]:
-        plain, tls = await self._listen_on("amqp", addresses.plain), []
+    async def suspend_listeners(self) -> None:
+        """Those of AMQP: no more connections are accepted, and those that there are stay."""
+        await self.server.suspend()
+
+    async def resume_listeners(self) -> None:
+        """Listen on the same ports again. Raises OSError."""
+        if not self.server.is_suspended:
+            return
+        count = len(self.listening)
+        try:
+            plain = await self._listen_on("amqp", self.bound.plain)
+            tls = await self._listen_on("amqp/ssl", self.bound.tls)
+        finally:
+            del self.listening[count:]
+        self.server.resume(self._for_clients(plain, tls))
+
+    def _for_clients(self, plain: list[list[SocketListener]], tls: list[list[SocketListener]]) -> list[Listener]:
+        listeners: list[Listener] = [listener for group in plain for listener in group]
         if self.certificates is not None:
             from leveret.shell.tls import TLSListener
 
-            tls = await self._listen_on("amqp/ssl", addresses.tls)
-        elif not plain:
+            listeners += [TLSListener(listener, self.certificates) for group in tls for listener in group]
+        return listeners
+
+    async def _listen(self, addresses: Addresses) -> list[Listener]:
+        plain = await self._listen_on("amqp", addresses.plain)
+        tls = await self._listen_on("amqp/ssl", addresses.tls if self.certificates is not None else ())
+        if not (plain or tls):
             raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
         management = [] if addresses.management is None else await self._listen_on("http", [addresses.management])
         self._of_management = [listener for group in management for listener in group]
@@ -206,12 +227,7 @@ class Application:
             _bound_one(addresses.management, management), _bound_one(addresses.management_tls, management_tls),
             _bound_one(addresses.metrics, metrics),
         )  # fmt: skip
-        below = [listener for group in tls for listener in group]
-        certificates = self.certificates
-        return [
-            *(listener for group in plain for listener in group),
-            *(TLSListener(listener, certificates) for listener in below if certificates is not None),
-        ]
+        return self._for_clients(plain, tls)
 
     async def _listen_for_metrics(self, address: Address | None) -> list[list[SocketListener]]:
         """A port that is taken keeps RabbitMQ from starting. Here it is usual: each broker on a machine is given a port

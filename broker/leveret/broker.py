@@ -258,9 +258,15 @@ def run_in_thread(
 
     Raises OSError where it cannot listen, before the block; and at its end what the broker failed with, if it did.
     """
+    with in_thread(Broker(host, port, management=management, settings=settings)) as broker:
+        yield broker
+
+
+@contextlib.contextmanager
+def in_thread(broker: Broker) -> Iterator[Broker]:
+    """`run_in_thread` for a broker that has been made."""
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-    broker = Broker(host, port, management=management, settings=settings)
     started: Future[Callable[[], None]] = Future()
 
     async def serve() -> None:

@@ -43,8 +43,10 @@ class Process:
         self._changing = trio.Lock()
         self._left: dict[str, Any] | None = None  # the definitions of a broker in memory, while it is stopped
         self._requests: dict[str, Callable[[], Awaitable[Outcome]]] = {
-            "hello": self._hello, "stop_app": self._stop_application, "start_app": self._start_application,
-            "reset": self._reset, "force_reset": self._reset, "stop": self._end, "shutdown": self._end,
+            "hello": self._hello, "stop": self._end, "shutdown": self._end,
+            "stop_app": self._stop_application, "start_app": self._start_application,
+            "suspend_listeners": self._suspend, "resume_listeners": self._resume,
+            "reset": self._reset, "force_reset": self._reset,
         }  # fmt: skip
 
     async def start(self, application: Application) -> None:
@@ -100,9 +102,24 @@ class Process:
                 try:
                     application = await self._prepare(self._left)
                 except (OSError, ConfigurationError, StoreError) as error:
-                    return _error("failed", "\n".join(getattr(error, "problems", [str(error)])))
+                    return _error("failed", _told(error))
                 await self.start(application)
                 self._left = None
+        return {"result": None}
+
+    async def _suspend(self) -> Outcome:
+        if self.application is None:
+            return _error("not_running", "the application is stopped")
+        await self.application.suspend_listeners()
+        return {"result": None}
+
+    async def _resume(self) -> Outcome:
+        if self.application is None:
+            return _error("not_running", "the application is stopped")
+        try:
+            await self.application.resume_listeners()
+        except OSError as error:
+            return _error("failed", _told(error))
         return {"result": None}
 
     async def _reset(self) -> Outcome:
@@ -117,8 +134,14 @@ class Process:
                 try:
                     erase(self._data_dir)
                 except (OSError, StoreError) as error:
-                    return _error("failed", str(error))
+                    return _error("failed", _told(error))
         return {"result": None}
+
+
+def _told(error: OSError | ConfigurationError | StoreError) -> str:
+    if isinstance(error, ConfigurationError):
+        return "\n".join(error.problems)
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _error(kind: str, text: str) -> Outcome:

@@ -1,10 +1,11 @@
-"""Record what rabbitmqctl says, into recorded.txt."""
+"""Record what rabbitmqctl says, into recorded.txt and recorded_commands.txt."""
 
 from __future__ import annotations
 
 import sys
 
 from interop.rabbitmq import EXIT_NOT_INSTALLED, RabbitMQNotInstalled, running_node
+from interop.rabbitmqctl import commands
 from interop.rabbitmqctl.caller import caller
 from interop.rabbitmqctl.script import RECORDED, transcript
 
@@ -14,6 +15,9 @@ def main() -> int:
     try:
         with running_node() as node:
             RECORDED.write_text("\n\n".join(transcript(caller(str(node.rabbitmqctl)))) + "\n", encoding="utf-8")
+            with commands.declared(node.url):
+                run = caller(str(node.rabbitmqctl), commands.DIAGNOSTICS)
+                commands.RECORDED.write_text("\n\n".join(commands.transcript(run)) + "\n", encoding="utf-8")
     except RabbitMQNotInstalled as error:
         print(error, file=sys.stderr)
         return EXIT_NOT_INSTALLED

@@ -1,12 +1,11 @@
 """Where running brokers are found. Imported by commands that have no time to read a configuration."""
 
 import os
-from typing import Final
 
-RUNTIME_DIR: Final = "LEVERET_RUNTIME_DIR"
+RUNTIME_DIR = "LEVERET_RUNTIME_DIR"
 
 # That of RabbitMQ's packages and images, and of `rabbitmq-server` here.
-RABBITMQ_DATA_DIR: Final = "/var/lib/rabbitmq/mnesia"
+RABBITMQ_DATA_DIR = "/var/lib/rabbitmq/mnesia"
 
 
 def runtime_dir() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from leveret.auth.permissions import Permission, TopicPermission
 from leveret.auth.users import User
 from leveret.core.metadata import Metadata
-from leveret.operations.registry import BY, Host, operation
+from leveret.operations.registry import BY, Host, Refused, operation
 
 # -- users ----------------------------------------------------------------------------------------------------------
 
@@ -93,7 +93,10 @@ def set_vhost_limits(host: Host, vhost: str, limits: dict[str, Any]) -> None:
 
 @operation(vhost=str)
 def clear_vhost_limits(host: Host, vhost: str) -> None:
-    host.vhost(vhost).set_limits({}, BY)
+    found = host.vhost(vhost)
+    if not found.limits:
+        raise Refused("Parameter does not exist")
+    found.set_limits({}, BY)
 
 
 @operation(vhost=str)

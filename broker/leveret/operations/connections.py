@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leveret.handlers.connection import Connection
+from leveret.handlers.connection_state import State
 from leveret.operations.registry import Host, operation
 
 
@@ -27,7 +28,8 @@ def close_all_user_connections(host: Host, username: str, reason: str) -> int:
 
 
 def _all(host: Host) -> list[Connection]:
-    return [one for one in host.node.connections if isinstance(one, Connection)]
+    """Without those that are closing already."""
+    return [one for one in host.node.connections if isinstance(one, Connection) and one.state is State.RUNNING]
 
 
 def _close(connections: Iterable[Connection], reason: str) -> int:

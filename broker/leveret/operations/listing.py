@@ -64,7 +64,7 @@ def _binding(arguments: Table, shape: Row) -> Row:
     return {
         "source_name": shape["source"], "source_kind": "exchange", "destination_name": shape["destination"],
         "destination_kind": shape["destination_type"], "routing_key": shape["routing_key"],
-        "arguments": triples(arguments),
+        "arguments": sorted(triples(arguments), key=lambda triple: str(triple[0])),  # as RabbitMQ keeps them
     }  # fmt: skip
 
 
@@ -74,9 +74,12 @@ def list_connections(host: Host, columns: list[Any]) -> Rows:
 
 
 def _connection(connection: Connection) -> Row:
+    traffic = connection.traffic
     return {
         **shapes.connection(connection), "pid": connection.pid, "protocol": [0, 9, 1],
-        "client_properties": triples(connection.client_properties),
+        "client_properties": triples(connection.client_properties), "recv_oct": traffic.received_bytes,
+        "recv_cnt": traffic.received_count, "send_oct": traffic.sent_bytes, "send_cnt": traffic.sent_count,
+        "send_pend": traffic.unsent_bytes,
     }  # fmt: skip
 
 

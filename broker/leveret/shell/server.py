@@ -78,6 +78,10 @@ class Server:
         self.ended_count = 0
         self._drivers: dict[ConnectionDriver, None] = {}  # in the order they came
         self._all_gone = trio.Event()
+        self._listeners: Sequence[Listener] = ()
+        self._accepting = trio.CancelScope()
+        self._resumed: trio.Event | None = None
+        self._suspended = trio.Event()
         self._nursery: trio.Nursery | None = None
         self.timers = Timers(trio.current_time)  # of the wire clock
 
@@ -92,20 +96,51 @@ class Server:
 
         Closes the listeners in any case. Raises only for failures of ours that belong to no connection.
         """
+        self._listeners = listeners
         with contextlib.ExitStack() as listening:
-            for listener in listeners:
-                listening.callback(listener.close)
+            listening.callback(self._close_listeners)
             async with trio.open_nursery() as nursery:
                 connections: trio.Nursery = await nursery.start(self._host_connections)
                 self._nursery = connections
                 task_status.started()
                 try:
-                    await self._accept(listeners)
+                    await self._accept_while_wanted()
                 finally:
                     listening.close()
                     with trio.CancelScope(shield=True):
                         await self._close_connections()
                     connections.cancel_scope.cancel()
+
+    async def _accept_while_wanted(self) -> None:
+        while True:
+            with trio.CancelScope() as self._accepting:
+                await self._accept(self._listeners)
+            if self._resumed is not None:
+                self._close_listeners()
+                self._suspended.set()
+                await self._resumed.wait()
+                self._resumed = None
+
+    @property
+    def is_suspended(self) -> bool:
+        return self._resumed is not None
+
+    async def suspend(self) -> None:
+        """Close the listeners; connections stay."""
+        if self._resumed is None:
+            self._resumed, self._suspended = trio.Event(), trio.Event()
+            self._accepting.cancel()
+        await self._suspended.wait()
+
+    def resume(self, listeners: Sequence[Listener]) -> None:
+        """Accept from these from now on."""
+        if self._resumed is not None:
+            self._listeners = listeners
+            self._resumed.set()
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     async def _host_connections(self, *, task_status: trio.TaskStatus[trio.Nursery]) -> None:
         """Run what connections need, for longer than the broker listens, so that they can be closed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 TYPE_CHECKING = False  # typing takes its time
 if TYPE_CHECKING:
     from typing import Any
@@ -34,6 +36,8 @@ def shown(name: str, value: Any) -> str:
             return "[" + ", ".join(map(str, value)) + "]"
         case dict() if name == "cluster_state":
             return "[" + ", ".join(f"{{{_quoted_atom(key)}, {item}}}" for key, item in value.items()) + "]"
+        case dict():
+            return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return str(value)
 
 

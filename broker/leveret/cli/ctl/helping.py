@@ -43,14 +43,16 @@ def of_command(program: str, command: Command) -> str:
 
 
 def overview(program: str) -> str:
-    known = [command for command in commands() if not command.is_hidden]
+    is_of_plugins = program.endswith("plugins")
+    groups = ("Help", "Plugins") if is_of_plugins else [name for name in GROUPS if name != "Plugins"]
+    known = [command for command in commands() if command.group in groups and not command.is_hidden]
     width = max(len(command.name) for command in known)
     lines = [
         "", _bold("Usage"), "",
         f"{program} [--node <node>] [--timeout <timeout>] [--longnames] [--quiet] <command> [<command options>]", "",
         "Available commands:",
     ]  # fmt: skip
-    for group in GROUPS:
+    for group in groups:
         lines += ["", f"{_bold(group)}:", ""]
         lines += [f"   {one.name:<{width}}  {one.meaning}" for one in known if one.group == group]
     return "\n".join([*lines, "", f"Use '{program} help <command>' to learn more about a specific command"])

@@ -80,6 +80,9 @@ def main(argv: Sequence[str], program: str = "rabbitmqctl", *, is_offline: bool 
 
     Returns the exit code.
     """
+    for stream in (sys.stdout, sys.stderr):  # names may hold any bytes, and so may words of the command line
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     first = parse(argv, COMMON, SHORT)
     if "version" in first.options and not first.words:
         first.words = ["version"]

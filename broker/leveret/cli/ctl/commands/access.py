@@ -130,7 +130,10 @@ def delete_vhost(call: Call) -> Done:
 
 
 def set_vhost_tags(call: Call) -> Done:
-    call.ask("set_vhost_tags", vhost=call.words[0], tags=call.words[1:])
+    name = call.words[0]
+    if name not in [row["name"] for row in call.ask("list_vhosts", columns=["name"])]:
+        raise Failed(f'Virtual host "{name}" does not exist', EXIT_DATA)
+    call.ask("set_vhost_tags", vhost=name, tags=call.words[1:])
     return Done()
 
 

@@ -26,6 +26,7 @@ _FLAG_COLUMNS = ("name", "state", "stability", "provided_by", "desc", "doc_url")
 _DEPRECATED_COLUMNS = ("name", "deprecation_phase", "provided_by", "desc", "doc_url")
 _ATTEMPTS = ("protocol", "auth_attempts", "auth_attempts_failed", "auth_attempts_succeeded")
 _LOG_LINES = 50
+_LEVELS = ("debug", "info", "warning", "error", "critical", "none")
 
 
 def _section(title: str, *lines: str) -> str:
@@ -309,6 +310,11 @@ def _setting_disk(call: Call) -> str:
 # -- log ------------------------------------------------------------------------------------------------------------
 
 
+def _check_level(call: Call) -> None:
+    if call.words[0] not in _LEVELS:
+        raise Failed(f"level {call.words[0]} is not supported. Try one of {', '.join(_LEVELS)}")
+
+
 def set_log_level(call: Call) -> Done:
     call.ask("set_log_level", level=call.words[0])
     return Done()
@@ -410,6 +416,7 @@ COMMANDS = (
     ),
     Command(
         "set_log_level", set_log_level, "Sets log level in the running node", usage="<log_level>", least=1, most=1,
+        check=_check_level,
         banner='Setting log level to "{0}" ...', group=CONFIGURATION, has_timeout=False,
     ),
     Command("rotate_logs", rotate_logs, "Does nothing [deprecated]", group="Nodes", has_timeout=False),

@@ -181,8 +181,14 @@ def nothing_to_do(_call: Call) -> Done:
     return Done()
 
 
-def refuse_suspension(_call: Call) -> Done:
-    raise Failed("listeners cannot be suspended here: stop_app closes them", EXIT_UNAVAILABLE)
+def suspend_listeners(call: Call) -> Done:
+    call.ask("suspend_listeners")
+    return Done()
+
+
+def resume_listeners(call: Call) -> Done:
+    call.ask("resume_listeners")
+    return Done()
 
 
 def autocomplete(call: Call) -> Said:
@@ -246,8 +252,15 @@ COMMANDS = (
                 is_hidden=True, options={"entire-cluster": bool})
         for name in ("drain", "revive", "rebalance", "await_online_quorum_plus_one", "post_upgrade", "force_boot")
     ),
-    Command("suspend_listeners", refuse_suspension, "Refused: use stop_app", group="Operations"),
-    Command("resume_listeners", nothing_to_do, "Nothing to be done: they are never suspended", group="Operations"),
+    Command(
+        "suspend_listeners", suspend_listeners, "Suspends client connection listeners", group="Operations",
+        banner="Will suspend client connection listeners on node {node}. The node will no longer accept client "
+        "connections!",
+    ),
+    Command(
+        "resume_listeners", resume_listeners, "Resumes client connection listeners", group="Operations",
+        banner="Will resume client connection listeners on node {node}. The node will now accept client connections",
+    ),
     Command(
         "autocomplete", autocomplete, "Provides command name autocomplete variants", usage="<prefix>", least=1, most=1,
         group="Help", needs=NOTHING, has_timeout=False,

@@ -1,0 +1,239 @@
+"""Commands on a running broker that are not in the recorded ones: what they do, and what has no other of its kind."""
+
+import json
+import logging
+import re
+
+import pika
+import pytest
+
+from leveret.auth.users import User
+from leveret.cli.ctl.commands import commands
+
+
+@pytest.fixture
+def broker(start):
+    return start()
+
+
+def connected(url):
+    return pika.BlockingConnection(pika.URLParameters(url))
+
+
+def test_status_has_what_scripts_look_for(broker, said):
+    text = said("status")
+    titles = (
+        "Runtime", "Plugins", "Data directory", "Config files", "Log file(s)", "Alarms", "Memory", "File Descriptors",
+        "Free Disk Space", "Totals", "Listeners",
+    )  # fmt: skip
+    assert [line for line in text.splitlines() if line in titles] == list(titles)
+    assert re.search(r"RabbitMQ version: \d+\.\d+\.\d+", text)
+    assert f"port: {broker.port}, protocol: amqp, purpose: AMQP 0-9-1 and AMQP 1.0" in text
+    shape = json.loads(said("status", "--formatter", "json"))
+    assert shape["totals"] == {"virtual_host_count": 1, "connection_count": 0, "queue_count": 0}
+    assert shape["listeners"][0]["port"] == broker.port
+    assert shape["memory"]["total"]["rss"] > 0
+    assert "bytes" in said("status", "--unit", "bytes")
+
+
+def test_the_cluster_is_one_node(broker, said):
+    shape = json.loads(said("cluster_status", "--formatter", "json"))
+    assert (shape["running_nodes"], shape["disk_nodes"], shape["partitions"]) == (["one@test"], ["one@test"], {})
+
+
+def test_ports_are_connected_to(broker, said, ctl):
+    assert said("check_port_connectivity") == f"Successfully connected to ports {broker.port} on node one@test.\n"
+    said("suspend_listeners")
+    status, stdout, stderr = ctl("check_port_connectivity", "-q")
+    assert (status, stdout) == (69, "")
+    assert f"port: {broker.port}, protocol: amqp" in stderr
+    assert json.loads(ctl("check_port_connectivity", "--formatter", "json")[2])["failures"][0]["port"] == broker.port
+
+
+def test_a_port_without_a_listener_fails_the_check(broker, said, ctl):
+    assert said("check_port_listener", str(broker.port)) == (
+        f"A listener for port {broker.port} is running on node one@test.\n"
+    )
+    assert ctl("check_port_listener", "1", "-q") == (
+        69,
+        "",
+        "No listener for port 1 is active on node one@test. Found listeners that use the following ports: "
+        f"{broker.port}\n",
+    )
+    shape = json.loads(ctl("check_port_listener", "1", "--formatter", "json")[2])
+    assert (shape["missing"], shape["ports"], shape["result"]) == ("1", [broker.port], "error")
+
+
+def test_a_memory_watermark_blocks_publishers_at_once(broker, said, ctl):
+    with connected(broker.url) as connection:
+        reasons = []
+        connection.add_on_connection_blocked_callback(lambda _, frame: reasons.append(frame.method.reason))
+        connection.add_on_connection_unblocked_callback(lambda _, frame: reasons.append("unblocked"))
+        said("set_vm_memory_high_watermark", "absolute", "1")
+        assert ctl("check_alarms", "-q") == (69, "", "Error:\nMemory alarm on node one@test\n")
+        connection.process_data_events(0.01)
+        connection.channel().basic_publish("", "q", b"")
+        while reasons != ["low on memory"]:
+            connection.process_data_events(5)
+        said("set_vm_memory_high_watermark", "1.0")
+        while len(reasons) < 2:
+            connection.process_data_events(5)
+    assert reasons == ["low on memory", "unblocked"]
+    assert json.loads(said("status", "--formatter", "json"))["vm_memory_high_watermark_setting"] == {"relative": 1.0}
+
+
+def test_a_disk_watermark_does_so_in_memory_too(broker, said, ctl):
+    said("set_disk_free_limit", "1000000GiB")
+    assert said("alarms") == "Free disk space alarm on node one@test\n"
+    assert ctl("node_health_check", "-q")[0] == 69
+    said("set_disk_free_limit", "mem_relative", "0.0")
+    assert said("alarms") == "Node one@test reported no alarms, local or clusterwide\n"
+
+
+def test_connections_are_closed_with_a_reason(broker, said):
+    connections = [connected(broker.url) for _ in range(3)]
+    pids = said("list_connections", "-s", "pid").split()
+    said("close_connection", pids[0], "first")
+    assert said("close_all_connections", "--limit", "1", "second") == "Closed 1 connections\n"
+    said("close_all_user_connections", "guest", "third")
+    texts = []
+    for connection in connections:
+        with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as caught:
+            connection.process_data_events(time_limit=10)
+        texts.append(caught.value.reply_text)
+    assert sorted(texts) == [f"CONNECTION_FORCED - {word}" for word in ("first", "second", "third")]
+
+
+def test_what_a_connection_has_sent_and_received(broker, said):
+    with connected(broker.url):
+        columns = ("recv_oct", "recv_cnt", "send_oct", "send_cnt", "send_pend")
+        counts = [int(number) for number in said("list_connections", "-s", *columns).split()]
+    assert all(counts[:4])
+    assert counts[4] == 0
+
+
+def test_definitions_go_out_and_in_again(broker, said, start, ctl, tmp_path):
+    said("add_user", "ann", "secret")
+    said("add_vhost", "v")
+    path = tmp_path / "definitions.json"
+    assert ctl("export_definitions", str(path)) == (
+        0, f'Exporting definitions in JSON to a file at "{path}" ...\n', ""
+    )  # fmt: skip
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert json.loads(said("export_definitions", "-")) == json.loads(path.read_text())
+    said("delete_user", "ann")
+    said("delete_vhost", "v")
+    said("import_definitions", str(path))
+    assert said("authenticate_user", "ann", "secret") == "Success\n"
+    said("delete_vhost", "v")
+    said("import_definitions", stdin=path.read_text())
+    assert sorted(said("list_vhosts", "-s").split()) == ["/", "v"]
+    status, _, stderr = ctl("import_definitions", "-", "-q", stdin='{"vhosts": [{}]}')
+    assert (status, stderr.startswith("Error:\nvhosts, item 1")) == (69, True)
+    assert ctl("import_definitions", "-", stdin="nonsense")[0] == 65
+
+
+def test_a_password_is_hashed_without_a_broker(said):
+    hashed = said("hash_password", "secret").strip()
+    user = User.with_hash("ann", hashed)
+    assert len(user.password_hash) == 48
+    assert said("hash_password", stdin="secret\n").strip() != hashed  # another salt
+
+
+def test_logins_are_counted(broker, said):
+    connected(broker.url).close()
+    assert said("list_node_auth_attempt_stats").splitlines()[1].split() == ["amqp091", "1", "0", "1"]
+
+
+def test_the_log_can_be_told_to_say_more(broker, said, ctl):
+    logger = logging.getLogger()
+    before, levels = logger.level, [handler.level for handler in logger.handlers]
+    try:
+        said("set_log_level", "debug")
+        assert logger.level == logging.DEBUG
+    finally:
+        logger.setLevel(before)
+        for handler, level in zip(logger.handlers, levels, strict=True):
+            handler.setLevel(level)
+    assert ctl("log_tail", "-q")[0] == 69  # it has no file
+
+
+@pytest.mark.parametrize(
+    ("expression", "answer"),
+    [
+        ("rabbit:is_running().", "true"),
+        ("application:set_env(rabbit, consumer_timeout, 5000).", "ok"),
+        ("application:set_env(rabbit, consumer_timeout, undefined).", "ok"),
+        ('[rabbit_networking:close_connection(P, "x") || P <- rabbit_networking:connections()].', "ok"),
+    ],
+)
+def test_expressions_of_test_suites(broker, said, expression, answer):
+    assert said("eval", expression) == f"{answer}\n"
+
+
+def test_other_expressions_are_refused(broker, ctl):
+    for expression in ("1+1.", 'os:cmd("id").', "application:set_env(rabbit, nope, 1)."):
+        status, stdout, _ = ctl("eval", expression)
+        assert (status, stdout) == (69, "")
+
+
+def test_an_expression_moves_the_consumer_timeout(broker, said):
+    said("eval", "application:set_env(rabbit, consumer_timeout, 5000).")
+    assert broker.call(lambda node, users: node.consumer_timeout_ms) == 5000
+
+
+def test_features(broker, said, ctl):
+    assert "quorum_queue\tenabled" in said("list_feature_flags")
+    assert "transient_nonexcl_queues" in said("list_deprecated_features")
+    assert ctl("check_if_any_deprecated_features_are_used", "-q")[0] == 0
+    with connected(broker.url) as connection:
+        connection.channel().queue_declare("transient")
+    assert ctl("check_if_any_deprecated_features_are_used", "-q")[:2] == (69, "")
+
+
+def test_the_settings_in_force_are_told_but_secrets(broker, said):
+    shape = json.loads(said("environment", "--formatter", "json"))["rabbit"]
+    assert shape["nodename"] == "one@test"
+    assert "default_pass" not in shape
+    assert '{nodename,<<"one@test">>}' in said("environment")
+
+
+def test_a_report_has_all_of_it(broker, said):
+    with connected(broker.url) as connection:
+        connection.channel().queue_declare("q1")
+        report = said("report")
+    for part in ("RabbitMQ version", "Cluster name", "nodename", "list_queues of /", "q1", "list_connections"):
+        assert part in report
+
+
+@pytest.mark.parametrize("command", ["join_cluster", "observer", "sync_queue", "encode"])
+def test_what_there_is_not_is_refused(broker, ctl, command):
+    assert ctl(command, "x")[0] == 69
+
+
+@pytest.mark.parametrize("command", ["drain", "revive", "await_online_quorum_plus_one", "rebalance"])
+def test_what_is_true_of_one_node_succeeds(broker, ctl, command):
+    assert ctl(command, program="rabbitmq-upgrade") == (0, "", "")
+
+
+def test_every_command_has_help(ctl):
+    for command in commands():
+        status, stdout, stderr = ctl("help", command.name)
+        assert (status, stderr) == (0, "")
+        assert f"rabbitmqctl [--node <node>] [--longnames] [--quiet] {command.name}" in stdout
+        assert command.meaning in stdout
+    overview = ctl("help")[1]
+    assert "list_queues" in overview
+    assert ctl()[0] == 64
+    assert "list_queues" not in ctl("help", program="rabbitmq-plugins")[1]
+
+
+def test_no_command_is_there_twice():
+    names = [command.name for command in commands()]
+    assert len(names) == len(set(names))
+
+
+def test_what_the_broker_cannot_read_is_an_error_and_no_traceback(broker, ctl):
+    status, _, stderr = ctl("add_vhost", "\udcff")
+    assert "Traceback" not in stderr
+    assert status in (0, 69)
