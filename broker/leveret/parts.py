@@ -12,7 +12,7 @@ from leveret.auth.http_backend import HttpBackend, HttpPaths
 from leveret.auth.permissions import InvalidPermission
 from leveret.auth.users import Users
 from leveret.config.report import ConfigurationError
-from leveret.config.settings import Settings
+from leveret.config.settings import TABLE, Settings
 from leveret.config.values import Address
 from leveret.core.names import INTERNAL_USER
 from leveret.core.node import Node
@@ -228,4 +228,5 @@ def managed(
     return Managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
         certificates, options, None if settings.management_disable_stats else Statistics(node),
+        {setting.name: setting.shown(getattr(settings, setting.attribute)) for setting in TABLE},
     )  # fmt: skip

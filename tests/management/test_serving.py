@@ -94,6 +94,15 @@ async def test_the_api_is_served_over_tls(tmp_path):
     assert health.json() == {"status": "ok"}
 
 
+async def test_settings_are_told_but_for_secrets():
+    settings = Settings(heartbeat=7, default_pass="hush-hush", management_ssl_password="hush-hush")
+    async with leveret.Broker(management=HERE, settings=settings) as broker:
+        async with httpx.AsyncClient(base_url=broker.management_url, auth=("guest", "hush-hush")) as client:
+            response = await client.get("/api/config/effective")
+    assert response.json()["heartbeat"] == "7"
+    assert "hush-hush" not in response.text
+
+
 async def test_a_page_of_plain_http_is_no_tls(tmp_path):
     certificate, key = Authority(tmp_path).issue()
     settings = Settings(

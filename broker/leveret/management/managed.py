@@ -44,6 +44,7 @@ class Managed:
 
     data_dir: None for a broker in memory. certificates: by the protocol of the listeners.
     watermarks: None for a broker that keeps none. statistics: None: there are to be none.
+    configuration: by the name of each setting its value, as it could be written, but for secrets.
     """
 
     node: Node
@@ -57,6 +58,7 @@ class Managed:
     certificates: Mapping[str, Path] = field(default_factory=dict)
     options: ApiOptions = ApiOptions()
     statistics: Statistics | None = None
+    configuration: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def memory_bytes_max(self) -> int:

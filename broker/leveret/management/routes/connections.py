@@ -63,6 +63,13 @@ def channels_of_connection(request: Request) -> object:
     return request.listing(lambda: connection.channels, _shape_of_channel(request))
 
 
+@routes.add("GET", "/connections/{connection}/sessions")
+def sessions_of_connection(request: Request) -> object:
+    """Of AMQP 1.0, which nobody speaks here."""
+    _found(request, may_see=request.sees_all)
+    return request.listed([])
+
+
 @routes.add("GET", "/channels")
 def channels(request: Request) -> object:
     return request.listing(lambda: _channels(request), _shape_of_channel(request), shapes.channel_name)

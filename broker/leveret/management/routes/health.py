@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leveret.management.answers import Answer, bad_request
 from leveret.management.request import Request, Routes
+from leveret.management.routes.nodes import check_node
 from leveret.shell.certificate_dates import validity_problem
 
 routes = Routes()
@@ -89,6 +90,16 @@ def always_ok(_request: Request) -> object:
     return _OK
 
 
+@routes.add("GET", "/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
+            "/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}",
+            "/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}")  # fmt: skip
+def leaders(request: Request) -> object:
+    """This node leads them all."""
+    if "vhost" in request.names:
+        request.vhost()
+    return _OK
+
+
 @routes.add("GET", "/health/checks/node-is-quorum-critical", "/health/checks/node-is-mirror-sync-critical")
 def single_node(_request: Request) -> object:
     return _SINGLE_NODE
@@ -106,4 +117,6 @@ def alive(request: Request) -> object:
     """RabbitMQ 4.x does nothing here, but looks at the virtual host."""
     if "vhost" in request.names:
         request.vhost()
+    if "node" in request.names:
+        check_node(request)
     return _OK

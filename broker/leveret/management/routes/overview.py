@@ -104,6 +104,12 @@ def reset(request: Request) -> Answer:
     return Answer(NO_CONTENT)
 
 
+@routes.add("GET", "/config/effective", tags=ADMINISTRATOR)
+def configuration(request: Request) -> object:
+    """What the settings are, by their names here; nothing of secrets."""
+    return dict(request.managed.configuration)
+
+
 @routes.add("POST", "/rebalance/queues", tags=ADMINISTRATOR)
 def rebalance(_request: Request) -> Answer:
     """All queues are where they can be."""
