@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import socket
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from interop.rabbitmqadmin.canned import canned_api
 from leveret.cli import main
+from leveret.cli.admin.v2.program import COMMANDS
 
 
 @pytest.fixture
@@ -107,6 +109,14 @@ def test_help_goes_to_stdout(admin):
         assert (status, stderr) == (0, "")
         assert stdout.lower().startswith("usage: rabbitmqadmin")
     assert "--auto-delete" in admin(["queues", "declare", "--help"])[1]
+
+
+def test_the_help_of_the_first_names_what_the_second_has(admin):
+    status, stdout, _ = admin(["--help"])
+    groups = {name.partition(" ")[0] for command in COMMANDS for name in command.names}
+    assert status == 0
+    assert set(re.findall(r"\w+", stdout.partition("and likewise")[2])) == groups - {"queues"}
+    assert admin(["list", "--help"])[1] == admin(["help"])[1] == stdout
 
 
 def test_nobody_listens(admin, free_port):

@@ -15,6 +15,14 @@ More Help
 
   rabbitmqadmin help subcommands  # what there is to do
   rabbitmqadmin help config       # the configuration file
+
+The commands of RabbitMQ 4.x's rabbitmqadmin, such as "queues declare --name q", are there, too:
+
+  rabbitmqadmin queues --help     # and likewise: auth_attempts, bindings, channels, close, connections, declare,
+                                  # definitions, delete, deprecated_features, exchanges, export, feature_flags, get,
+                                  # global_parameters, health_check, import, list, nodes, operator_policies, parameters,
+                                  # passwords, permissions, plugins, policies, publish, purge, rebalance, show, streams,
+                                  # user_limits, users, vhost_limits, vhosts
 """
 
 _CONFIG: Final = f"""\
