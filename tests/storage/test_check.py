@@ -279,6 +279,29 @@ def test_damage_since_a_clean_stop_is_logged_when_the_message_is_read(
     store.close()
 
 
+def test_a_damaged_payload_is_logged_when_a_message_is_read(
+    tmp_path: Path, sound, caplog: pytest.LogCaptureFixture
+) -> None:
+    octets, messages, _ = sound
+    put(tmp_path, octets.replace(b"1" * 1500, b"1" * 1499 + b"X"))
+    directory = Directory(tmp_path)
+    directory.mark_clean()
+    directory.release()
+    store, report = open_store(tmp_path, "fsync")
+    assert report.was_clean
+    for line in store.lines.values():
+        assert line.read(-1, 1000) == [message for message in messages[line.id] if message.position != 201]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the message at position 201 of line {line_id} is damaged and was dropped" for line_id in messages
+    ]
+    commit(store)
+    store.close()
+    assert check.Survey(tmp_path / DATA_NAME).is_sound
+    store, _ = open_store(tmp_path, "fsync")
+    assert [line.totals.message_count for line in store.lines.values()] == [len(on) - 1 for on in messages.values()]
+    store.close()
+
+
 def test_a_damaged_block_with_gaps_goes_as_a_whole(tmp_path: Path, sound, caplog: pytest.LogCaptureFixture) -> None:
     """Which messages it had cannot be told."""
     octets, messages, _ = sound

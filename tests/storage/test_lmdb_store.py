@@ -113,6 +113,7 @@ def test_many_messages_go_in_slices_and_a_crash_in_between_brings_none_back(
     for _ in range(4):
         store = crashed(disk, store)
         counts.append(kinds(disk.path)[records.BLOCK])
+        assert Survey(disk.path / "copied.mdb").is_sound
         if is_dropped:
             assert store.lines == {}
         else:
@@ -281,6 +282,24 @@ def payloads(store: Store) -> dict[int, list[tuple[int, bytes]]]:
         line_id: [(message.position, message.payload) for message in found]
         for line_id, found in everything(store).items()
     }
+
+
+def test_only_large_batches_go_to_the_environment_at_once(tmp_path: Path) -> None:
+    """They would be written twice."""
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    add_some(line, range(1000))
+    commit(store)
+    assert kinds(disk.path)[records.BLOCK] == 0
+    line.add(1000, bytes(lmdb_store.JOURNALED_BYTES_MAX))
+    commit(store)
+    assert kinds(disk.path)[records.BLOCK] == 5
+    add_some(line, range(1001, 1010))
+    commit(store)
+    assert kinds(disk.path)[records.BLOCK] == 5
+    assert positions(line) == list(range(1010))
+    store.close()
 
 
 def test_a_survey_of_a_store_in_use_elsewhere_counts_what_is_there(tmp_path: Path) -> None:

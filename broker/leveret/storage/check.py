@@ -169,9 +169,10 @@ class Survey:
         if block.first < sweep.before:
             live = compress(columns.positions, [state != GONE for state in marks.states])
             live_count = sum(map(sweep.spares, live))
-        message_count, _, may_expire = self.counted.get(block.line_id, NOTHING)
-        may_expire = may_expire or bool(live_count and block.flags & EXPIRES)
-        self.counted[block.line_id] = Totals(message_count + live_count, block.last + 1, may_expire)
+        if live_count:  # else its line may be gone
+            message_count, _, may_expire = self.counted.get(block.line_id, NOTHING)
+            may_expire = may_expire or bool(block.flags & EXPIRES)
+            self.counted[block.line_id] = Totals(message_count + live_count, block.last + 1, may_expire)
 
 
 def _agree(recorded: Totals, counted: Totals) -> bool:

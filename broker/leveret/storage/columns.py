@@ -33,9 +33,13 @@ class Columns(NamedTuple):
 
     def cut(self, start: int, end: int) -> Columns:
         """Some of the messages."""
+        expiries, payload_ids = self.expiries[start:end], self.payload_ids[start:end]
         return Columns(
-            self.positions[start:end], self.payloads[start:end], self.expiries[start:end], self.payload_ids[start:end]
-        )  # fmt: skip
+            self.positions[start:end],
+            self.payloads[start:end],
+            expiries if any(when is not None for when in expiries) else (),
+            payload_ids if any(payload_ids) else (),
+        )
 
     def encode(self, *, with_positions: bool) -> list[bytes]:
         """In pieces."""

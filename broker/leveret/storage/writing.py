@@ -73,8 +73,8 @@ class Writing:
         if changes.purge is not None:
             message_count = self._purge(line, changes.purge)
         if changes.added:
-            may_expire = self._add(changes) or (may_expire and message_count > 0)
             message_count += len(changes.added)
+            may_expire = self._add(changes) or may_expire
         for block, positions in self._blocks_with(line.id, changes.marks):
             self._mark(block, positions, changes.marks)
         totals = Totals(message_count, max(next_position, changes.position_after), may_expire and message_count > 0)
