@@ -97,9 +97,11 @@ def _ask(
 
 @dataclass(frozen=True)
 class Outcome:
-    """`probe`: its amount is the middle time. `flow_rate`, `answer_rate`: a second. `answers`: their times."""
+    """`probe`: its amount is the middle time. `flow_rate`, `answer_rate`: a second. `cpu_share`: of the broker, 1.0 is
+    one core kept busy; a busy machine may not have had more for it."""
 
     probe: Result
+    cpu_share: float
     probe_max_us: float
     flow_rate: float
     answer_rate: float = 0.0
@@ -108,8 +110,9 @@ class Outcome:
     def __str__(self) -> str:
         probe = self.probe
         lines = [
+            f"  broker     {self.cpu_share:.0%} of a core",
             f"  messages   {self.flow_rate:,.0f}/s; others p50 {probe.p50_us or 0:,.0f} us, "
-            f"p99 {(probe.p99_us or 0) / 1000:,.1f} ms, max {self.probe_max_us / 1000:,.1f} ms"
+            f"p99 {(probe.p99_us or 0) / 1000:,.1f} ms, max {self.probe_max_us / 1000:,.1f} ms",
         ]
         if self.answer_times_ms is not None:
             p50, p99, longest = self.answer_times_ms
@@ -130,20 +133,22 @@ def measure(url: str, pids: frozenset[int], seconds: float, rate: float, asking:
             asker = api.spawn(ask, asking)
             api.wait(lambda: api.gauges.completed)
             api.gauges.measuring = 1
+        cpu = machine.cpu_seconds(pids, machine.process_stats())
         began, flowed, answered = time.perf_counter(), beside.gauges.completed, api.gauges.completed
         probe = kinds.latency(PROBE, run)
         took = time.perf_counter() - began
+        share = (machine.cpu_seconds(pids, machine.process_stats()) - cpu) / took
         flowed, answered = beside.gauges.completed - flowed, api.gauges.completed - answered
         beside.gauges.stop_publishing = api.gauges.stop_publishing = 1
         beside.finish(publisher)
         beside.gauges.stop_consuming = 1
         beside.finish_all()
         if asker is None:
-            return Outcome(probe, run.gauges.max_ns / 1000, flowed / took)
+            return Outcome(probe, share, run.gauges.max_ns / 1000, flowed / took)
         api.finish(asker)
         times = tuple(each / 1e6 for each in (api.gauges.p50_ns, api.gauges.p99_ns, api.gauges.max_ns))
         assert len(times) == 3
-        return Outcome(probe, run.gauges.max_ns / 1000, flowed / took, answered / took, times)
+        return Outcome(probe, share, run.gauges.max_ns / 1000, flowed / took, answered / took, times)
 
 
 def main() -> None:
@@ -164,11 +169,8 @@ def main() -> None:
             client.declare(f"idle.{number:05}", wire.DURABLE)
         asking = Asking(port, options.path, options.rate)
         for title, one in (("alone", None), (f"beside {options.rate:g} GET {options.path} a second", asking)):
-            cpu = machine.cpu_seconds(pids, machine.process_stats())
-            began = time.perf_counter()
             outcome = measure(leveret.url, pids, options.seconds, options.messages, one)
-            share = (machine.cpu_seconds(pids, machine.process_stats()) - cpu) / (time.perf_counter() - began)
-            print(f"{title}, {options.queues:,} queues; the broker had {share:.0%} of a core\n{outcome}", flush=True)
+            print(f"{title}, {options.queues:,} queues\n{outcome}", flush=True)
         client.close()
 
 
