@@ -98,6 +98,11 @@ async def test_a_body_has_a_limit(harness, is_announced):
     assert response.json()["reason"] == "the request body is larger than 10 bytes"
 
 
+async def test_a_body_of_nobody_has_a_smaller_one(api):
+    response = await api.ask("POST", "/login", content=b"x" * 20_000, user=None)
+    assert response.status_code == 413
+
+
 async def test_the_body_of_somebody_unknown_is_not_read(api):
     async def endless():
         raise AssertionError("the body is asked for")

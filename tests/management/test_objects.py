@@ -308,15 +308,16 @@ async def test_what_was_published_is_on_the_disk_when_it_is_answered(nursery):
 # -- connections ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_connection_is_listed_at_once_and_closed(api):
+@pytest.mark.parametrize("reason", ["tidy up", "~p~1000000000n %s {0} {}"])
+async def test_a_connection_is_listed_at_once_and_closed(api, reason):
     client = api.harness.connect()
     (listed,) = await api.get("/connections")
     assert (listed["name"], listed["channels"], listed["state"]) == (client.connection.name, 1, "running")
     path = "/connections/" + client.connection.name.replace(" -> ", "%20-%3E%20")
     assert (await api.get(path))["user"] == "guest"
-    assert (await api.ask("DELETE", path, headers={"x-reason": "tidy up"})).status_code == 204
+    assert (await api.ask("DELETE", path, headers={"x-reason": reason})).status_code == 204
     close = client.expect(ConnectionMethods.Close, channel=0)
-    assert (close.reply_code, close.reply_text) == (320, "CONNECTION_FORCED - tidy up")
+    assert (close.reply_code, close.reply_text) == (320, f"CONNECTION_FORCED - {reason}")
 
 
 async def test_connections_of_a_user_are_closed(api):

@@ -55,7 +55,7 @@ def empty_exchange_type(c: Conversation) -> None:
 
 @probe("EX-2")
 def exchange_types_are_case_sensitive(c: Conversation) -> None:
-    c.call("exchange.declare", exchange=c.name("x"), type="Direct")
+    c.call("exchange.declare", exchange=c.name("x"), type="diRect")
 
 
 @probe("EX-1", "EX-3")
