@@ -56,7 +56,8 @@ class _Canned(BaseHTTPRequestHandler):
             octets = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         if status == 301:
-            self.send_header("location", f"http://127.0.0.1:{self.server.server_address[1]}/api/queues?moved=true")  # type: ignore[attr-defined]
+            host = "elsewhere.example" if path.endswith("/elsewhere") else "127.0.0.1"
+            self.send_header("location", f"http://{host}:{self.server.server_address[1]}/api/queues?moved=true")  # type: ignore[attr-defined]
         self.send_header("content-length", str(len(octets)))
         self.end_headers()
         self.wfile.write(octets)
@@ -70,7 +71,7 @@ class _Canned(BaseHTTPRequestHandler):
 def _answer_to(method: str, path: str) -> tuple[int, Any]:
     """404 for what is called `missing`, 401 for `forbidden`, 400 for `bad`."""
     last = path.rsplit("/", 1)[-1]
-    if last == "moved":
+    if last in ("moved", "elsewhere"):
         return 301, None
     if "missing" in path:
         return 404, {"error": "Object Not Found", "reason": "Not Found"}

@@ -266,3 +266,14 @@ def test_a_reader_that_has_seen_enough_ends_it(canned, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, "stdout", gone)
         assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"]) == 128 + signal.SIGPIPE
     canned.taken()
+
+
+def test_the_password_is_not_taken_to_another_host(admin, canned):
+    general = ["-H", "127.0.0.1", "-P", str(canned.port), "-V", "elsewhere"]
+    assert admin([*general, "list", "queues"]) == (
+        1, "", "*** Received response 301 Moved Permanently for path /api/queues/elsewhere?columns=name,messages\n\n\n"
+    )  # fmt: skip
+    assert admin([*general, "queues", "list"]) == (
+        65, "", "API responded with a redirection: status code of 301 Moved Permanently\n"
+    )  # fmt: skip
+    assert len(canned.taken()) == 2

@@ -86,7 +86,8 @@ class Api:
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
         """path: below the prefix, encoded. body: bytes as they are, all else as JSON.
 
-        Raises CannotConnect, NoAnswer.
+        A redirection is followed on the same host, as from RabbitMQ's former port to the present one; to another one it
+        would take the password along. Raises CannotConnect, NoAnswer.
         """
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         endpoint = self.endpoint
@@ -95,8 +96,13 @@ class Api:
             answer, location = self._exchange(host, port, method, path, content, headers or {})
             if answer.status != 301 or location is None:
                 break
-            target = urlsplit(location)
-            host, port = target.hostname or host, target.port or port
+            try:
+                target = urlsplit(location)
+                if target.hostname not in (None, host.lower()):
+                    break
+                port = target.port or port
+            except ValueError:  # that is no URL
+                break
             path = target.path + (f"?{target.query}" if target.query else "")
         return answer
 

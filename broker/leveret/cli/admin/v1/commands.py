@@ -105,7 +105,7 @@ def _ask(options: Options, method: str, path: str, body: Any = None) -> Answer:
         raise _failure(f"Access refused: {answer.path}")
     if answer.status == 404:
         raise _failure(f"Not found: {answer.path}")
-    if answer.status > 400:
+    if answer.status >= 300:
         raise _failure(f"Received response {answer.status} {answer.phrase} for path {answer.path}\n{answer.text}")
     return answer
 

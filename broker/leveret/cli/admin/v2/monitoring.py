@@ -137,7 +137,7 @@ def _check(*segments: str, argument: str | None = None) -> Run:
             answer = session.exchange("GET", path)
         except Failed as error:
             raise Failed(str(error), EXIT_UNAVAILABLE) from error
-        if answer.status < 400:
+        if answer.status < 300:
             if not session.settings.is_quiet:
                 print("health check passed")
             return 0

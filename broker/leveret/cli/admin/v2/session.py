@@ -40,7 +40,7 @@ class Session:
         answer = self.exchange(method, path, body, headers)
         if answer.status == 404:
             raise NotFound
-        if answer.status >= 400:
+        if answer.status >= 300:
             raise Failed(complaint(answer))
         return answer
 
@@ -86,6 +86,8 @@ def status_text(answer: Answer) -> str:
 
 def complaint(answer: Answer) -> str:
     """What an answer that is no good one says."""
+    if answer.status < 400:
+        return f"API responded with a redirection: status code of {status_text(answer)}"
     whose = "client" if answer.status < 500 else "server"
     text = f"API responded with a {whose} error: status code of {status_text(answer)}"
     if answer.status < 500:
