@@ -388,9 +388,9 @@ class World:
     def loaded(self, octets: bytes) -> ModelMessage:
         return loaded(self, octets)
 
-    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+    def deliveries_held(self) -> Iterator[tuple[Entry, Queue]]:
         for channel in self.channels:
-            yield from channel.real.entries_held(queue)
+            yield from channel.real.deliveries_held()
 
     def end(self) -> None:
         for each in self._patches:

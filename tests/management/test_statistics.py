@@ -325,3 +325,38 @@ def test_deliver_get_is_all_that_left():
     counts = MessageCounts()
     counts.deliver, counts.deliver_no_ack, counts.get, counts.get_no_ack = 1, 10, 100, 1000
     assert counts.deliver_get == 1111
+
+
+async def test_bytes_of_a_queue_are_those_of_the_bodies(api, client):
+    client.declare("kept", durable=True)
+    client.publish("", "kept", b"x" * 100, delivery_mode=2)
+    client.publish("", "kept", b"x" * 10)
+    client.publish("", "kept", b"x")
+    client.get("kept", no_ack=False)
+    for path in ("/queues/%2F/kept", "/queues"):
+        found = await api.get(path)
+        queue = found if isinstance(found, dict) else next(one for one in found if one["name"] == "kept")
+        expected = {
+            "message_bytes": 111, "message_bytes_ready": 11, "message_bytes_unacknowledged": 100,
+            "message_bytes_persistent": 100, "message_bytes_ram": 111, "message_bytes_paged_out": 0,
+            "messages_persistent": 1, "messages_ram": 3, "messages_ready_ram": 2, "messages_unacknowledged_ram": 1,
+            "messages_paged_out": 0,
+        }  # fmt: skip
+        assert {name: queue[name] for name in expected} == expected
+        assert queue["memory"] > 111
+
+
+async def test_a_list_tells_of_other_bytes_though_lengths_are_the_same(api, client):
+    client.declare("one", arguments={"x-max-length": 1})
+    client.declare("from", arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "one"})
+
+    async def listed():
+        (queue,) = (one for one in await api.get("/queues") if one["name"] == "one")
+        return queue["messages"], queue["message_bytes"], queue["head_message_timestamp"]
+
+    client.publish("", "one", b"abc", timestamp=1)
+    api.harness.advance(20)
+    assert await listed() == (1, 3, 1)
+    client.publish("", "from", b"other", timestamp=2, expiration="0")
+    api.harness.advance(20)
+    assert await listed() == (1, 5, 2)

@@ -166,12 +166,11 @@ class Channel:
             self.served_last.delivered_count += until - self._served_until
         self._served_until = until
 
-    def entries_held(self, queue: Queue) -> Iterator[Entry]:
-        """What it was given of a queue and has not settled for good."""
+    def deliveries_held(self) -> Iterator[tuple[Entry, Queue]]:
+        """What it was given and has not settled for good."""
         held = [deliveries for deliveries, _ in self.transaction.settlings]
-        for _, (entry, origin, _) in chain(self.unacked.items(), *held):
-            if origin is queue:
-                yield entry
+        for _, (entry, queue, _) in chain(self.unacked.items(), *held):
+            yield entry, queue
 
     # -- settling ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from heapq import heappop
 from typing import TYPE_CHECKING
 
 from leveret.core import queue
+from leveret.core.fifo import Fifo
 from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry, KeptEntry, Message
 from leveret.core.queue import BACKLOG, PENDING, SLICE_MESSAGES, TAKEN, Queue
@@ -116,6 +117,9 @@ class ClassicQueue(Queue):
 
     def _entries(self) -> Iterable[Entry]:
         return self._ready
+
+    def fifos(self) -> Iterable[Fifo]:
+        return (self._ready,)
 
     def kept_parts(self) -> Iterable[KeptFifo]:
         return [self._ready] if isinstance(self._ready, KeptFifo) else []

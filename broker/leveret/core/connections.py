@@ -28,8 +28,8 @@ class OpenConnection(Protocol):
     @property
     def channel_count(self) -> int: ...
 
-    def entries_held(self, queue: Queue) -> Iterator[Entry]:
-        """What its channels were given of a queue and have not settled."""
+    def deliveries_held(self) -> Iterator[tuple[Entry, Queue]]:
+        """What its channels were given and have not settled."""
 
     def tally(self) -> None:
         """Bring the counts of its channels up to this moment; see `leveret.core.counts`."""
@@ -71,7 +71,9 @@ class Connections:
     def entries_held(self, queue: Queue) -> Iterator[Entry]:
         """What was handed out of a queue and is not settled."""
         for connection in self.of_vhost(queue.vhost.name):
-            yield from connection.entries_held(queue)
+            for entry, origin in connection.deliveries_held():
+                if origin is queue:
+                    yield entry
 
     def of_user(self, user_name: str) -> list[OpenConnection]:
         return [connection for connection in self._open if connection.user_name == user_name]

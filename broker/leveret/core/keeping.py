@@ -78,18 +78,27 @@ class KeptFifo(Fifo):
     """A Fifo with a line. `fresh` and `returned` hold the head; what is behind them comes by `refill`.
 
     entry_of: makes the entry of a message that comes back from the line.
+    staying: transient ones behind `fresh`. away_count, away_bytes: of messages that are in the line only, and of their
+    bodies, but for those that `size_page` has still to look at.
     """
 
-    __slots__ = ("_away_after", "_away_count", "_entry_of", "_keeper", "_staying", "line")
+    __slots__ = (
+        "_away_after", "_entry_of", "_keeper", "_sized_before", "_sized_from", "away_bytes", "away_count",
+        "is_being_sized", "line", "staying",
+    )  # fmt: skip
 
     def __init__(self, keeper: Keeper, line: Line, entry_of: EntryOf) -> None:
         super().__init__()
         self.line = line
         self._keeper = keeper
         self._entry_of = entry_of
-        self._away_count = line.totals.message_count  # behind `fresh`, in the line only
+        self.away_count = line.totals.message_count
         self._away_after = -1  # the position they come after
-        self._staying: deque[Entry] = deque()  # transient ones behind `fresh`
+        self.staying: deque[Entry] = deque()
+        self.away_bytes = 0
+        self._sized_before = 0  # positions below this one count in `away_bytes`, and those from `_sized_from` on
+        self._sized_from = line.next_position
+        self.is_being_sized = False
 
     def keep(self, entry: Entry, message: Message) -> None:
         """Note a new message in the line, before it is appended or delivered."""
@@ -116,24 +125,25 @@ class KeptFifo(Fifo):
     def __len__(self) -> int:
         """What is damaged does not count: if there are any, the first one is in memory."""
         self._see_to_head()
-        return len(self.fresh) + len(self.returned) + self._away_count + len(self._staying)
+        return len(self.fresh) + len(self.returned) + self.away_count + len(self.staying)
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries; this brings all of them into memory."""
-        while self._away_count or self._staying:
+        while self.away_count or self.staying:
             self._bring_page()
         return super().__iter__()
 
     def append(self, entry: Entry) -> None:
-        if not self._away_count and not self._staying:
+        if not self.away_count and not self.staying:
             if len(self.fresh) < HEAD_MESSAGES_MAX:
                 self.fresh.append(entry)
                 return
             self._away_after = self.fresh[-1].position
         if entry.is_kept:
-            self._away_count += 1
+            self.away_count += 1
+            self.away_bytes += entry.message.body_size_bytes
         else:
-            self._staying.append(entry)
+            self.staying.append(entry)
 
     def peek(self) -> Entry:
         self._see_to_head()
@@ -148,26 +158,47 @@ class KeptFifo(Fifo):
             self.refill()
 
     def refill(self) -> bool:
-        if self._away_count or self._staying:
+        if self.away_count or self.staying:
             self._bring_page()
         return bool(self.fresh)
 
     def _bring_page(self) -> None:
         """The next messages of the line, and the transient ones among them, to the end of `fresh`."""
-        wanted = min(PAGE_MESSAGES, self._away_count)
+        wanted = min(PAGE_MESSAGES, self.away_count)
         page = self.line.read(self._away_after, wanted) if wanted else []
-        self._away_count -= wanted if len(page) == wanted else self._away_count  # some were damaged, and left out
+        self.away_count -= wanted if len(page) == wanted else self.away_count  # some were damaged, and left out
         for stored in page:
             self._bring_staying(stored.position)
-            self.fresh.append(self._entry_of(stored, self._keeper.loaded(stored.payload)))
+            message = self._keeper.loaded(stored.payload)
+            if stored.position < self._sized_before or stored.position >= self._sized_from:
+                self.away_bytes -= message.body_size_bytes
+            self.fresh.append(self._entry_of(stored, message))
         if page:
             self._away_after = page[-1].position
-        if not self._away_count:
+        if not self.away_count:
+            self.away_bytes = 0  # what was damaged is gone as well
+        if not self.away_count:
             self._bring_staying(None)
 
     def _bring_staying(self, before: int | None) -> None:
-        while self._staying and (before is None or self._staying[0].position < before):
-            self.fresh.append(self._staying.popleft())
+        while self.staying and (before is None or self.staying[0].position < before):
+            self.fresh.append(self.staying.popleft())
+
+    # -- bytes --------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_unsized(self) -> bool:
+        """Are there messages of which `away_bytes` does not tell yet?"""
+        return self.away_count > 0 and max(self._sized_before, self._away_after + 1) < self._sized_from
+
+    def size_page(self) -> bool:
+        """Look at some of them. False: there are no more."""
+        after = max(self._sized_before - 1, self._away_after)
+        page = self.line.read(after, PAGE_MESSAGES) if self.has_unsized else []
+        page = [stored for stored in page if stored.position < self._sized_from]
+        self.away_bytes += sum(self._keeper.loaded(stored.payload).body_size_bytes for stored in page)
+        self._sized_before = page[-1].position + 1 if page else self._sized_from
+        return self.has_unsized
 
     def note_redelivered(self) -> None:
         """What is here now was handed out before."""
@@ -178,14 +209,14 @@ class KeptFifo(Fifo):
     def forget_all(self, held: Collection[int]) -> None:
         """All that is ready is done with: everything in the line but the positions that are handed out."""
         tell_safe(self.line.purge(held))
-        self._away_count = 0
-        self._staying.clear()
+        self.away_count = self.away_bytes = 0
+        self.staying.clear()
 
     def drop(self) -> None:
         """The queue is gone (RabbitMQ: to whoever waits, it has taken the message; CFM-6)."""
         tell_safe(self.line.drop())
-        self._away_count = 0
-        self._staying.clear()
+        self.away_count = self.away_bytes = 0
+        self.staying.clear()
 
 
 def tell_safe(waiters: Iterable[object]) -> None:

@@ -74,6 +74,9 @@ class PriorityQueue(Queue):
     def _entries(self) -> Iterable[Entry]:
         return chain.from_iterable(self._levels)
 
+    def fifos(self) -> Iterable[Fifo]:
+        return self._levels
+
     def kept_parts(self) -> Iterable[KeptFifo]:
         return [level for level in self._levels if isinstance(level, KeptFifo)]
 

@@ -29,6 +29,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 
 if TYPE_CHECKING:
+    from leveret.core.body_bytes import FifoSums
     from leveret.core.keeping import EntryOf, Keeper, KeptFifo
     from leveret.core.timers import Timer
     from leveret.core.vhost import VirtualHost
@@ -59,8 +60,8 @@ class Queue(Served):
 
     __slots__ = (
         "__weakref__", "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes",
-        "arguments", "auto_delete", "counts", "created_by", "durable", "is_deleted", "keeper", "name", "owner",
-        "publish", "publish_persistent", "pump", "settings", "unacked_count", "vhost",
+        "arguments", "auto_delete", "counts", "created_by", "durable", "fifo_sums", "is_deleted", "keeper", "name",
+        "owner", "publish", "publish_persistent", "pump", "settings", "unacked_count", "vhost",
     )  # fmt: skip
 
     is_exchange = False
@@ -87,6 +88,7 @@ class Queue(Served):
         self.settings = settings
         self.unacked_count = 0
         self.counts = QueueCounts()
+        self.fifo_sums: list[FifoSums] | None = None
         self.is_deleted = False
         self.created_by = INTERNAL_USER
         single_active = arguments.get("x-single-active-consumer")
@@ -165,6 +167,19 @@ class Queue(Served):
     @abstractmethod
     def _entries(self) -> Iterable[Entry]:
         """All that is ready, in any order."""
+
+    @abstractmethod
+    def fifos(self) -> Iterable[Fifo]:
+        """Where messages wait, always in the same order."""
+
+    def given_back(self) -> Iterable[Entry]:
+        """Ready messages that are in none of these."""
+        return ()
+
+    @property
+    def head_timestamp(self) -> int | None:
+        """The timestamp property of the next message."""
+        return self._peek().message.properties.timestamp if self.message_count else None
 
     @abstractmethod
     def _clear(self) -> None:

@@ -232,6 +232,12 @@ class QuorumQueue(Queue):
     def _entries(self) -> Iterable[Entry]:
         return chain(self._returned, self._high, self._normal)
 
+    def fifos(self) -> Iterable[Fifo]:
+        return self._high, self._normal
+
+    def given_back(self) -> Iterable[Entry]:
+        return self._returned
+
     def kept_parts(self) -> Iterable[KeptFifo]:
         return [part for part in (self._high, self._normal) if isinstance(part, KeptFifo)]
 

@@ -434,9 +434,9 @@ class Connection(Outgoing):
         """RabbitMQ: CLS-1, CLS-2."""
         return min(self.heartbeat_seconds or CLOSE_SECONDS_MAX, CLOSE_SECONDS_MAX)
 
-    def entries_held(self, queue: Queue) -> Iterator[Entry]:
+    def deliveries_held(self) -> Iterator[tuple[Entry, Queue]]:
         for channel in self._channels.values():
-            yield from channel.core.entries_held(queue)
+            yield from channel.core.deliveries_held()
 
     def force_close(self, reason: str) -> None:
         """Operator or shutdown: CONNECTION_FORCED (320); a connection still in its handshake is just dropped."""

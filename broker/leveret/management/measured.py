@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
+from leveret.core.body_bytes import QueueSums
 from leveret.core.counts import DELIVERED, MessageCounts
 from leveret.core.exchanges import Exchange
 from leveret.core.node import Node
 from leveret.core.queue import Queue
+from leveret.core.quorum_queue import QuorumQueue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
@@ -26,6 +28,11 @@ from leveret.management.rates import Rates
 from leveret.management.shapes import Shape
 from leveret.management.statistics import LENGTHS, MESSAGE_STATS, Counted, Numbers
 from leveret.shell.listener import host_and_port
+
+# What a message takes in memory besides its body, about: the header, the frame, the objects that hold them.
+MESSAGE_MEMORY_BYTES = 400
+
+_NO_BYTES = QueueSums()
 
 # What is left of a queue without statistics, and what `enable_queue_totals` brings back.
 _QUEUE = (
@@ -49,11 +56,15 @@ def queue(queue: Queue, rates: Rates | None, *, has_details: bool = False, has_t
         names = (*_QUEUE, *LENGTHS) if has_totals else _QUEUE
         return {name: shape[name] for name in names if name in shape}
     stats = rates.numbers("msg_rates", queue.counts)
-    shape |= {**rates.numbers("lengths", queue), "message_stats": stats, **rates.numbers("msg_rates", _REDUCTIONS)}
+    shape |= {
+        **rates.numbers("lengths", queue), "message_stats": stats, **rates.numbers("msg_rates", _REDUCTIONS),
+        **_bytes(queue, rates),
+    }  # fmt: skip
     idle_since = _idle_since(rates, queue, queue.counts)
     if idle_since is not None:
         shape["idle_since"] = idle_since
     if "backing_queue_status" in shape:
+        shape["head_message_timestamp"] = queue.head_timestamp
         shape["backing_queue_status"] |= {
             "avg_ingress_rate": stats["publish_details"]["rate"],
             "avg_egress_rate": stats["deliver_get_details"]["rate"],
@@ -87,11 +98,32 @@ def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -
     if rates is None or values is None:
         return encoded(queue(one, rates, has_totals=has_totals))
     policies = one.vhost.policies.ranked, one.vhost.operator_policies.ranked
-    origin = (values, _idle_since(rates, one, one.counts), policies)
+    bytes_now = (*_bytes(one, rates).values(), one.head_timestamp)
+    origin = (values, _idle_since(rates, one, one.counts), policies, bytes_now)
     known = _remembered.get(one)
     if known is None or known[0] != origin:
         known = _remembered[one] = origin, encoded(queue(one, rates))
     return known[1]
+
+
+def _bytes(queue: Queue, rates: Rates) -> Shape:
+    sums = rates.bytes_of(queue) if queue.message_count or queue.unacked_count else _NO_BYTES
+    total, in_memory = sums.all, sums.ready.count + sums.held.count
+    in_memory_bytes = sums.ready.size_bytes + sums.held.size_bytes
+    shape: Shape = {
+        "memory": in_memory_bytes + in_memory * MESSAGE_MEMORY_BYTES,
+        "message_bytes": total.size_bytes, "message_bytes_ready": sums.ready.size_bytes + sums.away.size_bytes,
+        "message_bytes_unacknowledged": sums.held.size_bytes, "message_bytes_persistent": total.kept_bytes,
+        "message_bytes_ram": in_memory_bytes, "messages_persistent": total.kept_count, "messages_ram": in_memory,
+        "messages_ready_ram": sums.ready.count, "messages_unacknowledged_ram": sums.held.count,
+    }  # fmt: skip
+    if isinstance(queue, QuorumQueue):
+        dead = queue.dead_letters
+        shape["messages_dlx"] = 0 if dead is None else dead.message_count
+        shape["message_bytes_dlx"] = 0 if dead is None else dead.message_bytes
+    else:
+        shape["messages_paged_out"], shape["message_bytes_paged_out"] = sums.away.count, sums.away.size_bytes
+    return shape
 
 
 def exchange(exchange: Exchange, rates: Rates | None, *, has_details: bool = False) -> Shape:

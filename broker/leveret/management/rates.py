@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+from leveret.core.body_bytes import QueueSums, Sums, body_bytes, held_of
+from leveret.core.queue import Queue
+from leveret.core.vhost import VirtualHost
 from leveret.management.answers import Problem
 from leveret.management.history import INTERVAL_SECONDS, History
 from leveret.management.statistics import Counted, Statistics, numbers_of
@@ -51,6 +54,14 @@ class Rates:
         self._node.tally()
         at_least = (self._node.now() // INTERVAL_SECONDS - 1) * INTERVAL_SECONDS
         self._moment = max(at_least, statistics.started_at)
+        self._held: dict[VirtualHost, Mapping[Queue, Sums]] = {}
+
+    def bytes_of(self, queue: Queue) -> QueueSums:
+        """What its messages come to, now; what is handed out is looked at once for all queues."""
+        held = self._held.get(queue.vhost)
+        if held is None:
+            held = self._held[queue.vhost] = held_of(queue.vhost)
+        return body_bytes(queue, held)
 
     def numbers(self, family: str, *counted: Counted) -> dict[str, Any]:
         """`{"publish": 7, "publish_details": {"rate": 0.2}}`, for each number there is of these; of several of a kind

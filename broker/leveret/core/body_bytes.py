@@ -1,0 +1,177 @@
+"""How many bytes of bodies a queue holds: for those who ask, since adding them up at each publish would cost too much.
+
+    sums = body_bytes(queue, held_of(queue.vhost))
+
+How this works. In memory messages wait in deques, which grow at one end and shrink at the other, by rising positions. A
+deque is added up in blocks of positions, and the sums are kept: so the next time only what has come since is looked at,
+and the block at the head. What is handed out is looked at each time, and what came back. For messages that are only in
+the store KeptFifo keeps a number.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from leveret.core.keeping import KeptFifo
+from leveret.core.message import Entry
+
+if TYPE_CHECKING:
+    from leveret.core.fifo import Fifo
+    from leveret.core.queue import Queue
+    from leveret.core.vhost import VirtualHost
+
+BLOCK_BITS = 10  # 1024 positions
+
+
+class Sums:
+    """count, size_bytes: of messages and their bodies. kept_count, kept_bytes: those of them that are persistent."""
+
+    __slots__ = ("count", "kept_bytes", "kept_count", "size_bytes")
+
+    def __init__(self) -> None:
+        self.count = self.size_bytes = self.kept_count = self.kept_bytes = 0
+
+    def add(self, entry: Entry, *, keeps: bool) -> None:
+        """keeps: is persistent what is persistent, in this queue?"""
+        message = entry.message
+        size_bytes = message.body_size_bytes
+        self.count += 1
+        self.size_bytes += size_bytes
+        if keeps and (entry.is_kept or message.is_persistent):
+            self.kept_count += 1
+            self.kept_bytes += size_bytes
+
+    def __iadd__(self, other: Sums) -> Sums:
+        self.count += other.count
+        self.size_bytes += other.size_bytes
+        self.kept_count += other.kept_count
+        self.kept_bytes += other.kept_bytes
+        return self
+
+
+class DequeSums:
+    """The sums of one deque of entries, remembered: `of` is given the same one each time, or one that came after it."""
+
+    __slots__ = ("_blocks", "_head", "_tail")
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, Sums] = {}
+        self._head = self._tail = -1  # the positions of the first and the last one at the last look
+
+    def of(self, entries: deque[Entry], *, keeps: bool) -> Sums:
+        if not entries:
+            self._blocks.clear()
+        else:
+            self._look(entries, keeps=keeps)
+        total = Sums()
+        for sums in self._blocks.values():
+            total += sums
+        return total
+
+    def _look(self, entries: deque[Entry], *, keeps: bool) -> None:
+        head = entries[0].position
+        first = head >> BLOCK_BITS
+        for number in [number for number in self._blocks if number < first]:
+            del self._blocks[number]
+        for entry in reversed(entries):
+            if entry.position <= self._tail:
+                break
+            self._block(entry).add(entry, keeps=keeps)
+        if head != self._head:
+            self._blocks[first] = Sums()
+            for entry in entries:
+                if entry.position >> BLOCK_BITS != first:
+                    break
+                self._blocks[first].add(entry, keeps=keeps)
+        self._head, self._tail = head, entries[-1].position
+
+    def _block(self, entry: Entry) -> Sums:
+        number = entry.position >> BLOCK_BITS
+        sums = self._blocks.get(number)
+        if sums is None:
+            sums = self._blocks[number] = Sums()
+        return sums
+
+
+class FifoSums:
+    """Those of one Fifo: in memory, and in the store alone."""
+
+    __slots__ = ("_fresh", "_staying")
+
+    def __init__(self) -> None:
+        self._fresh = DequeSums()
+        self._staying = DequeSums()
+
+    def of(self, fifo: Fifo, *, keeps: bool) -> tuple[Sums, Sums]:
+        in_memory = self._fresh.of(fifo.fresh, keeps=keeps)
+        for _, entry in fifo.returned:
+            in_memory.add(entry, keeps=keeps)
+        away = Sums()
+        if isinstance(fifo, KeptFifo):
+            in_memory += self._staying.of(fifo.staying, keeps=keeps)
+            away.count = away.kept_count = fifo.away_count
+            away.size_bytes = away.kept_bytes = fifo.away_bytes
+        return in_memory, away
+
+
+class QueueSums:
+    """ready and held are in memory, held: handed out and not settled; away: ready, and in the store alone."""
+
+    __slots__ = ("away", "held", "ready")
+
+    def __init__(self) -> None:
+        self.ready, self.held, self.away = Sums(), Sums(), Sums()
+
+    @property
+    def all(self) -> Sums:
+        total = Sums()
+        for sums in (self.ready, self.held, self.away):
+            total += sums
+        return total
+
+
+def body_bytes(queue: Queue, held: Mapping[Queue, Sums]) -> QueueSums:
+    """Of this moment; held: see `held_of`.
+
+    Of a queue that came back from the store with a long backlog, the bytes of that are counted in the background from
+    the first time on, and are missing until then.
+    """
+    fifos = list(queue.fifos())
+    if queue.fifo_sums is None:
+        queue.fifo_sums = [FifoSums() for _ in fifos]
+    found = QueueSums()
+    found.held = held.get(queue, found.held)
+    for fifo, sums in zip(fifos, queue.fifo_sums, strict=True):
+        ready, away = sums.of(fifo, keeps=queue.durable)
+        found.ready += ready
+        found.away += away
+        if isinstance(fifo, KeptFifo) and fifo.has_unsized:
+            _size_in_background(queue, fifo)
+    for entry in queue.given_back():
+        found.ready.add(entry, keeps=queue.durable)
+    return found
+
+
+def held_of(vhost: VirtualHost) -> Mapping[Queue, Sums]:
+    """What is handed out and not settled, of all queues of a virtual host. It looks at all of it."""
+    held: dict[Queue, Sums] = defaultdict(Sums)
+    connections = vhost.node.connections.of_vhost(vhost.name)
+    for entry, queue in chain.from_iterable(connection.deliveries_held() for connection in connections):
+        held[queue].add(entry, keeps=queue.durable)
+    return held
+
+
+def _size_in_background(queue: Queue, fifo: KeptFifo) -> None:
+    if fifo.is_being_sized:
+        return
+    fifo.is_being_sized = True
+    add_work = queue.vhost.node.add_work
+
+    def size_page() -> None:
+        if not queue.is_deleted and fifo.size_page():
+            add_work(size_page)
+
+    add_work(size_page)
