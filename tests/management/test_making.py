@@ -107,3 +107,54 @@ async def test_a_queue_that_goes_while_the_list_is_made_is_not_in_it(api, monkey
 
     monkeypatch.setattr(making, "time", Clock())
     assert [queue["name"] for queue in await api.get("/queues")] == [f"{number:02}" for number in range(23)]
+
+
+GET = {"count": -1, "ackmode": "ack_requeue_false", "encoding": "auto"}
+
+
+@pytest.fixture
+def full(api):
+    client = api.harness.connect()
+    client.declare("q")
+    for number in range(making.STEPS * 3):
+        client.publish("", "q", b"%d" % number)
+    return api
+
+
+async def test_many_messages_are_got_in_turns(full, nursery):
+    turns = []
+
+    async def other():
+        turns.append(full.node.vhosts["/"].queues["q"].message_count)
+
+    nursery.start_soon(other)
+    response = await full.post("/queues/%2F/q/get", GET)
+    assert [message["payload"] for message in response.json()] == [str(number) for number in range(making.STEPS * 3)]
+    assert 0 < turns[0] < making.STEPS * 3
+    assert full.flush_count > 2
+
+
+async def test_who_goes_away_has_got_nothing(full, nursery):
+    queue = full.node.vhosts["/"].queues["q"]
+    with trio.CancelScope() as scope:
+
+        async def cancel():
+            assert queue.unacked_count
+            scope.cancel()
+
+        nursery.start_soon(cancel)
+        await full.post("/queues/%2F/q/get", GET)
+    assert scope.cancelled_caught
+    assert (queue.message_count, queue.unacked_count) == (making.STEPS * 3, 0)
+
+
+async def test_a_queue_may_go_while_messages_are_got(full, nursery):
+    vhost = full.node.vhosts["/"]
+
+    async def delete():
+        vhost.delete_queue(vhost.queues["q"])
+
+    nursery.start_soon(delete)
+    response = await full.post("/queues/%2F/q/get", GET | {"ackmode": "ack_requeue_true"})
+    assert response.status_code == 200
+    assert 0 < len(response.json()) < making.STEPS * 3

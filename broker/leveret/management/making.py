@@ -16,6 +16,13 @@ STEPS = 8  # between two looks at the clock
 Steps = Generator[None, None, bytes]
 
 
+@dataclass(frozen=True)
+class InTurns:
+    """What a route answers that is for one alone, and takes long. steps: are closed where nobody waits any more."""
+
+    steps: Steps
+
+
 @dataclass
 class _Making:
     """One that has not begun yet, or is being made. outcome: None: whoever made it went away."""
@@ -51,7 +58,7 @@ class Makers:
                 await running.wait()
             del self._waiting[key]
             self._running[key] = making.is_done
-            making.outcome = await _in_turns(steps())
+            making.outcome = await in_turns(steps(), _nothing)
             return making.outcome
         except Problem as problem:
             making.outcome = problem
@@ -64,7 +71,12 @@ class Makers:
             making.is_done.set()
 
 
-async def _in_turns(steps: Steps) -> bytes:
+def _nothing() -> None:
+    """Nothing is changed by a list."""
+
+
+async def in_turns(steps: Steps, flush: Callable[[], None]) -> bytes:
+    """flush: at the end of each turn."""
     ends_at = time.perf_counter() + TURN_SECONDS
     while True:
         try:
@@ -72,7 +84,9 @@ async def _in_turns(steps: Steps) -> bytes:
                 next(steps)
         except StopIteration as done:
             octets: bytes = done.value
+            flush()
             return octets
         if time.perf_counter() >= ends_at:
+            flush()
             await trio.lowlevel.checkpoint()
             ends_at = time.perf_counter() + TURN_SECONDS

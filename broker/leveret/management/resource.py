@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import unquote
@@ -20,7 +21,7 @@ from leveret.management.answers import Answer, Problem, refused, too_large
 from leveret.management.cors import READING, check_origin, cors_headers
 from leveret.management.listing import Listing
 from leveret.management.login import credentials_of, log_in, require
-from leveret.management.making import Makers
+from leveret.management.making import InTurns, Makers, in_turns
 from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
 from leveret_protocol.errors import AMQPError
@@ -90,6 +91,9 @@ class Resource:
         if isinstance(result, Listing):
             key = (http.scope["path"], http.url.query, None if request.sees_all else user.name)
             result = await self._makers.made(key, result.steps)
+        if isinstance(result, InTurns):
+            with contextlib.closing(result.steps):
+                result = await in_turns(result.steps, self._managed.flush)
         if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)

@@ -14,8 +14,9 @@ from leveret.core.tally import Routed
 from leveret.handlers.content import PublishedMessage, message_of
 from leveret.handlers.traits import Traits
 from leveret.management import shapes
-from leveret.management.answers import Problem, bad_request
+from leveret.management.answers import Problem, bad_request, encoded
 from leveret.management.bodies import Body, check_short, payload_octets, shown, table
+from leveret.management.making import InTurns, Steps
 from leveret.management.request import Request, Routes
 from leveret.management.routes.exchanges import named
 from leveret_protocol.content import Properties
@@ -123,30 +124,38 @@ def get(request: Request) -> object:
         queue = vhost.queue(name, None)
     except AMQPError as error:
         raise bad_request(str(error)) from None
-    return _got(queue, count, mode, encoding, truncate)
+    return InTurns(_got(queue, count, mode, encoding, truncate))
 
 
-def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | None) -> list[dict[str, Any]]:
-    """All are taken before the first one goes back. RabbitMQ counts what is simply taken as taken without acks."""
+def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | None) -> Steps:
+    """All are taken before the first one goes back; a step is one. RabbitMQ counts what is simply taken as taken with no
+    acks.
+
+    Whoever goes away meanwhile has got nothing: all of it goes back.
+    """
     counts, no_ack = Channel(queue.vhost).counts, mode == "ack_requeue_false"
     taken: list[Entry] = []
-    shapes_of_taken = []
-    for _ in range(queue.message_count if count < 0 else count):
-        entry = queue.get(no_ack=False)
-        if entry is None:
-            counts.got_nothing(queue)
-            break
-        counts.got(queue, redelivered=entry.redelivered, no_ack=no_ack)
-        taken.append(entry)
-        shapes_of_taken.append(_shape(entry, queue.message_count, encoding, truncate))
-    if _REQUEUES[mode]:
-        if taken:
+    pieces: list[bytes] = []
+    goes_back = True
+    try:
+        for _ in range(queue.message_count if count < 0 else count):
+            entry = None if queue.is_deleted else queue.get(no_ack=False)
+            if entry is None:
+                counts.got_nothing(queue)
+                break
+            counts.got(queue, redelivered=entry.redelivered, no_ack=no_ack)
+            taken.append(entry)
+            pieces.append(encoded(_shape(entry, queue.message_count, encoding, truncate)))
+            yield
+        goes_back = _REQUEUES[mode]
+    finally:
+        if goes_back and taken:
             queue.requeue(taken)
-    else:
+    if not goes_back:
         settle = queue.settle if mode.startswith("ack") else queue.reject
         for entry in taken:
             settle(entry)
-    return shapes_of_taken
+    return b"[" + b",".join(pieces) + b"]"
 
 
 def _shape(entry: Entry, message_count: int, encoding: str, truncate: int | None) -> dict[str, Any]:
