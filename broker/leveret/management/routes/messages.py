@@ -128,8 +128,7 @@ def get(request: Request) -> object:
 
 
 def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | None) -> Steps:
-    """All are taken before the first one goes back; a step is one. RabbitMQ counts what is simply taken as taken with no
-    acks.
+    """All are taken before the first one goes back; a step is one. RabbitMQ counts what is simply taken as no_ack.
 
     Whoever goes away meanwhile has got nothing: all of it goes back.
     """
