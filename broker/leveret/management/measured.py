@@ -99,7 +99,7 @@ def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -
         return encoded(queue(one, rates, has_totals=has_totals))
     policies = one.vhost.policies.ranked, one.vhost.operator_policies.ranked
     bytes_now = (*_bytes(one, rates).values(), one.head_timestamp)
-    origin = (values, _idle_since(rates, one, one.counts), policies, bytes_now)
+    origin = (values, _idle_from(rates, one, one.counts), policies, bytes_now)
     known = _remembered.get(one)
     if known is None or known[0] != origin:
         known = _remembered[one] = origin, encoded(queue(one, rates))
@@ -208,11 +208,15 @@ def _stats(rates: Rates, counts: MessageCounts, names: Iterable[str]) -> Shape:
 
 
 def _idle_since(rates: Rates, *counted: Counted) -> str | None:
+    idle_from = _idle_from(rates, *counted)
+    return None if idle_from is None else datetime.fromtimestamp(idle_from, UTC).isoformat(timespec="milliseconds")
+
+
+def _idle_from(rates: Rates, *counted: Counted) -> float | None:
     """Since when nothing has happened to it. None: it has, a moment ago, or nothing ever has."""
     changed_at = rates.statistics.changed_at(*counted)
-    if changed_at is None or rates.statistics.node.now() - changed_at < INTERVAL_SECONDS:
-        return None
-    return datetime.fromtimestamp(changed_at, UTC).isoformat(timespec="milliseconds")
+    is_recent = changed_at is not None and rates.statistics.node.now() - changed_at < INTERVAL_SECONDS
+    return None if is_recent else changed_at
 
 
 def _named(name: str, vhost: VirtualHost) -> Shape:
