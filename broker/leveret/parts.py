@@ -227,6 +227,6 @@ def managed(
     )  # fmt: skip
     return Managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
-        certificates, options, None if settings.management_disable_stats else Statistics(node),
+        certificates, options, None if settings.management_disable_stats else Statistics(node, data_dir),
         {setting.name: setting.shown(getattr(settings, setting.attribute)) for setting in TABLE},
     )  # fmt: skip

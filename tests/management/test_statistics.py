@@ -360,3 +360,18 @@ async def test_a_list_tells_of_other_bytes_though_lengths_are_the_same(api, clie
     client.publish("", "from", b"other", timestamp=2, expiration="0")
     api.harness.advance(20)
     assert await listed() == (1, 5, 2)
+
+
+async def test_what_a_node_has_in_use_has_a_past(api):
+    node = await api.get("/nodes/leveret@test")
+    assert (node["sockets_used"], node["sockets_used_details"]) == (0, {"rate": 0.0})
+    clients = [api.harness.connect() for _ in range(10)]
+    api.harness.advance(5)
+    node = await api.get("/nodes/leveret@test?node_stats_age=10&node_stats_incr=5")
+    assert [sample["sample"] for sample in node["sockets_used_details"]["samples"]] == [10, 0, 0]
+    assert [sample["sample"] for sample in node["connection_created_details"]["samples"]] == [10, 0, 0]
+    assert all(sample["sample"] > 0 for sample in node["mem_used_details"]["samples"])
+    for client in clients:
+        client.lose()
+    node = await api.get("/nodes/leveret@test?disable_stats=true")
+    assert (node["sockets_used"], "sockets_used_details" in node) == (0, False)

@@ -7,9 +7,11 @@ behind; others leave a sample where something has changed. An object is known by
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple
 
 from leveret.core.counts import DELIVERED, PUBLISHED, ExchangeCounts, MessageCounts, NodeCounts, QueueCounts, Traffic
@@ -17,6 +19,7 @@ from leveret.core.node import Node
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.connection import Connection
+from leveret.management import machine
 from leveret.management.history import INTERVAL_SECONDS, LONG, SHORT, History
 
 ROUND_OBJECTS = 256  # in one turn: about a millisecond
@@ -25,6 +28,7 @@ QUEUE_STATS = ("publish", *DELIVERED, "deliver_get")
 MESSAGE_STATS = (*PUBLISHED, *DELIVERED, "deliver_get")
 EXCHANGE_STATS = ("publish_in", "publish_out")
 OCTETS = ("recv_oct", "send_oct")
+GAUGES = ("fd_used", "sockets_used", "proc_used", "mem_used", "disk_free", "context_switches", "gc_num")
 LENGTHS = ("messages", "messages_ready", "messages_unacknowledged")
 CHURN = {
     "connection_created": "connection.created", "connection_closed": "connection.closed",
@@ -33,6 +37,7 @@ CHURN = {
 }  # fmt: skip
 
 _queue_stats = attrgetter(*QUEUE_STATS)
+_moves = attrgetter("publish", *DELIVERED)  # quickly: most queues of many rest
 _message_stats = attrgetter(*MESSAGE_STATS)
 _exchange_stats = attrgetter(*EXCHANGE_STATS)
 _octets = attrgetter("received_bytes", "sent_bytes")
@@ -45,10 +50,34 @@ class Numbers(NamedTuple):
     values: Sequence[int]
 
 
+class Gauges:
+    """What the process and the machine have in use, now."""
+
+    def __init__(self, node: Node, data_dir: Path | None) -> None:
+        self._node = node
+        self._data_dir = data_dir or Path("/")
+
+    def read(self) -> Numbers:
+        connection_count = len(self._node.connections)
+        values = (
+            machine.open_files_count(), connection_count, 1 + connection_count, machine.memory_bytes(),
+            shutil.disk_usage(self._data_dir).free, machine.context_switches(), machine.collections(),
+        )  # fmt: skip
+        return Numbers(GAUGES, values)
+
+
 # Whose numbers they are: lengths are those of the queue or virtual host itself. A pair is a queue's counts, and the
 # name of an exchange: publishes by way of it. Numbers are there to be added.
 Counted = (
-    MessageCounts | ExchangeCounts | Traffic | NodeCounts | Queue | VirtualHost | Numbers | tuple[QueueCounts, str]
+    MessageCounts
+    | ExchangeCounts
+    | Traffic
+    | NodeCounts
+    | Gauges
+    | Queue
+    | VirtualHost
+    | Numbers
+    | tuple[QueueCounts, str]
 )
 
 
@@ -74,6 +103,8 @@ def numbers_of(node: Node, counted: Counted) -> Numbers:
             return Numbers(
                 [*CHURN], [counted.queue_declared if event is None else counts[event] for event in CHURN.values()]
             )
+        case Gauges():
+            return counted.read()
         case Numbers():
             return counted
         case counts, exchange_name:
@@ -81,9 +112,10 @@ def numbers_of(node: Node, counted: Counted) -> Numbers:
 
 
 class Statistics:
-    """Takes samples of a node, from `start` on."""
+    """Takes samples of a node, from `start` on. data_dir: whose disk is looked at; gauges: see there."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, data_dir: Path | None = None) -> None:
+        self.gauges = Gauges(node, data_dir)
         self.node = node
         self._histories: dict[Counted, History] = {}
         self._round = 0
@@ -137,14 +169,16 @@ class Statistics:
         note = partial(self._note, at)
         note(self.node.counts, LONG)
         note(self.node.counts.traffic, LONG)
+        note(self.gauges, LONG)
         for vhost in list(self.node.vhosts.values()):
             lengths = [0, 0, 0]
             for queue in list(vhost.queues.values()):
-                values = note(queue)
-                lengths = [sum(pair) for pair in zip(lengths, values, strict=True)]
-                note(queue.counts)
-                for exchange_name in queue.counts.incoming:
-                    note((queue.counts, exchange_name))
+                if queue.message_count or queue.unacked_count or queue in self._histories:
+                    lengths = [sum(pair) for pair in zip(lengths, note(queue), strict=True)]
+                if any(_moves(queue.counts)) or queue.counts in self._histories:
+                    note(queue.counts)
+                    for exchange_name in queue.counts.incoming:
+                        note((queue.counts, exchange_name))
                 yield
             self._note_values(at, vhost, lengths, LONG)
             note(vhost.counts, LONG)

@@ -74,11 +74,11 @@ def check_node(request: Request) -> None:
 
 
 def _shape(request: Request) -> dict[str, Any]:
-    managed, node = request.managed, request.node
+    managed, node, rates = request.managed, request.node, request.rates
     files_max = open_files_max()
     data_dir = managed.data_dir or "/"
     resources = node.alarms.resources
-    return {
+    shape = {
         "name": node.name, "type": "disc", "running": True, "being_drained": False, "os_pid": str(os.getpid()),
         "uptime": int((time.time() - managed.started_seconds) * 1000), "run_queue": 0,
         "processors": os.cpu_count() or 1, "rates_mode": "basic", "partitions": [], "cluster_links": [],
@@ -98,3 +98,7 @@ def _shape(request: Request) -> dict[str, Any]:
         "metrics_gc_queue_length": {}, "ra_open_file_metrics": {}, **ELSEWHERE,
         "context_switches": context_switches(), "gc_num": collections(), **runtime(),
     }  # fmt: skip
+    if rates is not None:
+        counted = rates.numbers("node_stats", rates.statistics.gauges), rates.numbers("node_stats", node.counts)
+        shape |= counted[0] | counted[1]
+    return shape
