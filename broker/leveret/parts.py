@@ -11,6 +11,7 @@ from leveret.auth.first_definitions import FirstDefinitions, make_first_definiti
 from leveret.auth.http_backend import HttpBackend, HttpPaths
 from leveret.auth.permissions import InvalidPermission
 from leveret.auth.users import Users
+from leveret.config import plugins
 from leveret.config.report import ConfigurationError
 from leveret.config.settings import TABLE, Settings
 from leveret.config.values import Address
@@ -229,4 +230,5 @@ def managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
         certificates, options, None if settings.management_disable_stats else Statistics(node, data_dir),
         {setting.name: setting.shown(getattr(settings, setting.attribute)) for setting in TABLE},
+        plugins.running(settings),
     )  # fmt: skip

@@ -88,3 +88,20 @@ def test_the_log_goes_to_the_console_that_is_said(leveret, tmp_path):
     assert any("Server startup complete; 0 plugins started.\n" in line for line in lines)
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=10)[1] == ""
+
+
+def test_the_process_number_is_in_a_file_for_rabbitmqctl_wait(started, ended, tmp_path):
+    _, process = started()
+    path = tmp_path / "data" / f"rabbit@{socket.gethostname()}.pid"
+    assert path.read_text() == f"{process.pid}\n"
+    status, _, stderr = ended("ctl", "wait", str(path), "--data-dir", "data", "--timeout", "10")
+    assert (status, stderr) == (0, "")
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=10)
+    assert not path.exists()
+
+
+def test_a_file_of_another_name_is_written_for_any_server(leveret, tmp_path):
+    process = leveret("server", "--port", "0", "--in-memory", "--pid-file", "here")
+    process.stdout.readline()
+    assert (tmp_path / "here").read_text() == f"{process.pid}\n"

@@ -69,3 +69,13 @@ def test_what_rabbitmq_starts_along_is_told_as_started():
         "rabbitmq_management", "rabbitmq_management_agent", "rabbitmq_prometheus", "rabbitmq_web_dispatch",
     )  # fmt: skip
     assert plugins.started([]) == ()
+
+
+def test_what_has_no_port_does_not_run(configured):
+    def running(**options):
+        return set(plugins.running(configured(**options).settings))
+
+    assert set(plugins.SERVED) == running()
+    assert set(plugins.SERVED) - running(management_port="none") == {"rabbitmq_management"}
+    assert set(plugins.SERVED) - running(metrics_port="none") == {"rabbitmq_prometheus"}
+    assert set(plugins.SERVED) == running(management_port="none", management__ssl__port="15671")

@@ -1,15 +1,15 @@
-"""The file that tells other programs which port a broker was given."""
+"""The files that tell other programs which port a broker was given, and which process it is."""
 
 import contextlib
 import os
 from pathlib import Path
 
 
-def write_port_file(path: Path, port: int) -> None:
-    """Write the port and a newline; whoever sees the file sees all of it. Raises OSError."""
+def write_number(path: Path, number: int) -> None:
+    """Write the number and a newline; whoever sees the file sees all of it. Raises OSError."""
     written = Path(f"{path}.{os.getpid()}.new")
     try:
-        written.write_text(f"{port}\n", encoding="ascii")
+        written.write_text(f"{number}\n", encoding="ascii")
         written.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -65,15 +65,21 @@ def run(arguments: argparse.Namespace) -> int:
         management=settings_options.management(settings), metrics=settings_options.metrics(settings),
         settings=settings, runtime_dir=Path(runtime_dir()),
     )  # fmt: skip
+    pid_file = settings_options.pid_file(settings, as_rabbitmq=arguments.as_rabbitmq)
     is_ready = False
+    at_end = contextlib.ExitStack()
 
     def on_ready() -> None:
         nonlocal is_ready
         is_ready = True
+        if pid_file is not None:
+            at_end.callback(pid_file.unlink, missing_ok=True)
+            _write_number("the process number", pid_file, os.getpid())
         _tell_ready(broker, settings, arguments.port_file)
 
     try:
-        run_in_foreground(broker, on_ready)
+        with at_end:
+            run_in_foreground(broker, on_ready)
     except StoreFailed as error:
         _complain(f"stopped, because what it confirms would not be kept any more: {error}")
         return EXIT_STORE_FAILED
@@ -114,23 +120,28 @@ def _configured(arguments: argparse.Namespace) -> Settings:
 
 def _tell_ready(broker: "Broker", settings: Settings, port_file: Path | None) -> None:
     from leveret.cli import start_lines
+    from leveret.config import plugins
 
     if port_file is not None:
-        from leveret.cli.port_file import write_port_file
-
-        try:
-            write_port_file(port_file, broker.port)
-        except OSError as error:
-            raise CannotStart(f"cannot write the port to {port_file}: {error.strerror}") from error
+        _write_number("the port", port_file, broker.port)
     where = "in memory" if broker.data_dir is None else f"{broker.durability}, data in {broker.data_dir}"
     urls = " and ".join(
         dict.fromkeys(filter(None, (broker.url, broker.tls_url, broker.management_url, broker.management_tls_url)))
     )
     print(f"leveret ready on {urls} in {_seconds_since_process_start():.2f} s ({where})", flush=True)
-    plugins = start_lines.started_plugins(settings)
+    running = plugins.running(settings)
     if settings.log_console and settings.log_console_stdio == "stdout":
-        print(f" completed with {len(plugins)} plugins.", flush=True)  # the end of RabbitMQ's banner
-    start_lines.log_completed(broker.listening, plugins)
+        print(f" completed with {len(running)} plugins.", flush=True)  # the end of RabbitMQ's banner
+    start_lines.log_completed(broker.listening, running)
+
+
+def _write_number(what: str, path: Path, number: int) -> None:
+    from leveret.cli.port_file import write_number
+
+    try:
+        write_number(path, number)
+    except OSError as error:
+        raise CannotStart(f"cannot write {what} to {path}: {error.strerror}") from error
 
 
 def _raise_limit_of_open_files() -> None:

@@ -69,6 +69,14 @@ def data_dir(settings: Settings) -> Path | None:
     return user_data_path("leveret", appauthor=False)
 
 
+def pid_file(settings: Settings, *, as_rabbitmq: bool) -> Path | None:
+    """None: there is to be none."""
+    directory = data_dir(settings)
+    if settings.pid_file is None and as_rabbitmq and directory is not None:
+        return directory / f"{settings.node_name}.pid"
+    return settings.pid_file
+
+
 def management(settings: Settings) -> Address | None:
     """Where the HTTP API listens; None: there is none."""
     if settings.management_port is None:

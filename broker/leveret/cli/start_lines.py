@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from leveret.config import plugins
 from leveret.config.load import Configuration
-from leveret.config.settings import Settings
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 
 log = logging.getLogger(__name__)
@@ -43,13 +41,6 @@ def _log_all(name: str, values: Iterable[str]) -> None:
     for value in values:
         log.info(" %-*s: %s", _NAME_WIDTH, name, value)
         name = ""
-
-
-def started_plugins(settings: Settings) -> tuple[str, ...]:
-    """Those that are on."""
-    ports = {plugins.MANAGEMENT: settings.management_port, plugins.PROMETHEUS: settings.metrics_port}
-    started = plugins.started(settings.enabled_plugins)
-    return tuple(name for name in started if name not in ports or ports[name] is not None)
 
 
 def log_completed(listening: Sequence[tuple[str, str, int]], plugins_started: Sequence[str]) -> None:

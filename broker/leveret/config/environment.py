@@ -13,7 +13,7 @@ CONFIG: Final = "LEVERET_CONFIG"
 
 # RabbitMQ's that change something there, and nothing here. Others may be anybody's: RABBITMQ_URL, RABBITMQ_HOST.
 _NOT_SUPPORTED: Final = (
-    "RABBITMQ_ADVANCED_CONFIG_FILE", "RABBITMQ_CONF_ENV_FILE", "RABBITMQ_PID_FILE", "RABBITMQ_SSL_DEPTH",
+    "RABBITMQ_ADVANCED_CONFIG_FILE", "RABBITMQ_CONF_ENV_FILE", "RABBITMQ_SSL_DEPTH",
 )  # fmt: skip
 
 # RabbitMQ's image ends with an error where it finds these, since 3.9. People have them all the same.

@@ -4,9 +4,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leveret.config.report import Found, Report
+
+if TYPE_CHECKING:
+    from leveret.config.settings import Settings
 
 FILE: Final = Path("/etc/rabbitmq/enabled_plugins")
 
@@ -52,6 +55,15 @@ def started(enabled: Iterable[str] | None) -> tuple[str, ...]:
         names.add(PROMETHEUS)
     names &= set(SERVED)
     return tuple(sorted(names.union(*(SERVED[name] for name in names))))
+
+
+def running(settings: "Settings") -> tuple[str, ...]:
+    """Those that are enabled, less those whose port is none."""
+    ports = {
+        MANAGEMENT: (settings.management_port, settings.management_ssl_port), PROMETHEUS: (settings.metrics_port,),
+    }  # fmt: skip
+    off = {name for name, of_plugin in ports.items() if set(of_plugin) == {None}}
+    return tuple(name for name in started(settings.enabled_plugins) if name not in off)
 
 
 def read(variables: Mapping[str, str], report: Report) -> Found | None:

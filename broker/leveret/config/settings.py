@@ -316,6 +316,11 @@ class Settings:
         None, PATH, "Keep what is durable here; made if need be. Default: in the user's data folder.",
         keys=(), variables=("RABBITMQ_MNESIA_DIR", "RABBITMQ_MNESIA_BASE"),
     )  # fmt: skip
+    pid_file: Path | None = _setting(
+        None, PATH, "The number of the process is written here, for `rabbitmqctl wait`. Default: no file; with "
+        "`--as-rabbitmq` that of the node in the data directory.",
+        keys=(), variables=("RABBITMQ_PID_FILE",),
+    )  # fmt: skip
     durability: str = _setting(
         "fsync", choice("memory", "os", "fsync"),
         "What a confirmed message has survived: the loss of power (`fsync`), the end of the process (`os`), "

@@ -45,6 +45,7 @@ class Managed:
     data_dir: None for a broker in memory. certificates: by the protocol of the listeners.
     watermarks: None for a broker that keeps none. statistics: None: there are to be none.
     configuration: by the name of each setting its value, as it could be written, but for secrets.
+    plugins: RabbitMQ's names of those that run.
     """
 
     node: Node
@@ -59,6 +60,7 @@ class Managed:
     options: ApiOptions = ApiOptions()
     statistics: Statistics | None = None
     configuration: Mapping[str, str] = field(default_factory=dict)
+    plugins: Sequence[str] = ("rabbitmq_management",)
 
     @property
     def memory_bytes_max(self) -> int:

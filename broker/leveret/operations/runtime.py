@@ -41,7 +41,7 @@ def tell_status(host: Host) -> Shape:
     settings, marks = running.settings, running.watermarks
     files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return {
-        "active_plugins": list(plugins.started(settings.enabled_plugins)), "alarms": _alarms(host),
+        "active_plugins": list(plugins.running(settings)), "alarms": _alarms(host),
         "config_files": [], "crypto_lib_version": ssl.OPENSSL_VERSION, "data_directory": str(running.data_dir or ""),
         "disk_free": marks.disk_free_bytes(), "disk_free_limit": marks.disk_free_bytes_min,
         "enabled_plugin_file": str(plugins.FILE), "erlang_version": _runtime(),
@@ -159,7 +159,7 @@ def list_deprecated_features(host: Host, columns: list[Any], used: bool) -> list
 @operation()
 def tell_plugins(host: Host) -> list[str]:
     """Those that run."""
-    return list(plugins.started(host.process.settings.enabled_plugins))
+    return list(plugins.running(host.process.settings))
 
 
 # -- logins ---------------------------------------------------------------------------------------------------------
