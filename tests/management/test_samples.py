@@ -17,10 +17,9 @@ SAMPLES = sorted(Path(__file__).with_name("samples").glob("*.json"))
 
 # What only an Erlang machine has, or a cluster; and of a queue or a channel since when it is idle, which none here is.
 LEFT_OUT = {
-    "idle_since", "recoverable_slaves", "user_who_performed_action", "delta", "q1", "q2", "q3", "q4",
-    "target_ram_count", "next_seq_id", "next_deliver_seq_id", "internal_cluster_id", "queue_slave_procs", "linger",
-    "exit_on_close", "log_files", "config_files", "cowboy_opts", "ra_open_file_metrics",
-    "metrics_gc_queue_length",
+    "idle_since", "recoverable_slaves", "delta", "q1", "q2", "q3", "q4",
+    "target_ram_count", "next_seq_id", "next_deliver_seq_id", "internal_cluster_id", "linger",
+    "exit_on_close", "log_files", "config_files", "cowboy_opts",
 }  # fmt: skip
 
 

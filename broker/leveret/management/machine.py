@@ -34,6 +34,15 @@ _ELSEWHERE = (
 ELSEWHERE = {key: value for name in _ELSEWHERE for key, value in ((name, 0), (f"{name}_details", {"rate": 0.0}))}
 
 
+# What waits to be tidied up in RabbitMQ, and files of its log.
+_TIDIED = ("channel_closed", "channel_consumer_deleted", "connection_closed", "consumer_deleted", "exchange_deleted",
+           "node_node_deleted", "queue_deleted", "vhost_deleted")  # fmt: skip
+QUEUES_OF_ERLANG = {
+    "metrics_gc_queue_length": dict.fromkeys(_TIDIED, 0),
+    "ra_open_file_metrics": {"ra_log_wal": 0, "ra_log_segment_writer": 0},
+}
+
+
 def runtime() -> dict[str, str]:
     """What RabbitMQ tells of Erlang; here it is Python."""
     return {

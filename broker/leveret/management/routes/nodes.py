@@ -12,6 +12,7 @@ from leveret.management.login import MONITORING
 from leveret.management.machine import (
     ELSEWHERE,
     MEMORY_PARTS,
+    QUEUES_OF_ERLANG,
     collections,
     context_switches,
     memory_bytes,
@@ -95,7 +96,7 @@ def _shape(request: Request) -> dict[str, Any]:
         "mem_limit": managed.memory_bytes_max, "mem_alarm": "memory" in resources,
         "disk_free": shutil.disk_usage(data_dir).free, "disk_free_limit": managed.disk_free_bytes_min,
         "disk_free_alarm": "disk" in resources, "proc_used": 1 + len(node.connections), "proc_total": files_max,
-        "metrics_gc_queue_length": {}, "ra_open_file_metrics": {}, **ELSEWHERE,
+        **QUEUES_OF_ERLANG, **ELSEWHERE,
         "context_switches": context_switches(), "gc_num": collections(), **runtime(),
     }  # fmt: skip
     if rates is not None:
