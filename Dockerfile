@@ -17,8 +17,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 999 --system rabbitmq \
     && useradd --uid 999 --system --gid rabbitmq --home-dir /var/lib/rabbitmq --no-create-home rabbitmq \
-    && mkdir -p /var/lib/rabbitmq /var/log/rabbitmq /etc/rabbitmq/conf.d \
-    && chown -R rabbitmq:rabbitmq /var/lib/rabbitmq /var/log/rabbitmq /etc/rabbitmq \
+    && mkdir -p /var/lib/rabbitmq /var/log/rabbitmq /etc/rabbitmq/conf.d /run/leveret \
+    && chown -R rabbitmq:rabbitmq /var/lib/rabbitmq /var/log/rabbitmq /etc/rabbitmq /run/leveret \
     && chmod 1777 /var/lib/rabbitmq /var/log/rabbitmq /etc/rabbitmq /etc/rabbitmq/conf.d
 COPY --from=build /opt/leveret /opt/leveret
 COPY --from=build /opt/rabbitmq /opt/rabbitmq
@@ -30,6 +30,7 @@ ENV PATH=/opt/rabbitmq/sbin:/opt/leveret/bin:$PATH \
     HOME=/var/lib/rabbitmq \
     RABBITMQ_HOME=/opt/rabbitmq \
     RABBITMQ_DATA_DIR=/var/lib/rabbitmq \
+    LEVERET_RUNTIME_DIR=/run/leveret \
     LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1
 VOLUME /var/lib/rabbitmq

@@ -4,8 +4,11 @@ import os
 
 RUNTIME_DIR = "LEVERET_RUNTIME_DIR"
 
-# That of RabbitMQ's packages and images, and of `rabbitmq-server` here.
-RABBITMQ_DATA_DIR = "/var/lib/rabbitmq/mnesia"
+
+def rabbitmq_data_dir() -> str:
+    """That of RabbitMQ's packages and images, and of `rabbitmq-server` here."""
+    named = os.environ.get("RABBITMQ_MNESIA_DIR") or os.environ.get("RABBITMQ_MNESIA_BASE")
+    return named or "/var/lib/rabbitmq/mnesia"
 
 
 def runtime_dir() -> str:

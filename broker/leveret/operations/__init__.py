@@ -4,6 +4,8 @@ The names are rabbitmqctl's. On a running broker they come through its control s
 those that need no running broker out on the data directory itself.
 """
 
+from collections.abc import Iterator
+
 from leveret.auth.users import Users
 from leveret.core.node import Node
 from leveret.operations import access, changes, connections, listing, runtime
@@ -19,5 +21,8 @@ def outcome(running: Running, request: object) -> Outcome:
 
 
 def outcome_offline(node: Node, users: Users, request: object) -> Outcome:
-    """On a data directory that no broker has."""
-    return _outcome(Host(node, users), request)
+    """On a data directory that no broker has: nobody waits, and so rows are a list."""
+    outcome = _outcome(Host(node, users), request)
+    if isinstance(outcome.get("result"), Iterator):
+        outcome["result"] = list(outcome["result"])
+    return outcome

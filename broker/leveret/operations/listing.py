@@ -1,6 +1,7 @@
 """What is declared and connected, as rabbitmqctl lists it: the facts of the HTTP API, by its names of columns.
 
-A row has what was asked for. Field tables are triples, as rabbitmqctl prints them in JSON.
+Rows are made one by one, as there may be many. A row has what was asked for. Field tables are triples, as rabbitmqctl
+prints them in JSON.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from leveret.core.consumer import Consumer
 from leveret.core.queue import Queue
+from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
 from leveret.management import shapes
@@ -22,10 +25,10 @@ Rows = list[Row]
 
 
 @operation(vhost=str, columns=list)
-def list_queues(host: Host, vhost: str, columns: list[Any]) -> Rows:
+def list_queues(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
     """No such virtual host has no queues."""
     found = host.node.vhosts.get(vhost)
-    return [] if found is None else chosen([_queue(queue) for queue in found.queues.values()], columns)
+    return chosen(map(_queue, [] if found is None else list(found.queues.values())), columns)
 
 
 def _queue(queue: Queue) -> Row:
@@ -42,22 +45,25 @@ def _queue(queue: Queue) -> Row:
 
 
 @operation(vhost=str, columns=list)
-def list_exchanges(host: Host, vhost: str, columns: list[Any]) -> Rows:
+def list_exchanges(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
     found = host.node.vhosts.get(vhost)
-    exchanges = () if found is None else found.exchanges.values()
-    return chosen([{**shapes.exchange(one), "arguments": triples(one.arguments)} for one in exchanges], columns)
+    exchanges = [] if found is None else list(found.exchanges.values())
+    return chosen(({**shapes.exchange(one), "arguments": triples(one.arguments)} for one in exchanges), columns)
 
 
 @operation(vhost=str, columns=list)
-def list_bindings(host: Host, vhost: str, columns: list[Any]) -> Rows:
+def list_bindings(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
     """The default ones of queues come first."""
     found = host.node.vhosts.get(vhost)
-    if found is None:
-        return []
-    rows = [_binding({}, shapes.default_binding(queue)) for queue in found.queues.values()]
-    for exchange in found.exchanges.values():
-        rows += [_binding(binding.arguments, shapes.binding(binding)) for binding in exchange.bindings.values()]
-    return chosen(rows, columns)
+    return chosen([] if found is None else _bindings(found), columns)
+
+
+def _bindings(vhost: VirtualHost) -> Iterator[Row]:
+    for queue in list(vhost.queues.values()):
+        yield _binding({}, shapes.default_binding(queue))
+    for exchange in list(vhost.exchanges.values()):
+        for binding in list(exchange.bindings.values()):
+            yield _binding(binding.arguments, shapes.binding(binding))
 
 
 def _binding(arguments: Table, shape: Row) -> Row:
@@ -69,8 +75,8 @@ def _binding(arguments: Table, shape: Row) -> Row:
 
 
 @operation(columns=list)
-def list_connections(host: Host, columns: list[Any]) -> Rows:
-    return chosen([_connection(one) for one in _connections(host)], columns)
+def list_connections(host: Host, columns: list[Any]) -> Iterator[Row]:
+    return chosen(map(_connection, _connections(host)), columns)
 
 
 def _connection(connection: Connection) -> Row:
@@ -84,8 +90,8 @@ def _connection(connection: Connection) -> Row:
 
 
 @operation(columns=list)
-def list_channels(host: Host, columns: list[Any]) -> Rows:
-    return chosen([_channel(channel) for one in _connections(host) for channel in one.channels], columns)
+def list_channels(host: Host, columns: list[Any]) -> Iterator[Row]:
+    return chosen((_channel(channel) for one in _connections(host) for channel in one.channels), columns)
 
 
 def _channel(channel: Channel) -> Row:
@@ -96,27 +102,26 @@ def _channel(channel: Channel) -> Row:
 
 
 @operation(vhost=str, columns=list)
-def list_consumers(host: Host, vhost: str, columns: list[Any]) -> Rows:
+def list_consumers(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
     found = host.node.vhosts.get(vhost)
-    rows = []
-    for queue in () if found is None else found.queues.values():
-        for consumer in queue.consumers:
-            rows.append(
-                {
-                    **shapes.consumer(consumer), "queue_name": queue.name, "channel_pid": consumer.channel.pid,
-                    "arguments": triples(consumer.arguments),
-                }
-            )  # fmt: skip
-    return chosen(rows, columns)
+    queues = [] if found is None else list(found.queues.values())
+    return chosen((_consumer(consumer) for queue in queues for consumer in list(queue.consumers)), columns)
 
 
-def _connections(host: Host) -> Iterator[Connection]:
-    return (one for one in host.node.connections if isinstance(one, Connection))
+def _consumer(consumer: Consumer) -> Row:
+    return {
+        **shapes.consumer(consumer), "queue_name": consumer.queue.name, "channel_pid": consumer.channel.pid,
+        "arguments": triples(consumer.arguments),
+    }  # fmt: skip
+
+
+def _connections(host: Host) -> list[Connection]:
+    return [one for one in host.node.connections if isinstance(one, Connection)]
 
 
 @operation(columns=list)
-def list_vhosts(host: Host, columns: list[Any]) -> Rows:
-    return chosen([shapes.vhost(vhost) for vhost in host.node.vhosts.values()], columns)
+def list_vhosts(host: Host, columns: list[Any]) -> Iterator[Row]:
+    return chosen(map(shapes.vhost, list(host.node.vhosts.values())), columns)
 
 
 @operation(vhost=str, is_operator=bool)

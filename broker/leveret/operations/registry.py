@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -93,9 +93,9 @@ def operation(**arguments: type) -> Callable[[Callable[..., Any]], Callable[...,
 def outcome(host: Host, request: object) -> Outcome:
     """Carry a request out: `{"operation": name, "arguments": {...}}`.
 
-    Answers `{"result": ...}`, or `{"error": text, "kind": ...}`, with a name for the kinds `no_such_user` and
-    `no_such_vhost`; the others are `exists`, `credentials`, `invalid`, `failed`, those of Refused, and `usage` for what
-    is no request.
+    Answers `{"result": ...}`, with an iterator of rows where there may be many, to be taken in turns; or
+    `{"error": text, "kind": ...}`, with a name for the kinds `no_such_user` and `no_such_vhost`; the others are
+    `exists`, `credentials`, `invalid`, `failed`, those of Refused, and `usage` for what is no request.
     """
     wanted, arguments = _taken_apart(request)
     if wanted is None:
@@ -149,6 +149,6 @@ def _error(kind: str, text: str) -> Outcome:
     return {"error": text, "kind": kind}
 
 
-def chosen(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+def chosen(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """These columns of the rows; what a row does not have is empty."""
-    return [{name: row.get(name, "") for name in columns} for row in rows]
+    return ({name: row.get(name, "") for name in columns} for row in rows)

@@ -10,6 +10,7 @@ import resource
 import ssl
 import time
 from collections import deque
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -140,7 +141,7 @@ def _plain(value: object) -> object:
 
 
 @operation(columns=list)
-def list_feature_flags(_host: Host, columns: list[Any]) -> list[Shape]:
+def list_feature_flags(_host: Host, columns: list[Any]) -> Iterator[Shape]:
     return chosen(feature_flags(), columns)
 
 
@@ -152,7 +153,7 @@ def enable_feature_flag(host: Host, name: str) -> None:
 
 
 @operation(columns=list, used=bool)
-def list_deprecated_features(host: Host, columns: list[Any], used: bool) -> list[Shape]:
+def list_deprecated_features(host: Host, columns: list[Any], used: bool) -> Iterator[Shape]:
     return chosen(deprecated_features(host.node, used=used), columns)
 
 

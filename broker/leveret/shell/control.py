@@ -53,8 +53,9 @@ def announced(runtime_dir: Path, name: str) -> Iterator[Path | None]:
     """
     try:
         runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if runtime_dir.stat().st_uid != os.geteuid():
-            raise PermissionError("it belongs to another user")
+        found = runtime_dir.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+            raise PermissionError("others may write to it")
     except OSError as error:
         log.warning("the broker cannot be found through %s: %s", runtime_dir, error)
         yield None

@@ -106,12 +106,19 @@ def test_the_name_is_guessed_as_it_would_be(ctl):
     assert f"to leveret@{host} in" in ctl("diagnostics", "ping", program="leveret")[2]
 
 
-def test_a_directory_of_somebody_else_is_not_looked_at(start, ctl, monkeypatch):
-    """Whoever owns it could answer instead of a broker."""
-    start("one@test")
-    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+def is_somebody_elses(monkeypatch):
     monkeypatch.setattr(os, "stat", lambda path, real=os.stat: os.stat_result((0, 0, 0, 0, 12345, *real(path)[5:])))
-    assert ctl("list_users")[0] == 69
+
+
+def test_a_directory_of_somebody_else_is_not_looked_at(ctl, monkeypatch, runtime_dir):
+    """Whoever owns it could answer instead of a broker."""
+    monkeypatch.delenv("LEVERET_RUNTIME_DIR")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime_dir))
+    with in_thread(Broker(settings=Settings(nodename="one@test"), runtime_dir=runtime_dir / "leveret")):
+        assert ctl("list_users")[0] == 0
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        is_somebody_elses(monkeypatch)
+        assert ctl("list_users")[0] == 69
 
 
 def test_where_it_is_by_default(monkeypatch):

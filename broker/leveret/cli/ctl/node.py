@@ -9,7 +9,7 @@ import socket
 import time
 
 from leveret.cli.ctl.errors import EXIT_CONFIGURATION, EXIT_TIMEOUT, Failed
-from leveret.config.places import RABBITMQ_DATA_DIR, runtime_dir
+from leveret.config.places import RUNTIME_DIR, rabbitmq_data_dir, runtime_dir
 
 TYPE_CHECKING = False  # typing takes its time
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _connected(where: Where) -> socket.socket | None:
         return _open(os.path.join(where.data_dir, SOCKET_NAME))
     if where.config is not None:
         return _configured(where)
-    if where.is_rabbitmqs and (found := _open(os.path.join(RABBITMQ_DATA_DIR, SOCKET_NAME))) is not None:
+    if where.is_rabbitmqs and (found := _open(os.path.join(rabbitmq_data_dir(), SOCKET_NAME))) is not None:
         return found
     running = {name: found for name, path in _announced() if (found := _open(path)) is not None}
     chosen = next((name for name in running if where.node and _is_named(name, where.node)), None)
@@ -156,8 +156,9 @@ def _connected(where: Where) -> socket.socket | None:
 def _announced() -> Iterator[tuple[str, str]]:
     """`<node name>.<process id>` and path of the sockets in the runtime directory."""
     folder = runtime_dir()
+    is_ours = bool(os.environ.get(RUNTIME_DIR))  # else whoever owns it could answer instead of a broker
     try:
-        names = sorted(os.listdir(folder)) if os.stat(folder).st_uid in (os.geteuid(), 0) else []
+        names = sorted(os.listdir(folder)) if is_ours or os.stat(folder).st_uid in (os.geteuid(), 0) else []
     except OSError:
         names = []
     return ((name, os.path.join(folder, name)) for name in names)

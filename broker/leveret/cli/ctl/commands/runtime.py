@@ -121,7 +121,8 @@ def _breakdown(memory: dict[str, Any]) -> list[tuple[str, int, float]]:
 
 
 def _breakdown_lines(memory: dict[str, Any], unit: str) -> list[str]:
-    return [f"{name}: {_size(size, unit)} ({percent}%)" for name, size, percent in _breakdown(memory)]
+    """Without those of which there is nothing."""
+    return [f"{name}: {_size(size, unit)} ({percent}%)" for name, size, percent in _breakdown(memory) if size]
 
 
 def memory_breakdown(call: Call) -> Said:
