@@ -59,6 +59,28 @@ async def test_different_lists_wait_for_nobody(nursery):
     assert turns == ["begins", "begins", "ends", "ends"]
 
 
+async def test_all_lists_have_one_turn_at_a_time(nursery):
+    makers, turns = Makers(), []
+
+    def steps(name):
+        for _ in range(making.STEPS * 3):
+            turns.append(name)
+            yield
+        return b"[]"
+
+    async def message():
+        for _ in range(4):
+            turns.append("message")
+            await trio.lowlevel.checkpoint()
+
+    nursery.start_soon(message)
+    for key in "ab":
+        nursery.start_soon(makers.made, key, lambda name=key: steps(name))
+    await trio.testing.wait_all_tasks_blocked()
+    between = "".join(turn[0] for turn in turns).split("m")
+    assert all(len(set(lists)) <= 1 for lists in between[:4]), turns
+
+
 async def test_a_problem_is_that_of_all(nursery):
     makers, problems = Makers(), []
 
@@ -139,7 +161,8 @@ async def test_who_goes_away_has_got_nothing(full, nursery):
     with trio.CancelScope() as scope:
 
         async def cancel():
-            assert queue.unacked_count
+            while not queue.unacked_count:
+                await trio.lowlevel.checkpoint()
             scope.cancel()
 
         nursery.start_soon(cancel)
@@ -152,6 +175,8 @@ async def test_a_queue_may_go_while_messages_are_got(full, nursery):
     vhost = full.node.vhosts["/"]
 
     async def delete():
+        while not vhost.queues["q"].unacked_count:
+            await trio.lowlevel.checkpoint()
         vhost.delete_queue(vhost.queues["q"])
 
     nursery.start_soon(delete)

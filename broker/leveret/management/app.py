@@ -12,6 +12,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leveret.management.answers import Answer, not_found
+from leveret.management.making import Makers
 from leveret.management.managed import Managed
 from leveret.management.pages import page_routes
 from leveret.management.request import Route
@@ -43,9 +44,9 @@ def make_app(managed: Managed) -> ASGIApp:
         by_path.setdefault(route.path, []).append(route)
     # A path of words goes before one that takes any name: /queues/detailed, /users/bulk-delete.
     paths = sorted(by_path, key=_looseness)
-    prefix = managed.options.path_prefix
+    prefix, makers = managed.options.path_prefix, Makers()
     resources: Sequence[StarletteRoute] = [
-        StarletteRoute(prefix + PREFIX + path, Resource(managed, by_path[path]), methods=None) for path in paths
+        StarletteRoute(prefix + PREFIX + path, Resource(managed, by_path[path], makers), methods=None) for path in paths
     ]
     methods = {path: [route.method for route in routes] for path, routes in by_path.items()}
     app = Starlette(

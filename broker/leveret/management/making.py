@@ -33,9 +33,13 @@ class _Making:
 
 class Makers:
     """Of one kind of list one is made at a time. Whoever asks meanwhile waits for the next one, which all of them get:
-    nobody is told what was before they asked."""
+    nobody is told what was before they asked.
+
+    All lists together have one turn at a time, and then messages have theirs.
+    """
 
     def __init__(self) -> None:
+        self._turn = trio.Lock()
         self._running: dict[Hashable, trio.Event] = {}
         self._waiting: dict[Hashable, _Making] = {}
 
@@ -49,7 +53,8 @@ class Makers:
             if isinstance(making.outcome, Problem):
                 raise making.outcome
             if making.outcome is not None:
-                return making.outcome
+                async with self._turn:  # all of them at once would be a long turn
+                    return making.outcome
 
     async def _make(self, key: Hashable, steps: Callable[[], Steps]) -> bytes:
         making = self._waiting[key] = _Making()
@@ -58,7 +63,7 @@ class Makers:
                 await running.wait()
             del self._waiting[key]
             self._running[key] = making.is_done
-            making.outcome = await in_turns(steps(), _nothing)
+            making.outcome = await self.in_turns(steps(), _nothing)
             return making.outcome
         except Problem as problem:
             making.outcome = problem
@@ -70,23 +75,28 @@ class Makers:
                 del self._running[key]
             making.is_done.set()
 
+    async def in_turns(self, steps: Steps, flush: Callable[[], None]) -> bytes:
+        """flush: at the end of each turn."""
+        while True:
+            async with self._turn:
+                try:
+                    _run_for_a_turn(steps)
+                except StopIteration as done:
+                    octets: bytes = done.value
+                    return octets
+                finally:
+                    flush()
+
+
+def _run_for_a_turn(steps: Steps) -> None:
+    """Raises StopIteration: it is made."""
+    ends_at = time.perf_counter() + TURN_SECONDS
+    while True:
+        for _ in range(STEPS):
+            next(steps)
+        if time.perf_counter() >= ends_at:
+            return
+
 
 def _nothing() -> None:
     """Nothing is changed by a list."""
-
-
-async def in_turns(steps: Steps, flush: Callable[[], None]) -> bytes:
-    """flush: at the end of each turn."""
-    ends_at = time.perf_counter() + TURN_SECONDS
-    while True:
-        try:
-            for _ in range(STEPS):
-                next(steps)
-        except StopIteration as done:
-            octets: bytes = done.value
-            flush()
-            return octets
-        if time.perf_counter() >= ends_at:
-            flush()
-            await trio.lowlevel.checkpoint()
-            ends_at = time.perf_counter() + TURN_SECONDS

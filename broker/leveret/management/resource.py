@@ -21,7 +21,7 @@ from leveret.management.answers import Answer, Problem, refused, too_large
 from leveret.management.cors import READING, check_origin, cors_headers
 from leveret.management.listing import Listing
 from leveret.management.login import credentials_of, log_in, require
-from leveret.management.making import InTurns, Makers, in_turns
+from leveret.management.making import InTurns, Makers
 from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
 from leveret_protocol.errors import AMQPError
@@ -44,10 +44,10 @@ _ORDER = ("HEAD", "GET", "PUT", "POST", "DELETE", "OPTIONS")
 class Resource:
     """An ASGI application."""
 
-    def __init__(self, managed: Managed, routes: Sequence[Route]) -> None:
+    def __init__(self, managed: Managed, routes: Sequence[Route], makers: Makers) -> None:
         self._managed = managed
         self._options = managed.options
-        self._makers = Makers()
+        self._makers = makers
         self._routes: dict[str, Route] = {route.method: route for route in routes}
         if "GET" in self._routes:
             self._routes["HEAD"] = self._routes["GET"]
@@ -93,7 +93,7 @@ class Resource:
             result = await self._makers.made(key, result.steps)
         if isinstance(result, InTurns):
             with contextlib.closing(result.steps):
-                result = await in_turns(result.steps, self._managed.flush)
+                result = await self._makers.in_turns(result.steps, self._managed.flush)
         if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)
