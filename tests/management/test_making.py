@@ -29,11 +29,13 @@ async def test_others_have_turns_meanwhile(nursery):
     turns = []
 
     async def other():
-        turns.append("other")
+        for _ in range(6):
+            turns.append("other")
+            await trio.lowlevel.checkpoint()
 
     nursery.start_soon(other)
     assert await Makers().made("k", lambda: steps_of(turns)) == b"[]"
-    assert turns == ["begins", "other", "ends"]
+    assert "other" in turns[turns.index("begins") : turns.index("ends")]
 
 
 async def test_whoever_asks_while_one_is_made_gets_the_next_and_shares_it(nursery):
@@ -56,29 +58,32 @@ async def test_different_lists_wait_for_nobody(nursery):
     for key in "ab":
         nursery.start_soon(makers.made, key, lambda: steps_of(turns))
     await trio.testing.wait_all_tasks_blocked()
-    assert turns == ["begins", "begins", "ends", "ends"]
+    assert sorted(turns) == ["begins", "begins", "ends", "ends"]
+    assert turns[:2] == ["begins", "begins"]
 
 
 async def test_all_lists_have_one_turn_at_a_time(nursery):
+    """A message is between each two turns, or after two of them: what is ready at once comes in any order."""
     makers, turns = Makers(), []
 
     def steps(name):
-        for _ in range(making.STEPS * 3):
-            turns.append(name)
+        for number in range(making.STEPS * 3):
+            if number % making.STEPS == 0:
+                turns.append(name)
             yield
         return b"[]"
 
-    async def message():
-        for _ in range(4):
+    async def messages():
+        for _ in range(30):
             turns.append("message")
             await trio.lowlevel.checkpoint()
 
-    nursery.start_soon(message)
-    for key in "ab":
+    nursery.start_soon(messages)
+    for key in "abcdef":
         nursery.start_soon(makers.made, key, lambda name=key: steps(name))
     await trio.testing.wait_all_tasks_blocked()
-    between = "".join(turn[0] for turn in turns).split("m")
-    assert all(len(set(lists)) <= 1 for lists in between[:4]), turns
+    assert len(turns) == 30 + 6 * 3
+    assert max(len(between) for between in "".join(turn[0] for turn in turns).split("m")) <= 2
 
 
 async def test_a_problem_is_that_of_all(nursery):
@@ -147,12 +152,14 @@ async def test_many_messages_are_got_in_turns(full, nursery):
     turns = []
 
     async def other():
-        turns.append(full.node.vhosts["/"].queues["q"].message_count)
+        for _ in range(10):
+            turns.append(full.node.vhosts["/"].queues["q"].message_count)
+            await trio.lowlevel.checkpoint()
 
     nursery.start_soon(other)
     response = await full.post("/queues/%2F/q/get", GET)
     assert [message["payload"] for message in response.json()] == [str(number) for number in range(making.STEPS * 3)]
-    assert 0 < turns[0] < making.STEPS * 3
+    assert set(turns) & set(range(1, making.STEPS * 3))
     assert full.flush_count > 2
 
 
