@@ -8,7 +8,7 @@ from leveret.core import keeping
 from leveret.core.keeping import Keeper, KeptFifo
 from leveret.core.message import Entry, KeptEntry, Message
 from leveret.core.node import Node
-from leveret.storage.base import StoredMessage
+from leveret.storage.base import SharedPayload, StoredMessage
 from leveret.storage.memory import MemoryStore
 from tests.core.scene import NumberedMessage
 
@@ -102,6 +102,26 @@ def test_all_come_in_order_written_or_not(scene: Scene, committed: int) -> None:
             scene.commit()
     assert scene.pop(8) == list(range(8))
     assert len(scene.fifo) == 0
+
+
+@pytest.mark.parametrize("queue_count", [1, 2, 3])
+@pytest.mark.parametrize("size_bytes", [keeping.SHARED_BYTES_MIN - 1, keeping.SHARED_BYTES_MIN])
+def test_what_is_large_and_goes_to_several_queues_is_one_payload(queue_count: int, size_bytes: int) -> None:
+    keeper = Keeper(MemoryStore(), loaded)
+    fifos = [keeper.fifo(None, entry_of) for _ in range(queue_count)]
+    for position in range(2):
+        message = KeptMessage(position)
+        message.size = size_bytes
+        for fifo in fifos:
+            fifo.keep(KeptEntry(message, position, None), message)
+    batch = keeper.store.begin_commit()
+    assert batch is not None
+    noted = [[payload for payload, _, _ in changes.added.values()] for changes in batch.changes]
+    is_shared = queue_count > 1 and size_bytes == keeping.SHARED_BYTES_MIN
+    for payloads in zip(*noted, strict=True):
+        assert len(set(map(id, payloads))) == 1
+        assert isinstance(payloads[0], SharedPayload) == is_shared
+    assert list(map(bytes, noted[0])) == [b"0", b"1"]
 
 
 def test_those_that_are_being_written_come_too(scene: Scene) -> None:

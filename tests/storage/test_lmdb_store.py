@@ -57,15 +57,34 @@ def test_a_payload_shared_by_a_hundred_lines_is_on_the_disk_once(tmp_path: Path)
     assert kinds(disk.path) == {b"F": 1, b"L": 100}
 
 
-def test_a_payload_that_went_to_one_line_is_in_its_entry(tmp_path: Path) -> None:
+def test_a_payload_that_turns_out_to_be_shared_is_on_the_disk_once(tmp_path: Path) -> None:
+    """Also where the message that came first is gone, or is being written, by then."""
     disk = LmdbDisk(tmp_path)
     store = disk.open()
-    line = store.new_line()
-    line.add(0, store.share(b"x" * 2000))
+    first, second = store.new_line(), store.new_line()
+    for position in range(3):
+        first.add(position, b"%d" % position * 2000)
+        if position == 1:
+            first.settle(position)
+        if position == 2:
+            batch = store.begin_commit()
+            assert batch is not None
+        shared = store.share(b"%d" % position * 2000)
+        first.share(position, shared)
+        second.add(position, shared)
+    store.commit(batch)
+    store.end_commit(batch)
     commit(store)
     store = crashed(disk, store)
-    assert kinds(disk.path)[records.PAYLOAD] == 0
-    assert store.lines[line.id].read(-1, 1)[0].payload == b"x" * 2000
+    assert kinds(disk.path)[records.PAYLOAD] == 3
+    assert kinds(disk.path)[records.REFERENCES] == 1
+    assert positions(store.lines[first.id]) == [0, 2]
+    assert payloads(store)[second.id] == [(position, b"%d" % position * 2000) for position in range(3)]
+    for line in list(store.lines.values()):
+        line.drop()
+    commit(store)
+    store.close()
+    assert kinds(disk.path) == {b"F": 1}
 
 
 def test_references_of_a_shared_payload_are_counted_across_crashes(tmp_path: Path) -> None:

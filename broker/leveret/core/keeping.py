@@ -14,7 +14,7 @@ from typing import SupportsBytes, cast
 
 from leveret.core.fifo import Fifo
 from leveret.core.message import Entry, Message, Waiter
-from leveret.storage.base import Line, Store, StoredMessage
+from leveret.storage.base import Line, SharedPayload, Store, StoredMessage
 
 PAGE_MESSAGES = 1024
 # So many messages at the head of a queue are held in memory; RabbitMQ holds up to 2048 of a classic queue.
@@ -39,7 +39,8 @@ class Keeper:
         self.loaded = loaded
         self.unsafe_definitions = 0
         self._last_message: Message | None = None
-        self._last_payload: SupportsBytes = b""
+        self._last_place: tuple[Line, int] | None = None  # to which line it went first, and its position there
+        self._last_payload: SharedPayload | None = None
 
     def define(self, kind: str, name: str, value: bytes | None) -> None:
         """A definition is new, or is different now; None: it is gone."""
@@ -65,12 +66,21 @@ class Keeper:
             yield from page
             page = line.read(page[-1].position, PAGE_MESSAGES)
 
-    def payload(self, message: Message) -> SupportsBytes:
-        """For a line. The queues of one message ask one after the other, and get the same object."""
-        if message.size_bytes < SHARED_BYTES_MIN:
-            return message
+    def note(self, line: Line, entry: Entry, message: Message, waiter: object | None) -> None:
+        """A message came to a line."""
+        payload = message if message.size_bytes < SHARED_BYTES_MIN else self._payload(line, entry.position, message)
+        line.add(entry.position, payload, entry.expires_at, waiter)
+
+    def _payload(self, line: Line, position: int, message: Message) -> SupportsBytes:
+        """For a line. The queues of a message ask one after the other: with the second one it is shared."""
         if self._last_message is not message:
-            self._last_message, self._last_payload = message, self.store.share(message)
+            self._last_message, self._last_place, self._last_payload = message, (line, position), None
+            return message
+        if self._last_payload is None:
+            self._last_payload = self.store.share(message)
+            assert self._last_place is not None
+            first_line, first_position = self._last_place
+            first_line.share(first_position, self._last_payload)
         return self._last_payload
 
 
@@ -102,11 +112,11 @@ class KeptFifo(Fifo):
 
     def keep(self, entry: Entry, message: Message) -> None:
         """Note a new message in the line, before it is appended or delivered."""
-        self.line.add(entry.position, self._keeper.payload(message), entry.expires_at, message.waiter)
+        self._keeper.note(self.line, entry, message, message.waiter)
 
     def keep_again(self, entry: Entry, message: Message, waiter: object | None) -> None:
         """Note it at its new place. waiter: that of its old one, which the line there has answered."""
-        self.line.add(entry.position, self._keeper.payload(message), entry.expires_at, waiter)
+        self._keeper.note(self.line, entry, message, waiter)
 
     def forget_moved(self, position: int) -> None:
         """The message is done with here, and went elsewhere in the same turn: whoever waits, waits for that now."""

@@ -93,24 +93,16 @@ class Purge(NamedTuple):
 
 
 class SharedPayload:
-    """A payload that may go to several lines, and is stored once if it does. Made by `Store.share`.
+    """A payload that goes to several lines, and is stored once. Made by `Store.share`."""
 
-    line_count: how many it went to.
-    """
-
-    __slots__ = ("_payload", "id", "line_count")
+    __slots__ = ("_payload", "id")
 
     def __init__(self, id: int, payload: SupportsBytes) -> None:
         self.id = id
-        self.line_count = 0
         self._payload = payload
 
     def __bytes__(self) -> bytes:
         return bytes(self._payload)
-
-    @property
-    def is_shared(self) -> bool:
-        return self.line_count > 1
 
 
 Added = tuple[SupportsBytes, float | None, object | None]  # payload, expires_at, waiter
@@ -226,9 +218,13 @@ class Line:
         noted = self._noted
         if not noted.is_listed:
             self._list()
-        if type(payload) is SharedPayload:
-            payload.line_count += 1
         noted.added[position] = (payload, expires_at, waiter)
+
+    def share(self, position: int, payload: SharedPayload) -> None:
+        """A message that was just added has a payload that goes to other lines, too. Unless it was taken already."""
+        added = self._noted.added
+        if position in added:
+            added[position] = (payload, *added[position][1:])
 
     def settle(self, position: int) -> object | None:
         """A message is done with. Answers its waiter if it had not been taken for writing: then it never will be."""

@@ -17,7 +17,6 @@ upper half), redelivered: u8 each.
 from __future__ import annotations
 
 from struct import Struct
-from typing import SupportsBytes
 
 from leveret.storage.base import Added, Batch, Changes, Line, Purge, SharedPayload, Store
 from leveret.storage.columns import Columns, Reader, columns_of, u32s, u64s
@@ -116,11 +115,7 @@ def _added(columns: Columns, shared: dict[int, SharedPayload]) -> dict[int, Adde
     none = (None,) * len(columns.positions)
     expiries, ids = columns.expiries or none, columns.payload_ids or none
     for position, octets, expires_at, id in zip(columns.positions, columns.payloads, expiries, ids, strict=True):
-        payload: SupportsBytes = octets
-        if id:
-            payload = shared[id]
-            shared[id].line_count += 1
-        added[position] = (payload, expires_at, None)
+        added[position] = (shared[id] if id else octets, expires_at, None)
     return added
 
 

@@ -59,16 +59,14 @@ def columns_of(added: Mapping[int, Added], shared: dict[int, bytes]) -> Columns:
     octets: Sequence[bytes] = list(map(bytes, payloads))
     payload_ids: Sequence[int] = ()
     if SharedPayload in set(map(type, payloads)):
-        payload_ids = [
-            payload.id if isinstance(payload, SharedPayload) and payload.is_shared else 0 for payload in payloads
-        ]
+        payload_ids = [payload.id if isinstance(payload, SharedPayload) else 0 for payload in payloads]
         shared |= {id: payload for id, payload in zip(payload_ids, octets, strict=True) if id}
         octets = [b"" if id else payload for id, payload in zip(payload_ids, octets, strict=True)]
     return Columns(
         list(added),
         octets,
         expiries if expiries.count(None) < len(expiries) else (),
-        payload_ids if any(payload_ids) else (),
+        payload_ids,
     )
 
 

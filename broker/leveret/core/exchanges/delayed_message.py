@@ -84,8 +84,8 @@ class DelayedMessageExchange(Exchange):
         late = message.with_headers({DELAY_HEADER: Field("l", -delay_ms)})  # XT-20; a long in RabbitMQ 4.x
         position = self._next_position
         self._next_position = position + 1
-        if self._line is not None and self.vhost.node.keeper is not None:
-            self._line.add(position, self.vhost.node.keeper.payload(late), due)
+        if self._line is not None:
+            self._line.add(position, late, due)
         heapq.heappush(self._held, (due, position, (routing_keys, late)))
         if self._held[0][0] == due:
             self._wait()
