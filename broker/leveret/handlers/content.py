@@ -117,7 +117,9 @@ class PublishedMessage(Message):
         return self.properties.priority if self.frames[_FLAGS] & _HAS_PRIORITY else None
 
     def __bytes__(self) -> bytes:
-        return stored_form.pack_plain(self.header_size, self.channel_number, self._names, self.frames)
+        # Without a call of `_names`: of what is published to be kept this is a tenth of the cost.
+        start = stored_form.START.pack(stored_form.PLAIN, 0, self.header_size, self.channel_number, 0)
+        return start + self.publish.deliver_suffix[0][1:-1] + self.frames
 
     @property
     def _names(self) -> bytes:

@@ -14,10 +14,6 @@ DEAD_LETTER: Final = 1
 BLIND_COPIED: Final = 2
 
 
-def pack_plain(header_size: int, channel_number: int, names: bytes, frames: bytes) -> bytes:
-    return START.pack(PLAIN, 0, header_size, channel_number, 0) + names + frames
-
-
 def pack(
     kind: int, failed_count: int, header_size: int, channel_number: int, names: bytes, more_keys: Sequence[str],
     frames: bytes,

@@ -44,7 +44,9 @@ log = logging.getLogger(__name__)
 # So many messages that came, went or were marked are kept back from the environment. To write them takes about 20 ms.
 KEPT_BACK_MAX = 8192
 
-# A batch of more than so much goes to the environment at once: most of it will stay, and would be written twice.
+# A batch of more than so many, or so much, goes to the environment at once: most of it will stay, and would be written
+# twice.
+JOURNALED_MAX = 4096
 JOURNALED_BYTES_MAX = 256 << 10
 
 
@@ -159,8 +161,9 @@ class LmdbStore(Store):
         return is_much or super().is_long_commit_due
 
     def _write(self, batch: Batch) -> None:
-        octets = encode_batch(batch)
-        if self._written is None and len(octets) > JOURNALED_BYTES_MAX:
+        is_large = sum(map(len, batch.changes)) > JOURNALED_MAX
+        octets = b"" if is_large else encode_batch(batch)
+        if is_large or len(octets) > JOURNALED_BYTES_MAX:
             self._write_kept_back(batch)
             return
         if self._written is None and self.is_long_commit_due:
