@@ -116,9 +116,20 @@ def test_a_directory_of_somebody_else_is_not_looked_at(ctl, monkeypatch, runtime
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime_dir))
     with in_thread(Broker(settings=Settings(nodename="one@test"), runtime_dir=runtime_dir / "leveret")):
         assert ctl("list_users")[0] == 0
-        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-        is_somebody_elses(monkeypatch)
-        assert ctl("list_users")[0] == 69
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "geteuid", lambda: os.getuid() + 1)
+            is_somebody_elses(patched)
+            status = ctl("list_users")[0]
+        assert status == 69
+
+
+def test_a_directory_that_others_may_write_to_is_not_used(start, ctl, said, runtime_dir, tmp_path, caplog):
+    runtime_dir.chmod(0o777)
+    start("one@test", data_dir=tmp_path / "d")
+    assert "others may write to it" in caplog.text
+    assert list(runtime_dir.iterdir()) == []
+    assert ctl("list_users")[0] == 69
+    assert name_of(said, "--data-dir", str(tmp_path / "d")) == "one@test"
 
 
 def test_where_it_is_by_default(monkeypatch):
