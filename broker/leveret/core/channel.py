@@ -264,20 +264,23 @@ class Channel:
             raise _unknown(delivery_tag)
         tags = range(self._oldest_tag, delivery_tag + 1)
         self._oldest_tag = delivery_tag + 1
-        return [(tag, unacked.pop(tag)) for tag in tags if tag in unacked]
+        pop = unacked.pop
+        return [(tag, delivery) for tag in tags if (delivery := pop(tag, None)) is not None]
 
     def _make_room(self, deliveries: Iterable[tuple[int, Delivery]], *, are_acked: bool = False) -> None:
         """Settled deliveries give their places back; consumers that got room are served."""
         waiting: dict[Consumer, None] = {}
         limit_was_reached = 0 < self.limit_count <= self.consumed_count
+        consumed_count = 0
         for _, (_, queue, consumer) in deliveries:
             if consumer is not None:
                 consumer.unacked_count -= 1
-                self.consumed_count -= 1
+                consumed_count += 1
                 if not consumer.is_able:
                     waiting[consumer] = None
             elif are_acked:
                 self.counts.acked(queue)
+        self.consumed_count -= consumed_count
         if limit_was_reached:  # all of them wait, and come back in the order of their turns
             self._refresh_consumers()
             return
