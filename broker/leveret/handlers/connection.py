@@ -216,7 +216,7 @@ class Connection(Outgoing):
         match self._header.outcome:
             case Negotiation.ACCEPTED:
                 self._state = State.STARTING
-                self.send(encode_method(0, greeting.start(self.node, login.offered(self._control, self.tls))))
+                self.send(greeting.start(self.node.cluster_name, " ".join(login.offered(self._control, self.tls))))
             case Negotiation.REFUSED:
                 logger.warning("%s: refused, no AMQP 0-9-1 protocol header", self)
                 self.send(constants.PROTOCOL_HEADER)

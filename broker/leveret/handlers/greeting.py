@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
 
-from leveret.core.node import Node
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 from leveret_protocol.fields import Table, table
-from leveret_protocol.methods import Connection, Frame, make
+from leveret_protocol.methods import Connection, encode_method, make
 
 # RabbitMQ's, in its order (CON-5). Clients switch features on by them.
 CAPABILITIES = (
@@ -33,9 +32,11 @@ def server_properties(cluster_name: str) -> Table:
     )
 
 
-def start(node: Node, mechanisms: Iterable[str]) -> Frame:
-    """connection.start with version 0-9, as RabbitMQ answers the 0-9-1 header."""
-    return make(
-        Connection.Start, version_major=0, version_minor=9, server_properties=server_properties(node.cluster_name),
-        mechanisms=" ".join(mechanisms), locales="en_US",
+@functools.lru_cache(8)
+def start(cluster_name: str, mechanisms: str) -> bytes:
+    """connection.start with version 0-9, as RabbitMQ answers the 0-9-1 header. mechanisms: with spaces between."""
+    method = make(
+        Connection.Start, version_major=0, version_minor=9, server_properties=server_properties(cluster_name),
+        mechanisms=mechanisms, locales="en_US",
     )  # fmt: skip
+    return encode_method(0, method)
