@@ -178,8 +178,8 @@ class Application:
         """The metrics, in the same way as the HTTP API."""
         serving = await trio.to_thread.run_sync(parts.load_metrics)
         await serving.serve(
-            parts.measured(self.node, self.watermarks, self.control), self._of_metrics, self.settings.metrics_path,
-            per_object=self.settings.metrics_per_object,
+            parts.measured(self.node, self.watermarks, self.control, self.started_seconds), self._of_metrics,
+            self.settings.metrics_path, per_object=self.settings.metrics_per_object,
         )  # fmt: skip
 
     async def suspend_listeners(self) -> None:

@@ -201,10 +201,10 @@ def load_metrics() -> "ModuleType":
     return serving
 
 
-def measured(node: Node, watermarks: Watermarks, control: AccessControl) -> "Measured":
+def measured(node: Node, watermarks: Watermarks, control: AccessControl, started_seconds: float) -> "Measured":
     from leveret.metrics.measured import Measured
 
-    return Measured(node, watermarks, control.attempts, time.time())
+    return Measured(node, watermarks, control.attempts, started_seconds)
 
 
 def managed(

@@ -71,7 +71,7 @@ def test_the_ready_line_is_all_there_is_on_stdout(ready):
     pika.BlockingConnection(pika.URLParameters(url)).close()
     _, stdout, stderr, _ = stop(process)
     assert stdout == ""
-    assert "user 'guest' opened vhost '/'" in stderr
+    assert "user 'guest' authenticated and granted access to vhost '/'" in stderr
 
 
 def test_the_ready_line_tells_the_time_from_the_start_of_the_process(leveret):

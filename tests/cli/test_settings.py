@@ -239,7 +239,7 @@ def test_the_log_goes_where_it_is_sent(served, tmp_path):
     with channel_to(url):
         pass
     assert (tmp_path / "logs" / "a.log").read_text() == ""
-    assert "opened vhost '/'" in (tmp_path / "b.log").read_text()
+    assert "granted access to vhost '/'" in (tmp_path / "b.log").read_text()
 
 
 def test_stderr_has_a_level_of_its_own(leveret, tmp_path):

@@ -311,7 +311,9 @@ class Connection(Outgoing):
             "connection.created", connection_events.connection_created, self, self._vhost.name, self._channel_max,
             self._frame_max, self.node.name,
         )  # fmt: skip
-        logger.info("%s: user %r opened vhost %r", self, self.user.name, method.virtual_host)
+        logger.info(
+            "%s: user '%s' authenticated and granted access to vhost '%s'", self, self.user.name, method.virtual_host
+        )
 
     def _update_secret(self, _method: methods.Connection.UpdateSecret) -> None:
         """With users of our own any secret is fine and changes nothing (RabbitMQ: UPD-1)."""
