@@ -1,10 +1,13 @@
 """What is logged while the server starts: the lines of RabbitMQ that scripts and test containers wait for."""
 
+import logging
 import re
 import signal
 import socket
 
 import pytest
+
+from leveret.cli.start_lines import log_completed
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\+00:00 \[info\] <0\.\d+\.0> (.*)\n")
 LAST = " * rabbitmq_web_dispatch"
@@ -105,3 +108,17 @@ def test_a_file_of_another_name_is_written_for_any_server(leveret, tmp_path):
     process = leveret("server", "--port", "0", "--in-memory", "--pid-file", "here")
     process.stdout.readline()
     assert (tmp_path / "here").read_text() == f"{process.pid}\n"
+
+
+def test_what_listens_over_tls_is_told_too(caplog):
+    listening = [("amqp", "127.0.0.1", 5672), ("amqp/ssl", "::", 5671), ("https", "::", 15671)]
+    with caplog.at_level(logging.INFO):
+        log_completed(listening, ["rabbitmq_management"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "Management plugin: HTTPS listener started on port 15671",
+        "Ready to start client connection listeners",
+        "started TCP listener on 127.0.0.1:5672",
+        "started TLS (SSL) listener on [::]:5671",
+        "Server startup complete; 1 plugins started.",
+        " * rabbitmq_management",
+    ]

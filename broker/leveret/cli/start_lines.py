@@ -16,6 +16,7 @@ _NAME_WIDTH: Final = 15
 # Protocol -> what is said of a listener, with its port or its address.
 _OF_PLUGINS: Final = {
     "http": "Management plugin: HTTP (non-TLS) listener started on port %d",
+    "https": "Management plugin: HTTPS listener started on port %d",
     "http/prometheus": "Prometheus metrics: HTTP (non-TLS) listener started on port %d",
 }
 _LISTENERS: Final = {"amqp": "started TCP listener on %s", "amqp/ssl": "started TLS (SSL) listener on %s"}
