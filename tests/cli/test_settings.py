@@ -12,6 +12,7 @@ import pika
 import pytest
 
 from leveret.config.settings import TABLE
+from tests.certificates import Authority, client_context
 
 READY = re.compile(r"leveret ready on (\S+) .*\n")
 DURABLE = {"durable": True}
@@ -269,6 +270,41 @@ def test_the_http_api_can_be_without_statistics(leveret, tmp_path):
     assert (overview["disable_stats"], overview["enable_queue_totals"]) == (True, True)
     assert "message_stats" not in overview
     assert overview["queue_totals"]["messages"] == 0
+
+
+def test_the_http_api_over_tls_for_pages_of_other_sites_under_a_prefix(leveret, tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue(password="secret")
+    lines = (
+        "management.ssl.port = 0",
+        "management.ssl.ip = '127.0.0.2'",
+        "management.ssl.certfile = 'server.pem'",
+        "management.ssl.keyfile = 'server.key'",
+        "management.ssl.password = 'secret'",
+        "management.ssl.cacertfile = 'ca.pem'",
+        "management.ssl.verify = 'verify_peer'",
+        "management.ssl.fail_if_no_peer_cert = true",
+        "management.path_prefix = '/rabbit'",
+        "management.cors.allow_origins = ['https://example.com']",
+        "management.cors.max_age = 7",
+        "management.http.max_body_size = 10",
+        "management.login_session_timeout = 5",
+    )
+    (tmp_path / "leveret.toml").write_text("\n".join(lines))
+    process = leveret("server", "--port", "0", "--in-memory")
+    url = re.search(r"https://127.0.0.2:\d+", process.stdout.readline())[0]
+    without = client_context(authority)
+    without.check_hostname = False
+    with pytest.raises(httpx.TransportError):
+        httpx.get(f"{url}/rabbit/api/whoami", verify=without, timeout=20)
+    context = client_context(authority, "alice")
+    context.check_hostname = False
+    with httpx.Client(base_url=f"{url}/rabbit/api", auth=("guest", "guest"), verify=context, timeout=20) as client:
+        assert client.get("/whoami").json()["login_session_timeout"] == 5
+        asked = client.options("/queues", headers={"origin": "https://example.com"})
+        assert asked.headers["access-control-allow-origin"] == "https://example.com"
+        assert asked.headers["access-control-max-age"] == "7"
+        assert client.put("/queues/%2F/q", content=b'{"durable": true}').status_code == 413
 
 
 def test_definitions_are_there_at_the_start(served, tmp_path):
