@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from leveret.core import keeping
-from leveret.core.body_bytes import body_bytes, held_of
+from leveret.core.body_bytes import body_bytes, has_many_unknown, held_of, look_ahead
+from leveret.handlers.content import PublishedMessage
 from leveret_protocol.methods import Basic, make
 from tests.harness import BrokerHarness
 
@@ -74,6 +75,10 @@ class History:
         body_bytes(self.queue, {})
         self.harness.run_work()
 
+    def look_ahead(self):
+        look_ahead(self.queue, lambda: None)
+        self.harness.run_work()
+
     def check(self):
         sums = body_bytes(self.queue, held_of(self.queue.vhost))
         everything = [*self.ready, *self.held.values()]
@@ -91,13 +96,15 @@ def test_bytes_are_those_of_plain_adding_up(monkeypatch, arguments, durable, see
     monkeypatch.setattr(keeping, "PAGE_MESSAGES", 4)
     monkeypatch.setattr(keeping, "HEAD_MESSAGES_MAX", 16)
     monkeypatch.setattr("leveret.core.body_bytes.BLOCK_BITS", 3)
+    monkeypatch.setattr("leveret.core.body_bytes.SLICE_ENTRIES", 2)
+    monkeypatch.setattr("leveret.core.body_bytes.UNKNOWN_MAX", 5)
     if arguments.get("x-queue-type") == "quorum":
         durable = True
         arguments = arguments | {"x-delivery-limit": 1000}
     random = Random(seed)
     history = History(random, arguments, durable)
     steps = [history.publish, history.publish, history.get, history.settle, history.purge, history.commit,
-             history.restart]  # fmt: skip
+             history.restart, history.look_ahead]  # fmt: skip
     for _ in range(60):
         random.choice(steps)()
         if random.random() < 0.6:
@@ -116,9 +123,28 @@ def test_only_what_has_come_since_is_looked_at_again(harness, monkeypatch):
     client.publish("", "q", b"more")
     client.get("q")
     looked_at = []
-    monkeypatch.setattr("leveret.core.body_bytes.Sums.add", lambda _sums, entry, *, keeps: looked_at.append(entry))
-    body_bytes(queue, {})
-    assert len(looked_at) <= 1 + 1024
+    monkeypatch.setattr(
+        PublishedMessage, "body_size_bytes", property(lambda message: looked_at.append(message) or len(message.body))
+    )
+    assert body_bytes(queue, {}).ready.size_bytes == 40_000
+    assert 1 < len(looked_at) <= 1 + 1024
+
+
+def test_much_is_looked_at_in_slices(harness, monkeypatch):
+    monkeypatch.setattr("leveret.core.body_bytes.SLICE_ENTRIES", 100)
+    monkeypatch.setattr("leveret.core.body_bytes.UNKNOWN_MAX", 200)
+    client = harness.connect()
+    client.declare("q")
+    for _ in range(1000):
+        client.publish("", "q", b"body")
+    queue = harness.node.vhosts["/"].queues["q"]
+    done = []
+    assert has_many_unknown(queue)
+    look_ahead(queue, lambda: done.append(True))
+    assert (harness.run_work(), done) == (9, [True])
+    assert not has_many_unknown(queue)
+    client.get("q")
+    assert body_bytes(queue, {}).ready.size_bytes == 3996
 
 
 def test_what_came_back_from_the_store_is_counted_in_the_background(monkeypatch):

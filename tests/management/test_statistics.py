@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from leveret.core.counts import MessageCounts
 from leveret.management.history import LONG, SHORT, History
@@ -375,3 +376,20 @@ async def test_what_a_node_has_in_use_has_a_past(api):
         client.lose()
     node = await api.get("/nodes/leveret@test?disable_stats=true")
     assert (node["sockets_used"], "sockets_used_details" in node) == (0, False)
+
+
+async def test_a_long_backlog_is_looked_at_before_the_answer(api, client, monkeypatch):
+    monkeypatch.setattr("leveret.core.body_bytes.SLICE_ENTRIES", 100)
+    monkeypatch.setattr("leveret.core.body_bytes.UNKNOWN_MAX", 200)
+    publish(client, 1000)
+    api.node.on_work = lambda: trio.lowlevel.spawn_system_task(in_slices)
+
+    async def in_slices():
+        while api.node.has_work():
+            api.node.run_slice()
+            await trio.lowlevel.checkpoint()
+
+    assert (await api.get("/queues/%2F/q"))["message_bytes"] == 4000
+    publish(client, 1000)
+    (queue,) = await api.get("/queues")
+    assert queue["message_bytes"] == 8000

@@ -4,15 +4,17 @@
 
 How this works. In memory messages wait in deques, which grow at one end and shrink at the other, by rising positions. A
 deque is added up in blocks of positions, and the sums are kept: so the next time only what has come since is looked at,
-and the block at the head. What is handed out is looked at each time, and what came back. For messages that are only in
-the store KeptFifo keeps a number.
+and the block at the head. Where that is very much, `look_ahead` does it in slices before. What is handed out is looked
+at each time, and what came back. For messages that are only in the store KeptFifo keeps a number.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from leveret.core.keeping import KeptFifo
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from leveret.core.vhost import VirtualHost
 
 BLOCK_BITS = 10  # 1024 positions
+UNKNOWN_MAX = 50_000  # about 20 ms
+SLICE_ENTRIES = 20_000
 
 
 class Sums:
@@ -44,11 +48,14 @@ class Sums:
             self.kept_count += 1
             self.kept_bytes += size_bytes
 
+    def add_all(self, count: int, size_bytes: int, kept_count: int, kept_bytes: int) -> None:
+        self.count += count
+        self.size_bytes += size_bytes
+        self.kept_count += kept_count
+        self.kept_bytes += kept_bytes
+
     def __iadd__(self, other: Sums) -> Sums:
-        self.count += other.count
-        self.size_bytes += other.size_bytes
-        self.kept_count += other.kept_count
-        self.kept_bytes += other.kept_bytes
+        self.add_all(other.count, other.size_bytes, other.kept_count, other.kept_bytes)
         return self
 
 
@@ -76,10 +83,7 @@ class DequeSums:
         first = head >> BLOCK_BITS
         for number in [number for number in self._blocks if number < first]:
             del self._blocks[number]
-        for entry in reversed(entries):
-            if entry.position <= self._tail:
-                break
-            self._block(entry).add(entry, keeps=keeps)
+        self._add(entries, keeps=keeps)
         if head != self._head:
             self._blocks[first] = Sums()
             for entry in entries:
@@ -88,8 +92,41 @@ class DequeSums:
                 self._blocks[first].add(entry, keeps=keeps)
         self._head, self._tail = head, entries[-1].position
 
-    def _block(self, entry: Entry) -> Sums:
-        number = entry.position >> BLOCK_BITS
+    def unknown_count(self, entries: deque[Entry]) -> int:
+        """About how many have come since the last look."""
+        return min(len(entries), entries[-1].position - self._tail) if entries else 0
+
+    def look_ahead(self, entries: deque[Entry], *, keeps: bool) -> None:
+        """Look at some of what has come since, the oldest first."""
+        start = bisect_right(entries, self._tail, key=attrgetter("position"))
+        some = deque(islice(entries, start, start + SLICE_ENTRIES))
+        if some:
+            self._add(some, keeps=keeps)
+            self._tail = some[-1].position
+
+    def _add(self, entries: deque[Entry], *, keeps: bool) -> None:
+        """From the last one back to what is known. They may be many: so those of a block are added in local numbers."""
+        tail, bits = self._tail, BLOCK_BITS
+        number = entries[-1].position >> bits
+        count = size_bytes = kept_count = kept_bytes = 0
+        for entry in reversed(entries):
+            position = entry.position
+            if position <= tail:
+                break
+            if position >> bits != number:
+                self._block(number).add_all(count, size_bytes, kept_count, kept_bytes)
+                number = position >> bits
+                count = size_bytes = kept_count = kept_bytes = 0
+            message = entry.message
+            size = message.body_size_bytes
+            count += 1
+            size_bytes += size
+            if keeps and (entry.is_kept or message.is_persistent):
+                kept_count += 1
+                kept_bytes += size
+        self._block(number).add_all(count, size_bytes, kept_count, kept_bytes)
+
+    def _block(self, number: int) -> Sums:
         sums = self._blocks.get(number)
         if sums is None:
             sums = self._blocks[number] = Sums()
@@ -104,6 +141,17 @@ class FifoSums:
     def __init__(self) -> None:
         self._fresh = DequeSums()
         self._staying = DequeSums()
+
+    def unknown_count(self, fifo: Fifo) -> int:
+        unknown_count = self._fresh.unknown_count(fifo.fresh)
+        return (
+            unknown_count + self._staying.unknown_count(fifo.staying) if isinstance(fifo, KeptFifo) else unknown_count
+        )
+
+    def look_ahead(self, fifo: Fifo, *, keeps: bool) -> None:
+        self._fresh.look_ahead(fifo.fresh, keeps=keeps)
+        if isinstance(fifo, KeptFifo):
+            self._staying.look_ahead(fifo.staying, keeps=keeps)
 
     def of(self, fifo: Fifo, *, keeps: bool) -> tuple[Sums, Sums]:
         in_memory = self._fresh.of(fifo.fresh, keeps=keeps)
@@ -139,12 +187,9 @@ def body_bytes(queue: Queue, held: Mapping[Queue, Sums]) -> QueueSums:
     Of a queue that came back from the store with a long backlog, the bytes of that are counted in the background from
     the first time on, and are missing until then.
     """
-    fifos = list(queue.fifos())
-    if queue.fifo_sums is None:
-        queue.fifo_sums = [FifoSums() for _ in fifos]
     found = QueueSums()
     found.held = held.get(queue, found.held)
-    for fifo, sums in zip(fifos, queue.fifo_sums, strict=True):
+    for fifo, sums in _fifos(queue):
         ready, away = sums.of(fifo, keeps=queue.durable)
         found.ready += ready
         found.away += away
@@ -153,6 +198,34 @@ def body_bytes(queue: Queue, held: Mapping[Queue, Sums]) -> QueueSums:
     for entry in queue.given_back():
         found.ready.add(entry, keeps=queue.durable)
     return found
+
+
+def has_many_unknown(queue: Queue) -> bool:
+    """Would `body_bytes` have to look at so many messages that others had to wait?"""
+    if queue.message_count < UNKNOWN_MAX:
+        return False
+    return sum(sums.unknown_count(fifo) for fifo, sums in _fifos(queue)) >= UNKNOWN_MAX
+
+
+def look_ahead(queue: Queue, then: Callable[[], None]) -> None:
+    """Look at them in slices, and call `then` when few are left."""
+
+    def look() -> None:
+        for fifo, sums in _fifos(queue):
+            sums.look_ahead(fifo, keeps=queue.durable)
+        if has_many_unknown(queue):
+            queue.vhost.node.add_work(look)
+        else:
+            then()
+
+    queue.vhost.node.add_work(look)
+
+
+def _fifos(queue: Queue) -> Iterator[tuple[Fifo, FifoSums]]:
+    fifos = list(queue.fifos())
+    if queue.fifo_sums is None:
+        queue.fifo_sums = [FifoSums() for _ in fifos]
+    return zip(fifos, queue.fifo_sums, strict=True)
 
 
 def held_of(vhost: VirtualHost) -> Mapping[Queue, Sums]:

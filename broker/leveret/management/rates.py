@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, NamedTuple
 
-from leveret.core.body_bytes import QueueSums, Sums, body_bytes, held_of
+from leveret.auth.questions import Question, Tell, Unanswered
+from leveret.core.body_bytes import QueueSums, Sums, body_bytes, has_many_unknown, held_of, look_ahead
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.management.answers import Problem
@@ -55,6 +56,13 @@ class Rates:
         at_least = (self._node.now() // INTERVAL_SECONDS - 1) * INTERVAL_SECONDS
         self._moment = max(at_least, statistics.started_at)
         self._held: dict[VirtualHost, Mapping[Queue, Sums]] = {}
+
+    def look_ahead(self, queues: Iterable[Queue]) -> None:
+        """To be called before `bytes_of`: a long backlog is looked at in slices first. Raises Unanswered."""
+        for queue in queues:
+            if has_many_unknown(queue):
+                raise Unanswered(Question("bytes"), partial(_look_ahead, queue))
+        self._node.tally()
 
     def bytes_of(self, queue: Queue) -> QueueSums:
         """What its messages come to, now; what is handed out is looked at once for all queues."""
@@ -125,6 +133,10 @@ class Rates:
 def _idle(names: tuple[str, ...]) -> Mapping[str, Any]:
     """All rates are none. The order is that of others: each number before its rate."""
     return {key: value for name in names for key, value in ((name, 0), (f"{name}_details", {"rate": 0.0}))}
+
+
+def _look_ahead(queue: Queue, tell: Tell) -> None:
+    look_ahead(queue, partial(tell, ""))
 
 
 def _curve(step: int, timestamps_ms: list[int], values: list[int]) -> dict[str, Any]:

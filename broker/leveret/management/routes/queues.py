@@ -34,6 +34,8 @@ def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> o
         return (queue for vhost in vhosts() for _, queue in sorted(vhost.queues.items()))
 
     rates, has_totals = request.rates, request.has_queue_totals
+    if rates is not None:
+        rates.look_ahead(queues())
 
     def shape(queue: Queue) -> Shape | None:
         return None if queue.is_deleted else measured.queue(queue, rates, has_totals=has_totals)
@@ -46,8 +48,10 @@ def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> o
 
 @routes.add("GET", "/queues/{vhost}/{queue}")
 def one(request: Request) -> object:
-    shape = measured.queue(found(request), request.rates, has_details=True, has_totals=request.has_queue_totals)
-    return request.chosen(shape)
+    queue, rates = found(request), request.rates
+    if rates is not None:
+        rates.look_ahead([queue])
+    return request.chosen(measured.queue(queue, rates, has_details=True, has_totals=request.has_queue_totals))
 
 
 @routes.add("PUT", "/queues/{vhost}/{queue}")
