@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -25,6 +25,7 @@ from leveret.core.parameters import CLUSTER_NAME
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
+from leveret.left_in_memory import Left, begin_with
 from leveret.shell.commits import Commits, commit_rest
 from leveret.shell.listener import Listener, SocketListener, listen_on
 from leveret.shell.memory_alarm import (
@@ -58,12 +59,12 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Where:
-    """data_dir: None to keep everything in memory. definitions: those to begin with, instead of the settings'."""
+    """data_dir: None to keep everything in memory. left: what to begin with, instead of what the settings say."""
 
     data_dir: Path | None
     durability: str
     settings: Settings
-    definitions: dict[str, Any] | None = None
+    left: Left | None = None
 
 
 class Application:
@@ -310,10 +311,10 @@ def _node_and_users(where: Where, keeper: Keeper | None, report: "StoreReport | 
         node.parameters.set(CLUSTER_NAME, settings.cluster_name)
     _tell_losses(where.data_dir, report, node)
     users = Users(node)
-    if where.definitions is None:
+    if where.left is None:
         parts.make_first(node, users, settings)
     else:
-        parts.make_again(node, users, where.definitions)
+        begin_with(node, users, where.left)
     return node, users
 
 

@@ -20,6 +20,7 @@ from leveret.auth.users import Users
 from leveret.config.settings import Settings
 from leveret.config.values import Address
 from leveret.core.node import Node
+from leveret.left_in_memory import Left
 from leveret.process import Process
 from leveret.shell.control import SOCKET_NAME, Control, announced, control_socket
 from leveret.shell.garbage import collect_seldom, collect_what_ended
@@ -209,9 +210,9 @@ class Broker:
                 listening = stack.enter_context(control_socket(found_at))
             yield [] if listening is None else [listening]
 
-    async def _prepared(self, definitions: dict[str, Any] | None) -> Application:
+    async def _prepared(self, left: Left | None) -> Application:
         """One that listens; what `url` says is then known. The next one has the same ports."""
-        where = Where(self.data_dir, self.durability, self._settings, definitions)
+        where = Where(self.data_dir, self.durability, self._settings, left)
         application = await Application.prepared(where, self._bound or self._addresses)
         self._bound = bound = application.bound
         self._listening = application.listening

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leveret.auth.access_control import AccessControl, Backend, InternalBackend
 from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
@@ -15,7 +15,6 @@ from leveret.config import plugins
 from leveret.config.report import ConfigurationError
 from leveret.config.settings import TABLE, Settings
 from leveret.config.values import Address
-from leveret.core.names import INTERNAL_USER
 from leveret.core.node import Node
 from leveret.handlers.tuning import Tuning
 from leveret.shell.commits import DISK_FREE_BYTES_MIN
@@ -159,25 +158,6 @@ def _used_memory_bytes() -> int | None:
 def _total_memory_bytes(settings: Settings) -> int:
     given = settings.total_memory_available_override_value
     return total_memory_bytes() if given is None else given
-
-
-def durable_definitions(node: Node, users: Users) -> dict[str, Any]:
-    """What of all that is declared is durable."""
-    from leveret.management.definitions import exported
-
-    definitions = exported(node, users)
-    for kind in ("queues", "exchanges"):
-        definitions[kind] = [item for item in definitions[kind] if item["durable"]]
-    return definitions
-
-
-def make_again(node: Node, users: Users, definitions: dict[str, Any]) -> None:
-    """What there was before, as `durable_definitions` has it. Bindings of what is not durable are left out."""
-    from leveret.management.definitions import Import
-
-    for name in node.vhosts.keys() - {vhost["name"] for vhost in definitions["vhosts"]}:
-        node.delete_vhost(name)
-    Import(node, users, INTERNAL_USER).run(definitions)
 
 
 def load_operations() -> "ModuleType":

@@ -15,11 +15,12 @@ import trio
 from leveret import parts
 from leveret.application import Application
 from leveret.config.report import ConfigurationError
+from leveret.left_in_memory import Left, left_by
 from leveret.shell.control import Outcome
 from leveret.shell.garbage import collect_all
 from leveret.storage.base import StoreError
 
-Prepare = Callable[[dict[str, Any] | None], Awaitable[Application]]
+Prepare = Callable[[Left | None], Awaitable[Application]]
 
 TURN_ROWS = 128  # some milliseconds; then others have their turn
 CANNOT_BE_STOPPED = "this broker is part of another program, which alone can stop it"
@@ -28,7 +29,7 @@ CANNOT_BE_STOPPED = "this broker is part of another program, which alone can sto
 class Process:
     """node_name: of all its applications. application: None while there is none.
 
-    prepare: makes one that listens, with definitions that it begins with. nursery: that in which it runs.
+    prepare: makes one that listens, with what it begins with. nursery: that in which it runs.
     stop: ends the process; None: it is somebody else's.
     """
 
@@ -43,7 +44,7 @@ class Process:
         self._nursery = nursery
         self._stop = stop
         self._changing = trio.Lock()
-        self._left: dict[str, Any] | None = None  # the definitions of a broker in memory, while it is stopped
+        self._left: Left | None = None
         self._requests: dict[str, Callable[[], Awaitable[Outcome]]] = {
             "hello": self._hello, "stop": self._end, "shutdown": self._end,
             "stop_app": self._stop_application, "start_app": self._start_application,
@@ -95,7 +96,7 @@ class Process:
             if application is not None:
                 await application.stop()
                 if self._data_dir is None:
-                    self._left = parts.durable_definitions(application.node, application.users)
+                    self._left = left_by(application.node, application.users)
                 del application
                 collect_all()
         return {"result": None}

@@ -107,7 +107,11 @@ def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -
 
 
 def _bytes(queue: Queue, rates: Rates) -> Shape:
-    sums = rates.bytes_of(queue) if queue.message_count or queue.unacked_count else _NO_BYTES
+    return bytes_shape(queue, rates.bytes_of(queue) if queue.message_count or queue.unacked_count else _NO_BYTES)
+
+
+def bytes_shape(queue: Queue, sums: QueueSums) -> Shape:
+    """What a queue's messages come to in bytes, and how many of them are where."""
     total, in_memory = sums.all, sums.ready.count + sums.held.count
     in_memory_bytes = sums.ready.size_bytes + sums.held.size_bytes
     shape: Shape = {

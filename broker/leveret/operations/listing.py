@@ -7,20 +7,26 @@ prints them in JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from leveret.core.body_bytes import Sums, body_bytes, held_of
 from leveret.core.consumer import Consumer
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
 from leveret.management import shapes
+from leveret.management.measured import bytes_shape
 from leveret.management.parameters import parameters_of
 from leveret.operations.registry import Host, chosen, operation
 from leveret_protocol.fields import TYPE_NAMES, Field, Table, plain
 
 Row = dict[str, Any]
+
+# Columns that `bytes_shape` has.
+_OF_BYTES = ("message_bytes", "messages_ram", "messages_persistent", "messages_paged", "memory", "messages_ready_ram",
+             "messages_unacknowledged_ram")  # fmt: skip
 Rows = list[Row]
 
 
@@ -28,16 +34,24 @@ Rows = list[Row]
 def list_queues(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
     """No such virtual host has no queues."""
     found = host.node.vhosts.get(vhost)
-    return chosen(map(_queue, [] if found is None else list(found.queues.values())), columns)
+    if found is None:
+        return iter(())
+    held = held_of(found) if any(name.startswith(_OF_BYTES) for name in columns) else None
+    return chosen((_queue(queue, held) for queue in list(found.queues.values())), columns)
 
 
-def _queue(queue: Queue) -> Row:
+def _queue(queue: Queue, held: Mapping[Queue, Sums] | None) -> Row:
+    """held: where bytes are asked for, which is more work."""
     shape = shapes.queue(queue)
+    if held is not None:
+        shape |= bytes_shape(queue, body_bytes(queue, held))
+    timestamp = queue.head_timestamp if queue.type_name == "classic" else None
     policy = queue.vhost.effective_policy(queue)
     owner = queue.owner if isinstance(queue.owner, Connection) else None
     first = queue.consumers[0] if queue.consumers and queue.consumers[0].exclusive else None
     return {
-        **shape, "arguments": triples(queue.arguments), "owner_pid": "" if owner is None else owner.pid,
+        **shape, "head_message_timestamp": "" if timestamp is None else timestamp,
+        "arguments": triples(queue.arguments), "owner_pid": "" if owner is None else owner.pid,
         "effective_policy_definition": json.dumps(shapes.json_of({**policy.definition}), separators=(",", ":")),
         "exclusive_consumer_pid": "" if first is None else first.channel.pid,
         **{name: shape.get(name) or "" for name in ("policy", "operator_policy", "exclusive_consumer_tag")},

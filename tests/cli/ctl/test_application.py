@@ -65,7 +65,7 @@ def test_start_app_listens_on_the_same_port_and_has_what_is_kept(broker, said):
     assert said("list_bindings", "-s", "source_name", "destination_name").splitlines() == ["\tkept", "e\tkept"]
 
 
-def test_a_broker_in_memory_keeps_its_definitions_while_it_is_stopped(start, said):
+def test_a_broker_in_memory_keeps_what_is_durable_while_it_is_stopped(start, said):
     broker = start()
     declare(broker.url)
     said("add_user", "ann", "secret")
@@ -78,10 +78,32 @@ def test_a_broker_in_memory_keeps_its_definitions_while_it_is_stopped(start, sai
     declare(broker.url)
     said("stop_app")
     said("start_app")
-    assert said("list_queues", "name", "messages") == "name\tmessages\nkept\t0\n"
+    assert said("list_queues", "name", "messages") == "name\tmessages\nkept\t1\n"
     assert said("list_bindings", "-s", "source_name", "destination_name").splitlines() == ["\tkept", "e\tkept"]
     assert said("authenticate_user", "ann", "secret") == "Success\n"
     assert said("list_permissions", "-p", "v", "-s") == "ann\t\t\t\n"
+
+
+@pytest.mark.parametrize("arguments", [{}, {"x-max-priority": 2}, {"x-queue-type": "quorum"}], ids=str)
+def test_its_messages_come_back_in_their_order_as_they_were(start, said, arguments):
+    broker = start()
+    with connected(broker.url) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.queue_declare("q", durable=True, arguments=arguments)
+        for number in range(5):
+            properties = pika.BasicProperties(delivery_mode=2, priority=number % 2, headers={"n": number})
+            channel.basic_publish("", "q", b"%d" % number, properties)
+        channel.basic_get("q")  # and it is not acknowledged
+        expected = [1, 3, 0, 2, 4] if "x-max-priority" in arguments else [0, 1, 2, 3, 4]
+    said("stop_app")
+    said("start_app")
+    with connected(broker.url) as connection:
+        got = [connection.channel().basic_get("q", auto_ack=True) for _ in range(6)]
+    assert got[5] == (None, None, None)
+    assert [(properties.headers["n"], body) for _, properties, body in got[:5]] == [
+        (number, b"%d" % number) for number in expected
+    ]
 
 
 @pytest.mark.parametrize("in_memory", [False, True], ids=["data", "memory"])
