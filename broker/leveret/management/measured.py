@@ -98,7 +98,8 @@ def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -
     if rates is None or values is None:
         return encoded(queue(one, rates, has_totals=has_totals))
     policies = one.vhost.policies.ranked, one.vhost.operator_policies.ranked
-    bytes_now = (*_bytes(one, rates).values(), one.head_timestamp)
+    is_empty = one.type_name == "classic" and not (one.message_count or one.unacked_count)
+    bytes_now = () if is_empty else (*_bytes(one, rates).values(), one.head_timestamp)
     origin = (values, _idle_from(rates, one, one.counts), policies, bytes_now)
     known = _remembered.get(one)
     if known is None or known[0] != origin:
