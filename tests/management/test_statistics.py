@@ -393,3 +393,12 @@ async def test_a_long_backlog_is_looked_at_before_the_answer(api, client, monkey
     publish(client, 1000)
     (queue,) = await api.get("/queues")
     assert queue["message_bytes"] == 8000
+
+
+async def test_a_rate_does_not_go_back_to_before_statistics_began(harness, make_api):
+    harness.advance(2.5)
+    api = make_api()
+    client = harness.connect()
+    client.declare("q")
+    publish(client, 10)
+    assert (await stats(api, "/queues/%2F/q"))["publish_details"] == {"rate": 2.0}
