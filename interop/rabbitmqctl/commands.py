@@ -38,6 +38,8 @@ WITH_CONTENT = [
     ["list_queues", "-s", "name", "messages_ready", "messages_unacknowledged", "consumers", "state", "type"],
     ["list_queues", "name", "durable", "auto_delete", "exclusive", "arguments", "--formatter", "json"],
     ["list_queues", "name", "arguments", "--formatter", "csv"],
+    ["list_queues", "-s", "name", "message_bytes", "message_bytes_ready", "message_bytes_unacknowledged",
+     "message_bytes_persistent", "messages_persistent"],
     ["list_queues", "name", "nope", "bad"],
     ["list_queues", "--bogus"],
     ["list_queues", "--offline", "name"],
