@@ -29,12 +29,10 @@ MISSING_LABELS = {
 
 # What belongs to Erlang, to RabbitMQ's store or to Raft: docs/metrics.md names them.
 ABSENT = (
-    "_erlang_gc_", "_erlang_net_ticktime_", "_erlang_processes_", "_erlang_scheduler_",
-    "rabbitmq_io_", "rabbitmq_schema_db_", "rabbitmq_msg_store_", "rabbitmq_queue_index_",
-    "rabbitmq_raft_", "process_reductions_total", "_process_memory_bytes", "_queue_disk_", "_queue_messages_bytes",
-    "_queue_messages_paged_out", "_queue_messages_persistent", "_queue_messages_ram", "_queue_messages_ready_bytes",
-    "_queue_messages_ready_ram", "_queue_messages_unacked_bytes", "_queue_messages_unacked_ram",
-    "_queue_head_message_timestamp", "_connection_pending_packets", "_auth_attempts_detailed_",
+    "_erlang_gc_", "_erlang_net_ticktime_", "_erlang_processes_", "_erlang_scheduler_", "rabbitmq_io_",
+    "rabbitmq_schema_db_", "rabbitmq_msg_store_", "rabbitmq_queue_index_", "rabbitmq_raft_",
+    "process_reductions_total", "_process_memory_bytes", "_queue_disk_", "_queue_head_message_timestamp",
+    "_connection_pending_packets", "_auth_attempts_detailed_",
 )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def test_a_piece_is_of_few_objects_however_many_there_are(harness: BrokerHarness
     measured = Scraper(harness).measured
     pieces = list(endpoints.everything(measured, per_object=True))
     assert sum(piece.count("rabbitmq_queue_messages_ready{") for piece in pieces) == 1000
-    assert max(piece.count("\n") for piece in pieces) <= 200
+    assert max(piece.count("\n") for piece in pieces) <= 100
 
 
 async def test_others_get_their_turn_while_an_answer_is_made(harness: BrokerHarness, client: Client) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from leveret.core import body_bytes
+from leveret.metrics import endpoints
 from leveret_protocol.methods import Confirm, Queue, Tx, make
 from tests.harness import BrokerHarness, Client
 from tests.metrics.conftest import Samples, Scraper
@@ -70,6 +72,43 @@ async def test_what_is_there_now(harness: BrokerHarness, client: Client, other: 
     assert [await scraper.value(name) for name in names] == [2, 3, 2, 1]
     names = ("queue_messages_ready", "queue_messages_unacked", "queue_messages", "channel_messages_unacked")
     assert [await scraper.value(name) for name in names] == [1, 2, 3, 2]
+
+
+async def test_what_the_messages_of_queues_come_to(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    for size in (1, 10, 100):
+        client.publish("", "q", bytes(size))
+    client.get("q", no_ack=False)
+    for name, value in {
+        "bytes": 111, "ready_bytes": 110, "unacked_bytes": 1, "ram": 3, "ram_bytes": 111, "ready_ram": 2,
+        "unacked_ram": 1, "persistent": 0, "persistent_bytes": 0,
+    }.items():  # fmt: skip
+        assert await scraper.value(f"queue_messages_{name}") == value, name
+        assert await scraper.value(f"queue_messages_{name}", "/per-object", vhost="/", queue="q") == value, name
+
+
+async def test_persistent_messages_are_those_that_are_kept() -> None:
+    harness = BrokerHarness.durable()
+    client = harness.connect()
+    client.declare("q", durable=True)
+    client.publish("", "q", b"12345", delivery_mode=2)
+    client.publish("", "q", b"123")
+    scraper = Scraper(harness)
+    assert await scraper.value("queue_messages_persistent") == 1
+    assert await scraper.value("queue_messages_persistent_bytes") == 5
+
+
+async def test_a_long_backlog_is_added_up_in_slices(
+    harness: BrokerHarness, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_bytes, "UNKNOWN_MAX", 10)
+    monkeypatch.setattr(body_bytes, "SLICE_ENTRIES", 10)
+    client.declare("q")
+    for _ in range(105):
+        client.publish("", "q", b"12")
+    pieces = list(endpoints.detailed(Scraper(harness).measured, {"queue_metrics"}, None))
+    assert len([piece for piece in pieces if not piece]) >= 10
+    assert 'rabbitmq_detailed_queue_messages_bytes{vhost="/",queue="q"} 210\n' in "".join(pieces)
 
 
 async def test_the_node(scraper: Scraper) -> None:

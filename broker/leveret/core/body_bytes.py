@@ -211,14 +211,19 @@ def look_ahead(queue: Queue, then: Callable[[], None]) -> None:
     """Look at them in slices, and call `then` when few are left."""
 
     def look() -> None:
-        for fifo, sums in _fifos(queue):
-            sums.look_ahead(fifo, keeps=queue.durable)
+        look_at_some(queue)
         if has_many_unknown(queue):
             queue.vhost.node.add_work(look)
         else:
             then()
 
     queue.vhost.node.add_work(look)
+
+
+def look_at_some(queue: Queue) -> None:
+    """One slice of them."""
+    for fifo, sums in _fifos(queue):
+        sums.look_ahead(fifo, keeps=queue.durable)
 
 
 def _fifos(queue: Queue) -> Iterator[tuple[Fifo, FifoSums]]:

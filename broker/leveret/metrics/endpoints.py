@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import platform
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from leveret.metrics import memory, objects, totals
@@ -22,7 +21,7 @@ _PREFIX: Final = "rabbitmq_"
 _DETAILED: Final = "rabbitmq_detailed_"
 _CLUSTER: Final = "rabbitmq_cluster_"
 
-_SLICE_OBJECTS: Final = 200
+_SLICE_OBJECTS: Final = 100
 
 # Groups that come with a line about each of their queues.
 _WITH_QUEUE_INFO: Final = frozenset({"queue_coarse_metrics", "queue_consumer_count", "queue_metrics"})
@@ -74,7 +73,7 @@ def memory_breakdown(measured: Measured) -> Iterator[str]:
 def _each(
     group: Group[Any], prefix: str, measured: Measured, vhost_names: Collection[str] | None = None
 ) -> Iterator[str]:
-    """A sample for each object. They are those of the beginning, and have the values of the moment they are told."""
+    """A sample for each object, also for those that go meanwhile."""
     found: list[tuple[str, Any]] = []
     for part in _slices(group.objects(measured)):
         if vhost_names is not None and group.vhost_name is not None:
@@ -102,11 +101,16 @@ def _sums(group: Group[Any], prefix: str, measured: Measured) -> Iterator[str]:
         yield metric(prefix + one.name, one.kind, one.help_text, [("", value)])
 
 
-def _slices(found: Iterable[Any]) -> Generator[Sequence[Any], None, None]:
-    """What there is now, a part at a time: it may change in between."""
-    rest = iter(list(found))
-    while part := list(islice(rest, _SLICE_OBJECTS)):
-        yield part
+def _slices(found: Iterable[Any]) -> Iterator[Sequence[Any]]:
+    """A part at a time. None among them ends a part: it stands for work that took as long as others may wait."""
+    part: list[Any] = []
+    for one in found:
+        if one is not None:
+            part.append(one)
+        if one is None or len(part) >= _SLICE_OBJECTS:
+            yield part
+            part = []
+    yield part
 
 
 def _about(measured: Measured, endpoint: str) -> str:

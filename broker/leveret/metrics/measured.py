@@ -16,25 +16,28 @@ from leveret.shell.watermarks import Watermarks
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """attempts: to log in, by RabbitMQ's name of the protocol. started_seconds: since 1970."""
+    """What there is may be looked at in slices, while it changes.
+
+    attempts: to log in, by RabbitMQ's name of the protocol. started_seconds: since 1970.
+    """
 
     node: Node
     watermarks: Watermarks
     attempts: Mapping[str, Attempts]
     started_seconds: float = 0.0
 
-    def queues(self) -> Iterator[Queue]:
-        for vhost in self.node.vhosts.values():
-            yield from vhost.queues.values()
+    def queues(self) -> list[Queue]:
+        return [queue for vhost in self.node.vhosts.values() for queue in vhost.queues.values()]
 
-    def exchanges(self) -> Iterator[Exchange]:
+    def exchanges(self) -> list[Exchange]:
         """But for internal ones and the default one, which RabbitMQ leaves out."""
-        for vhost in self.node.vhosts.values():
-            yield from (exchange for exchange in vhost.exchanges.values() if exchange.name and not exchange.internal)
+        found = (exchange for vhost in self.node.vhosts.values() for exchange in vhost.exchanges.values())
+        return [exchange for exchange in found if exchange.name and not exchange.internal]
 
-    def connections(self) -> Iterator[Connection]:
-        return (connection for connection in self.node.connections if isinstance(connection, Connection))
+    def connections(self) -> list[Connection]:
+        return [connection for connection in self.node.connections if isinstance(connection, Connection)]
 
     def channels(self) -> Iterator[Channel]:
+        """Connections that come meanwhile are left out."""
         for connection in self.connections():
             yield from connection.channels

@@ -5,10 +5,11 @@ Sums of counters are kept by the node, so that they do not fall when an object g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from leveret.core.body_bytes import QueueSums, Sums, body_bytes, has_many_unknown, held_of, look_at_some
 from leveret.core.counts import MessageCounts
 from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
@@ -37,11 +38,12 @@ class Metric(Generic[Measurable]):
 class Group(Generic[Measurable]):
     """What /metrics/detailed can be asked for, by the name of the group.
 
-    objects: what there is of them, with their virtual host where they have one; labels: of one of them.
+    objects: what there is of them; None among them: see `_sized`. labels: of one of them.
+    vhost_name: where it is, for those that are somewhere.
     """
 
     name: str
-    objects: Callable[[Measured], Iterable[Measurable]]
+    objects: Callable[[Measured], Iterable[Measurable | None]]
     labels: Callable[[Measurable], str]
     metrics: tuple[Metric[Measurable], ...]
     vhost_name: Callable[[Measurable], str] | None = None
@@ -105,12 +107,77 @@ QUEUE_CONSUMER_COUNT: Final[Group[Queue]] = Group(
     "queue_consumer_count", _queues, _queue_labels, (_CONSUMERS,), _queue_vhost
 )
 
-QUEUES: Final[Group[Queue]] = Group(
-    "queue_metrics", _queues, _queue_labels, (
-        _CONSUMERS,
-        Metric("queue_consumer_capacity", GAUGE, "Consumer capacity", _capacity),
-        Metric("queue_consumer_utilisation", GAUGE, "Same as consumer capacity", _capacity),
-    ), _queue_vhost,
+
+@dataclass(frozen=True, slots=True)
+class _Sized:
+    """A queue with what its messages come to."""
+
+    queue: Queue
+    sums: QueueSums
+
+
+def _sized(measured: Measured) -> Iterator[_Sized | None]:
+    """None: a slice of a long backlog has been added up. What is handed out is looked at once for all queues."""
+    held: dict[VirtualHost, Mapping[Queue, Sums]] = {}
+    for queue in measured.queues():
+        while has_many_unknown(queue):
+            look_at_some(queue)
+            yield None
+        if queue.vhost not in held:
+            held[queue.vhost] = held_of(queue.vhost)
+        yield _Sized(queue, body_bytes(queue, held[queue.vhost]))
+
+
+def _ram_bytes(one: _Sized) -> int:
+    return one.sums.ready.size_bytes + one.sums.held.size_bytes
+
+
+QUEUES: Final[Group[_Sized]] = Group(
+    "queue_metrics", _sized, lambda one: _queue_labels(one.queue), (
+        Metric("queue_consumers", GAUGE, _CONSUMERS.help_text, lambda one: _CONSUMERS.value(one.queue)),
+        Metric("queue_consumer_capacity", GAUGE, "Consumer capacity", lambda one: _capacity(one.queue)),
+        Metric("queue_consumer_utilisation", GAUGE, "Same as consumer capacity", lambda one: _capacity(one.queue)),
+        Metric(
+            "queue_messages_ram", GAUGE, "Ready and unacknowledged messages stored in memory",
+            lambda one: one.sums.ready.count + one.sums.held.count,
+        ),
+        Metric(
+            "queue_messages_ram_bytes", GAUGE, "Size of ready and unacknowledged messages stored in memory", _ram_bytes
+        ),
+        Metric(
+            "queue_messages_ready_ram", GAUGE, "Ready messages stored in memory", lambda one: one.sums.ready.count
+        ),
+        Metric(
+            "queue_messages_unacked_ram", GAUGE, "Unacknowledged messages stored in memory",
+            lambda one: one.sums.held.count,
+        ),
+        Metric(
+            "queue_messages_persistent", GAUGE, "Persistent messages", lambda one: one.sums.all.kept_count
+        ),
+        Metric(
+            "queue_messages_persistent_bytes", GAUGE, "Size in bytes of persistent messages",
+            lambda one: one.sums.all.kept_bytes,
+        ),
+        Metric(
+            "queue_messages_bytes", GAUGE, "Size in bytes of ready and unacknowledged messages",
+            lambda one: one.sums.all.size_bytes,
+        ),
+        Metric(
+            "queue_messages_ready_bytes", GAUGE, "Size in bytes of ready messages",
+            lambda one: one.sums.ready.size_bytes + one.sums.away.size_bytes,
+        ),
+        Metric(
+            "queue_messages_unacked_bytes", GAUGE, "Size in bytes of all unacknowledged messages",
+            lambda one: one.sums.held.size_bytes,
+        ),
+        Metric(
+            "queue_messages_paged_out", GAUGE, "Messages paged out to disk", lambda one: one.sums.away.count
+        ),
+        Metric(
+            "queue_messages_paged_out_bytes", GAUGE, "Size in bytes of messages paged out to disk",
+            lambda one: one.sums.away.size_bytes,
+        ),
+    ), lambda one: one.queue.vhost.name,
 )  # fmt: skip
 
 _DELIVERED: Final = (
@@ -150,7 +217,7 @@ class _Incoming:
 
 def _incoming(measured: Measured) -> Iterator[_Incoming]:
     for queue in measured.queues():
-        for exchange_name, count in queue.counts.incoming.items():
+        for exchange_name, count in list(queue.counts.incoming.items()):
             yield _Incoming(queue, exchange_name, count)
 
 
@@ -240,13 +307,13 @@ class _With:
 
 def _with_exchanges(measured: Measured) -> Iterator[_With]:
     for channel in measured.channels():
-        for name, counts in channel.core.counts.by_exchange.items():
+        for name, counts in list(channel.core.counts.by_exchange.items()):
             yield _With(channel, labels_text(("vhost", channel.core.vhost.name), ("exchange", name)), counts)
 
 
 def _with_queues(measured: Measured) -> Iterator[_With]:
     for channel in measured.channels():
-        for queue, counts in channel.core.counts.by_queue.items():
+        for queue, counts in list(channel.core.counts.by_queue.items()):
             yield _With(channel, _queue_labels(queue), counts)
 
 
