@@ -11,8 +11,8 @@ from tests.cli.conftest import environment
 
 # What takes its time, and none of which is needed to ask.
 HEAVY = {
-    "trio", "lmdb", "starlette", "hypercorn", "httpx", "ssl", "logging", "asyncio", "argparse", "dataclasses",
-    "inspect", "typing", "pathlib", "subprocess", "leveret.broker", "leveret.config.settings", "leveret.core",
+    "re", "trio", "lmdb", "starlette", "hypercorn", "httpx", "ssl", "logging", "asyncio", "argparse", "dataclasses",
+    "inspect", "typing", "json", "pathlib", "subprocess", "leveret.broker", "leveret.config.settings", "leveret.core",
 }  # fmt: skip
 
 

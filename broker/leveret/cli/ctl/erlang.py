@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 TYPE_CHECKING = False  # typing takes its time
 if TYPE_CHECKING:
     from typing import Any
@@ -37,6 +35,8 @@ def shown(name: str, value: Any) -> str:
         case dict() if name == "cluster_state":
             return "[" + ", ".join(f"{{{_quoted_atom(key)}, {item}}}" for key, item in value.items()) + "]"
         case dict():
+            import json
+
             return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return str(value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
@@ -41,6 +40,21 @@ attempted to contact: [{name}]
 """
 
 
+_HELLO = b'{"operation": "hello", "arguments": {}}\n'
+_ENDED = "the broker ended before it answered"
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    """Raises Failed."""
+    import json
+
+    try:
+        parsed: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise Failed(f"what answered is no broker: {error}") from error
+    return parsed
+
+
 class Unreachable(Exception):
     """No broker answers. name: of the node; found: what there was instead, as lines."""
 
@@ -72,29 +86,56 @@ class Where:
 
 
 class Node:
-    """A broker that answers. name: of the node. is_running: whether its application runs. pid: of its process."""
+    """A broker that answers."""
 
     def __init__(self, connected: socket.socket, seconds: float) -> None:
         self._socket = connected
         self._lines = connected.makefile("rb")
-        hello = self.ask("hello", seconds)["result"]
-        self.name: str = hello["node"]
-        self.is_running: bool = hello["is_running"]
-        self.pid: int = hello["pid"]
+        self._hello: dict[str, Any] | None = None
+        self._greeting = self._answer(_HELLO, "hello", seconds, "unknown")
+
+    @property
+    def name(self) -> str:
+        """Of the node."""
+        return str(self._told()["node"])
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its application runs."""
+        return bool(self._told()["is_running"])
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return int(self._told()["pid"])
+
+    def _told(self) -> dict[str, Any]:
+        """Taken apart where it is needed: a ping has no time for JSON."""
+        if self._hello is None:
+            self._hello = _parsed(self._greeting)["result"]
+        return self._hello
 
     def ask(self, operation: str, seconds: float, **arguments: object) -> dict[str, Any]:
         """The outcome. Raises Failed: it ended, or did not answer in time."""
-        request = json.dumps({"operation": operation, "arguments": arguments})
+        import json
+
+        request = json.dumps({"operation": operation, "arguments": arguments}).encode() + b"\n"
+        return _parsed(self._answer(request, operation, seconds, self.name))
+
+    def _answer(self, request: bytes, operation: str, seconds: float, name: str) -> bytes:
+        """A line. Raises Failed."""
         self._socket.settimeout(None if seconds == INFINITY else max(seconds, 0.001))
         try:
-            self._socket.sendall(request.encode() + b"\n")
-            outcome: dict[str, Any] = json.loads(self._lines.readline())
-            return outcome
+            self._socket.sendall(request)
+            line = self._lines.readline()
         except TimeoutError as error:
-            text = f"operation {operation} on node {getattr(self, 'name', 'unknown')} timed out. Timeout value used: "
-            raise Failed(f"{text}{seconds * 1000:.0f}", EXIT_TIMEOUT, "Error: ") from error
-        except (OSError, ValueError) as error:
-            raise Failed(f"the broker ended before it answered: {error}") from error
+            text = f"operation {operation} on node {name} timed out. Timeout value used: {seconds * 1000:.0f}"
+            raise Failed(text, EXIT_TIMEOUT, "Error: ") from error
+        except OSError as error:
+            raise Failed(f"{_ENDED}: {error}") from error
+        if not line.endswith(b"\n"):
+            raise Failed(_ENDED)
+        return line
 
     def ask_to_end(self, operation: str, seconds: float) -> dict[str, Any] | None:
         """As `ask`; None: it ended before it could answer."""

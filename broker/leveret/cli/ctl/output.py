@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from leveret.cli.ctl import erlang
 from leveret.cli.ctl.errors import EXIT_SOFTWARE, Failed
 
@@ -131,6 +129,8 @@ def printed(answer: Answer, options: Options, node_name: str) -> str | None:
 
 
 def _compact(value: object) -> str:
+    import json  # a ping has no time for it
+
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 

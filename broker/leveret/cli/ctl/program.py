@@ -119,13 +119,12 @@ def _call(command: Command, argv: Sequence[str], program: str, *, is_offline: bo
         _check(call, parsed)
         if "dry-run" not in options:
             call.reach()
-        banner = _banner(call)
-        if form.has_banner and banner:
+        if form.has_banner and (banner := _banner(call)):
             print(banner, flush=True)
         if "dry-run" in options:
             return 0
         answer = command.run(call)
-        text = None if answer is None else printed(answer, form, call.node_name)
+        text = None if answer is None else printed(answer, form, call.node_name if formatter == "json" else "")
         if text is not None:
             print(text, flush=True)
         return 0
