@@ -43,6 +43,7 @@ class Command:
     short: -> long names. banner: said first, with `{node}` and the names of options filled in; a function of the call
     where that is not enough. columns: of a listing, where some can be asked for: the first `shown` are its default.
     looks_first: whether there is such a virtual host, which then is told in other words, with another exit status.
+    seconds: how long it waits for answers without -t.
     may_be_offline: it can be done on a data directory that no broker has.
     """
 
@@ -52,6 +53,7 @@ class Command:
         banner: str | Callable[[Call], str] = "", check: Callable[[Call], None] | None = None, group: str = "",
         columns: Sequence[str] = (), shown: int = 1, needs: str = APPLICATION, looks_first: bool = True,
         may_be_offline: bool = False, has_timeout: bool = True, is_hidden: bool = False,
+        seconds: float = INFINITY,
     ) -> None:  # fmt: skip
         self.name, self.run, self.meaning, self.usage = name, run, meaning, usage
         self.least, self.most = (0, None) if columns else (least, most)
@@ -60,6 +62,7 @@ class Command:
         self.columns, self.shown = columns, shown
         self.needs, self.looks_first, self.may_be_offline = needs, looks_first, may_be_offline
         self.has_timeout, self.is_hidden = has_timeout, is_hidden
+        self.seconds = seconds
 
 
 class Call:
@@ -84,9 +87,9 @@ class Call:
 
     @property
     def seconds(self) -> float:
-        """That of -t."""
-        given = self.options.get("timeout")
-        return INFINITY if given is None or given < 0 else float(given)
+        """That of -t, or what is usual; negative is for ever, as in RabbitMQ."""
+        given = self.options.get("timeout", self.command.seconds)
+        return INFINITY if given < 0 else float(given)
 
     @property
     def node_name(self) -> str:

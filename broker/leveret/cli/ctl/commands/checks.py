@@ -277,7 +277,7 @@ def _valued(text: str) -> Said:
 COMMANDS = (
     Command(
         "ping", ping, "Checks that the node OS process is up and answers", banner=_ping_banner, group=GROUP,
-        needs=NOTHING,
+        seconds=_DEFAULT_SECONDS, needs=NOTHING,
     ),
     Command(
         "check_running", check_running,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GROUP = "Monitoring, observability and health checks"
-_DEFAULT_SECONDS = 60.0
+_SECONDS = 60.0
 
 # RabbitMQ 3.10's, and those that 4.x added.
 QUEUE_COLUMNS = (
@@ -72,46 +72,49 @@ def list_unresponsive_queues(call: Call) -> Rows:
 
 def _timed(what: str) -> Callable[[Call], str]:
     def banner(call: Call) -> str:
-        seconds = _DEFAULT_SECONDS if call.seconds == INFINITY else call.seconds
-        return f"Timeout: {seconds} seconds ...\n{what.format(call.vhost)}"
+        seconds = "infinity" if call.seconds == INFINITY else f"{call.seconds} seconds"
+        return f"Timeout: {seconds} ...\n{what.format(call.vhost)}"
 
     return banner
 
 
 COMMANDS = (
     Command(
-        "list_queues", list_queues, "Lists queues and their properties", options=_WHERE, group=GROUP, shown=2,
+        "list_queues", list_queues, "Lists queues and their properties", options=_WHERE, group=GROUP,
+        seconds=_SECONDS, shown=2,
         usage="[--vhost <vhost>] [--online] [--offline] [--local] [--no-table-headers] [<column>, ...]",
         columns=QUEUE_COLUMNS, banner=_timed("Listing queues for vhost {} ..."),
     ),
     Command(
         "list_unresponsive_queues", list_unresponsive_queues, "Lists queues that do not respond", columns=QUEUE_COLUMNS,
-        usage="[--local] [--queue-timeout <milliseconds>] [<column> ...]", group=GROUP,
+        usage="[--local] [--queue-timeout <milliseconds>] [<column> ...]", group=GROUP, seconds=_SECONDS,
         options={**_WHERE, "queue-timeout": int}, banner="Listing unresponsive queues for vhost {vhost} ...",
     ),
     Command(
         "list_exchanges", _listed("list_exchanges", of_vhost=True), "Lists exchanges", columns=EXCHANGE_COLUMNS,
-        usage="[--vhost <vhost>] [--no-table-headers] [<column> ...]", group=GROUP, shown=2,
+        usage="[--vhost <vhost>] [--no-table-headers] [<column> ...]", group=GROUP, seconds=_SECONDS, shown=2,
         banner="Listing exchanges for vhost {vhost} ...",
     ),
     Command(
         "list_bindings", _listed("list_bindings", of_vhost=True), "Lists all bindings on a vhost",
-        usage="[--vhost <vhost>] [--no-table-headers] [<column> ...]", group=GROUP, columns=BINDING_COLUMNS, shown=6,
+        usage="[--vhost <vhost>] [--no-table-headers] [<column> ...]", group=GROUP,
+        seconds=_SECONDS, columns=BINDING_COLUMNS, shown=6,
         banner="Listing bindings for vhost {vhost}...",
     ),
     Command(
         "list_connections", _listed("list_connections", of_vhost=False), "Lists AMQP 0.9.1 connections for the node",
-        usage="[--no-table-headers] [<column> ...]", group=GROUP, columns=CONNECTION_COLUMNS, shown=4,
+        usage="[--no-table-headers] [<column> ...]", group=GROUP, seconds=_SECONDS, columns=CONNECTION_COLUMNS, shown=4,
         banner="Listing connections ...",
     ),
     Command(
         "list_channels", _listed("list_channels", of_vhost=False), "Lists all channels in the node", shown=4,
-        usage="[--no-table-headers] [<column> ...]", group=GROUP, columns=CHANNEL_COLUMNS,
+        usage="[--no-table-headers] [<column> ...]", group=GROUP, seconds=_SECONDS, columns=CHANNEL_COLUMNS,
         banner="Listing channels ...", has_timeout=False,
     ),
     Command(
         "list_consumers", _listed("list_consumers", of_vhost=True), "Lists all consumers for a vhost", shown=7,
-        usage="[--vhost <vhost>] [--no-table-headers] [<column> ...]", group=GROUP, columns=CONSUMER_COLUMNS,
+        usage="[--vhost <vhost>] [--no-table-headers] [<column> ...]", group=GROUP,
+        seconds=_SECONDS, columns=CONSUMER_COLUMNS,
         banner="Listing consumers in vhost {vhost} ...",
     ),
     Command(
