@@ -132,7 +132,7 @@ class Application:
         """Serve until cancelled or stopped. Then the connections are told so, and what was noted is committed."""
         questions = self.questions
         try:
-            with self._at_end:
+            with self._at_end, _left_clean(self.node):
                 async with questions or contextlib.nullcontext(), trio.open_nursery() as nursery:
                     if questions is not None:
                         questions.server = self.server
@@ -145,7 +145,6 @@ class Application:
                     task_status.started()
                     await self._stop.wait()
                     nursery.cancel_scope.cancel()
-                _leave_clean(self.node)
         finally:
             self._has_ended.set()
 
@@ -291,6 +290,18 @@ def without_serving(where: Where, function: Callable[[Node, Users], Answer]) -> 
             return function(node, users)
         finally:
             _leave_clean(node)
+
+
+@contextlib.contextmanager
+def _left_clean(node: Node) -> Iterator[None]:
+    """Afterwards, unless something has failed. To be cancelled is no failure."""
+    try:
+        yield
+    except (trio.Cancelled, BaseExceptionGroup) as error:
+        if not isinstance(error, BaseExceptionGroup) or error.split(trio.Cancelled)[1] is None:
+            _leave_clean(node)
+        raise
+    _leave_clean(node)
 
 
 def _leave_clean(node: Node) -> None:
