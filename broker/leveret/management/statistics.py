@@ -96,8 +96,11 @@ def numbers_of(node: Node, counted: Counted) -> Numbers:
             ready_count, unacked_count = counted.message_count, counted.unacked_count
             return Numbers(LENGTHS, (ready_count + unacked_count, ready_count, unacked_count))
         case VirtualHost():
-            lengths = [numbers_of(node, queue).values for queue in counted.queues.values()]
-            return Numbers(LENGTHS, [sum(values) for values in zip((0, 0, 0), *lengths, strict=True)])
+            ready_count = unacked_count = 0
+            for queue in counted.queues.values():
+                ready_count += queue.message_count
+                unacked_count += queue.unacked_count
+            return Numbers(LENGTHS, (ready_count + unacked_count, ready_count, unacked_count))
         case NodeCounts():
             counts = node.events.counts
             return Numbers(
