@@ -56,7 +56,7 @@ CONSUME = sent(make(Basic.Consume, queue="q", no_ack=True))
 async def test_two_thousand_that_stop_half_way_are_gone_after_ten_seconds(served, clock, pieces):
     """HANDSHAKE_SECONDS. RabbitMQ: CON-3."""
     with nothing_logged():
-        served.arrive().peer_ends()  # whoever accepts remembers the last one
+        served.arrive(*pieces).peer_ends()  # whoever accepts remembers the last one, and logins have a count
         await wait_all_tasks_blocked()
         before = live_objects()
         peers = [served.arrive(*pieces) for _ in range(CONNECTIONS)]
