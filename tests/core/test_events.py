@@ -13,7 +13,7 @@ from leveret_protocol.fields import Field, Table, plain, table
 from tests.core.event_stories import of, story
 from tests.core.scene import Client, bind, declare_exchange, declare_queue, unbind
 
-NAME = "leveret@localhost"
+NAME = "rabbit@localhost"
 
 
 class TestTelling:

@@ -10,7 +10,7 @@ from leveret_protocol.fields import plain
 from tests.core.event_stories import of, story
 from tests.core.scene import bind, declare_queue
 
-NAME = "leveret@localhost"
+NAME = "rabbit@localhost"
 PREDECLARED = ["", "amq.direct", "amq.topic", "amq.match", "amq.headers", "amq.fanout", "amq.rabbitmq.trace"]
 
 

@@ -16,7 +16,7 @@ AS_RABBITMQ = "--as-rabbitmq"
 
 # What `rabbitmq-server` of the container image begins with; every other place may say something else.
 _OF_RABBITMQ = {
-    "host": "", "nodename": "rabbit", "data_dir": "/var/lib/rabbitmq/mnesia", "log.console_stdio": "stdout",
+    "host": "", "data_dir": "/var/lib/rabbitmq/mnesia", "log.console_stdio": "stdout",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     group.add_argument(NO_METRICS, action="store_true", help="no metrics for Prometheus: --metrics-port none")
     group.add_argument(
         AS_RABBITMQ, action="store_true",
-        help="RabbitMQ's defaults: every address, node rabbit, data in /var/lib/rabbitmq/mnesia, log on stdout",
+        help="RabbitMQ's defaults: every address, data in /var/lib/rabbitmq/mnesia, log on stdout",
     )  # fmt: skip
     for setting in TABLE:
         (where if setting.name == "data_dir" else group).add_argument(

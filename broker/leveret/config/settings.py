@@ -305,7 +305,7 @@ class Settings:
     # -- names
 
     nodename: str = _setting(
-        "leveret", NAME, "The name of the node; the name of the machine is added where it has no `@`.",
+        "rabbit", NAME, "The name of the node; the name of the machine is added where it has no `@`.",
         variables=("RABBITMQ_NODENAME",),
     )  # fmt: skip
     cluster_name: str | None = _setting(None, NAME, "Told to clients. Default: the name of the node.")

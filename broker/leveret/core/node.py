@@ -35,7 +35,7 @@ def _make_nothing(*_: object, **__: object) -> Message:
 class Node:
     """All virtual hosts of one broker.
 
-    name: `leveret@<host>`. parameters: the global ones.
+    name: `rabbit@<host>`. parameters: the global ones.
     now: the message clock, seconds since 1970. The core has no clock of its own.
     default_queue_type: what virtual hosts get that are made without one, "/" among them. Raises ValueError.
     counts: see `leveret.core.counts`.
@@ -52,7 +52,7 @@ class Node:
     """
 
     def __init__(
-        self, name: str = "leveret@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
+        self, name: str = "rabbit@localhost", *, now: Callable[[], float], default_queue_type: str = "classic",
         make_message: MakeMessage = _make_nothing, keeper: Keeper | None = None, default_vhost: str = DEFAULT_VHOST,
     ) -> None:  # fmt: skip
         self.name = name

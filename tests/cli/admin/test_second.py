@@ -287,8 +287,10 @@ def test_the_overview(second):
 
 
 def test_nodes(second, broker):
-    headers, node = rows(second("nodes", "list"))
+    headers, node, *more = rows(second("nodes", "list"))
     assert len(headers) == len(node) == 18
+    plugins = [row[headers.index("enabled_plugins")].removeprefix("* ") for row in (node, *more)]
+    assert "rabbitmq_management" in plugins and plugins == sorted(plugins)
     name = node[0]
     shown = rows(second("nodes", "memory_breakdown_in_bytes", "--node", name))
     assert [row[0] for row in shown[:3]] == ["key", "Total (RSS)", "Total (allocated by the runtime)"]

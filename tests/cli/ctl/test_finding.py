@@ -103,7 +103,7 @@ def test_where_none_runs_it_says_so(ctl, runtime_dir):
 def test_the_name_is_guessed_as_it_would_be(ctl):
     host = socket.gethostname()
     assert f"to rabbit@{host} in" in ctl("ping")[2]
-    assert f"to leveret@{host} in" in ctl("diagnostics", "ping", program="leveret")[2]
+    assert f"to rabbit@{host} in" in ctl("diagnostics", "ping", program="leveret")[2]
 
 
 def is_somebody_elses(monkeypatch):

@@ -8,6 +8,7 @@ import pika
 import pytest
 import trio
 
+from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User
 from leveret.cli.ctl.commands import commands
 from leveret.process import TURN_ROWS, in_turns
@@ -104,6 +105,22 @@ def test_connections_are_closed_with_a_reason(broker, said):
             connection.process_data_events(time_limit=10)
         texts.append(caught.value.reply_text)
     assert sorted(texts) == [f"CONNECTION_FORCED - {word}" for word in ("first", "second", "third")]
+
+
+def test_connections_are_closed_one_by_one_with_a_delay(broker, said, monkeypatch):
+    pauses = []
+    monkeypatch.setattr("leveret.cli.ctl.commands.changes.time.sleep", pauses.append)
+    broker.call(lambda node, users: node.add_vhost("other"))
+    broker.call(lambda node, users: users.permissions.set("guest", "other", EVERYTHING))
+    connections = [connected(broker.url), connected(broker.url), connected(f"{broker.url}/other")]
+    closing = ("close_all_connections", "--per-connection-delay", "30")
+    assert said(*closing, "-p", "other", "bye") == "Closed 1 connections\n"
+    assert said(*closing, "--global", "--limit", "1", "bye") == "Closed 1 connections\n"
+    assert said(*closing, "bye") == "Closed 1 connections\n"
+    assert pauses == [0.03] * 3
+    for connection in connections:
+        with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="CONNECTION_FORCED - bye"):
+            connection.process_data_events(time_limit=10)
 
 
 def test_what_a_connection_has_sent_and_received(broker, said):

@@ -81,7 +81,7 @@ class Where:
     @property
     def name(self) -> str:
         """The node's, as far as it is known before one answers."""
-        name = self.node or ("rabbit" if self.is_rabbitmqs else "leveret")
+        name = self.node or "rabbit"
         return name if "@" in name else f"{name}@{socket.gethostname()}"
 
 

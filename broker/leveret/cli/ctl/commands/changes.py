@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 from leveret.cli.ctl.command import Call, Command
 from leveret.cli.ctl.commands.access import parsed_json
@@ -122,11 +123,18 @@ def close_connection(call: Call) -> Done:
 
 
 def close_all_connections(call: Call) -> Done:
-    """RabbitMQ: those of one virtual host, or with --global of the node."""
-    count = call.ask(
-        "close_all_connections", vhost=call.vhost, per_vhost="global" not in call.options,
-        limit=call.options.get("limit", 0), reason=call.words[0],
-    )  # fmt: skip
+    """RabbitMQ: those of one virtual host, or with --global of the node; --per-connection-delay is in milliseconds."""
+    limit, delay_ms, reason = call.options.get("limit", 0), call.options.get("per-connection-delay", 0), call.words[0]
+    is_global = "global" in call.options
+    if delay_ms <= 0:
+        count = call.ask("close_all_connections", vhost=call.vhost, per_vhost=not is_global, limit=limit, reason=reason)
+        return Done(f"Closed {count} connections")
+    listed = call.ask("list_connections", columns=["pid", "vhost", "state"])
+    pids = [row["pid"] for row in listed if row["state"] == "running" and (is_global or row["vhost"] == call.vhost)]
+    count = 0
+    for pid in pids[:limit] if limit else pids:
+        count += call.ask("close_connection", pid=pid, reason=reason)
+        time.sleep(delay_ms / 1000)
     return Done(f"Closed {count} connections")
 
 
@@ -198,7 +206,10 @@ def _check_import(call: Call) -> None:
 
 
 def import_definitions(call: Call) -> Done:
-    """They are in force when this returns. RabbitMQ says that they take some time."""
+    """They are in force when this returns. RabbitMQ says that they take some time.
+
+    --skip-if-unchanged counts on a node with `definitions.skip_if_unchanged` only; there is none of these here.
+    """
     call.ask("import_definitions", definitions=_definitions(call.words[0] if call.words else "-"))
     return Done()
 
