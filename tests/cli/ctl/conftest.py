@@ -1,6 +1,8 @@
 """Brokers in threads of the test, and commands in its own process, which find them as they find any other."""
 
+import contextlib
 import io
+import logging
 import os
 import sys
 
@@ -27,10 +29,18 @@ def runtime_dir(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def start(runtime_dir):
-    """Starts a broker: `start("name@host", data_dir=...)`, in memory without a directory."""
-    import contextlib
+def log_levels():
+    """As they were, afterwards: set_log_level is for the whole process."""
+    root = logging.getLogger()
+    before = [(it, it.level) for it in (root, *root.handlers)]
+    yield
+    for it, level in before:
+        it.setLevel(level)
 
+
+@pytest.fixture
+def start(runtime_dir, log_levels):
+    """Starts a broker: `start("name@host", data_dir=...)`, in memory without a directory."""
     with contextlib.ExitStack() as stack:
 
         def run(name="one@test", **options):

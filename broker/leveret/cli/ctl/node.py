@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import time
 
@@ -282,5 +281,5 @@ def pause(until: float) -> bool:
     left = until - time.monotonic()
     if left <= 0:
         return False
-    select.select([], [], [], min(left, PAUSE_SECONDS))
+    time.sleep(min(left, PAUSE_SECONDS))
     return True
