@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +126,28 @@ def test_a_damaged_record_is_named_and_those_behind_it_are_read(tmp_path: Path, 
     found, lost = read(tmp_path)
     assert found == batches[:damaged] + batches[damaged + 1 :]
     assert lost == ["commits that were damaged in journal: 1"]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_whoever_is_killed_while_it_grows_has_cut_off_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large write that a signal ends is done in part."""
+    write(tmp_path, [b"there"])
+    opened = open_journal(tmp_path)
+    list(opened.read([]))
+    real = os.pwritev
+
+    def in_part(fd: int, pieces: list[bytes], at: int) -> int:
+        real(fd, [pieces[0][: len(pieces[0]) // 3]], at)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(os, "pwritev", in_part)
+        opened.append(bytes(2 << 20))
+    opened.close()
+    assert read(tmp_path) == ([b"there"], [])
 
 
 def test_one_that_was_cut_off_says_so(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ class Journal:
 
     def _grow(self, file_bytes: int) -> None:
         try:
+            os.ftruncate(self._fd, file_bytes)  # at once: whoever is killed while writing has cut off nothing
             self._write([bytes(file_bytes - self._file_bytes)], self._file_bytes)
         except OSError:
             os.ftruncate(self._fd, self._file_bytes)
