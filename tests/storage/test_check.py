@@ -7,11 +7,13 @@ import random
 import re
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from leveret.storage import blocks, check, environment, records
+from leveret.storage import blocks, check, environment, records, writing
 from leveret.storage.base import Definition, Store, StoreDamaged, StoredMessage, StoreError
+from leveret.storage.blocks import BLOCK_BYTES
 from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
 from leveret.storage.environment import Environment
 from leveret.storage.lmdb_store import LmdbStore
@@ -327,3 +329,64 @@ def test_a_damaged_block_with_gaps_goes_as_a_whole(tmp_path: Path, sound, caplog
     survey = check.Survey(tmp_path / DATA_NAME)
     assert survey.is_sound
     assert set(survey.recorded_references.values()) == {3}
+
+
+def half_settled(path: Path) -> int:
+    """A store with a line of two blocks, closed: two of the four messages of the first one are gone. Answers its id."""
+    store, _ = open_store(path, "fsync")
+    line = store.new_line()
+    for position in (0, 10, 20, 30):
+        line.add(position, b"x")
+    commit(store)
+    store.close()
+    store, _ = open_store(path, "fsync")
+    line = store.lines[line.id]
+    line.settle(0)
+    line.settle(10)
+    for position in (40, 50, 60):
+        line.add(position, bytes(BLOCK_BYTES))
+    commit(store)
+    store.close()
+    return line.id
+
+
+def test_what_was_settled_of_a_damaged_block_does_not_count_twice(tmp_path: Path) -> None:
+    """There are gaps, so its own columns have to say which messages it has."""
+    line_id = half_settled(tmp_path)
+    octets = (tmp_path / DATA_NAME).read_bytes()
+    value = next(bytes(value) for key, value in environment.walk(tmp_path / DATA_NAME) if key[:1] == records.BLOCK)
+    put(tmp_path, octets.replace(value, bytes([value[0] ^ 1]) + value[1:]))
+    directory = Directory(tmp_path)
+    directory.mark_clean()
+    directory.release()
+    store, report = open_store(tmp_path, "fsync")
+    assert report.was_clean
+    line = store.lines[line_id]
+    assert line.totals.message_count == 5
+    line.settle(20)
+    commit(store)
+    store.close()
+    store, _ = open_store(tmp_path, "fsync")
+    line = store.lines[line_id]
+    assert line.totals.message_count == len(line.read(-1, 10)) == 3
+    store.close()
+    assert check.Survey(tmp_path / DATA_NAME).is_sound
+
+
+def test_marks_that_are_damaged_meanwhile_end_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line_id = half_settled(tmp_path)
+    store, _ = open_store(tmp_path, "fsync")
+
+    def damaged(*_: object) -> NoReturn:
+        raise records.DamagedRecord
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "Marks", damaged)
+        store.lines[line_id].settle(20)
+        for position in (40, 50):
+            store.lines[line_id].settle(position)
+        commit(store)
+        store.close()
+    store, _ = open_store(tmp_path, "fsync")
+    assert store.lines[line_id].totals.message_count == 0
+    store.close()

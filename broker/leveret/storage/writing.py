@@ -77,6 +77,7 @@ class Writing:
             may_expire = self._add(changes) or may_expire
         for block, positions in self._blocks_with(line.id, changes.marks):
             self._mark(block, positions, changes.marks)
+        message_count = max(message_count, 0)  # see `_give_up`
         totals = Totals(message_count, max(next_position, changes.position_after), may_expire and message_count > 0)
         self.totals[line.id] = totals
         self._put(records.LINE_KEY.pack(records.LINE, line.id), records.encode_line(totals, line.suspect_before))
@@ -152,10 +153,14 @@ class Writing:
             self._put(block.marks_key, marks.record)
 
     def _give_up(self, block: Block) -> int:
-        """It is damaged, so some of its messages cannot be told from others. Answers how many there may have been."""
+        """It is damaged, so some of its messages cannot be told from others. Answers how many there were: if the marks
+        are what is damaged, there may have been fewer."""
         log.error("what was left of %s is damaged and was dropped", block)
+        count = block.message_count
+        with contextlib.suppress(DamagedRecord):
+            count = self._marks(block).live_count
         self._delete(block)
-        return block.message_count
+        return count
 
     def _delete(self, block: Block) -> None:
         self._transaction.delete(block.key)
