@@ -47,6 +47,27 @@ async def test_an_error_of_the_listener_itself_ends_the_broker():
     assert listener.is_closed
 
 
+# -- suspended
+
+
+async def test_it_can_be_suspended_again_before_it_has_gone_on(harness):
+    server = harness.server
+    await server.suspend()
+    assert harness.listener.is_closed
+    again = MemoryListener()
+    server.resume([again])
+    assert not server.is_suspended
+    await server.suspend()
+    assert server.is_suspended
+    assert again.is_closed
+    at_last = MemoryListener()
+    server.resume([at_last])
+    at_last.arrive(transport := MemoryTransport())
+    await wait_all_tasks_blocked()
+    assert server.connection_count == 1
+    assert not transport.is_reset
+
+
 # -- the end
 
 

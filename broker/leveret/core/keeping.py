@@ -20,6 +20,7 @@ PAGE_MESSAGES = 1024
 # So many messages at the head of a queue are held in memory; RabbitMQ holds up to 2048 of a classic queue.
 HEAD_MESSAGES_MAX = 4 * PAGE_MESSAGES
 
+SIZED_BYTES = 1 << 20  # about as much is read at once of messages whose sizes are asked for
 
 # A message of this size that several queues keep is stored once. Below it a reference saves nothing.
 SHARED_BYTES_MIN = 1024
@@ -93,8 +94,8 @@ class KeptFifo(Fifo):
     """
 
     __slots__ = (
-        "_away_after", "_entry_of", "_keeper", "_sized_before", "_sized_from", "away_bytes", "away_count",
-        "is_being_sized", "line", "staying",
+        "_away_after", "_entry_of", "_keeper", "_sized_before", "_sized_from", "_sized_messages", "away_bytes",
+        "away_count", "is_being_sized", "line", "staying",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, line: Line, entry_of: EntryOf) -> None:
@@ -108,6 +109,7 @@ class KeptFifo(Fifo):
         self.away_bytes = 0
         self._sized_before = 0  # positions below this one count in `away_bytes`, and those from `_sized_from` on
         self._sized_from = line.next_position
+        self._sized_messages = 1  # to be looked at next
         self.is_being_sized = False
 
     def keep(self, entry: Entry, message: Message) -> None:
@@ -187,7 +189,6 @@ class KeptFifo(Fifo):
             self._away_after = page[-1].position
         if not self.away_count:
             self.away_bytes = 0  # what was damaged is gone as well
-        if not self.away_count:
             self._bring_staying(None)
 
     def _bring_staying(self, before: int | None) -> None:
@@ -202,11 +203,14 @@ class KeptFifo(Fifo):
         return self.away_count > 0 and max(self._sized_before, self._away_after + 1) < self._sized_from
 
     def size_page(self) -> bool:
-        """Look at some of them. False: there are no more."""
+        """Look at some of them: few where they are large. False: there are no more."""
         after = max(self._sized_before - 1, self._away_after)
-        page = self.line.read(after, PAGE_MESSAGES) if self.has_unsized else []
+        page = self.line.read(after, self._sized_messages) if self.has_unsized else []
         page = [stored for stored in page if stored.position < self._sized_from]
         self.away_bytes += sum(self._keeper.loaded(stored.payload).body_size_bytes for stored in page)
+        page_bytes = sum(len(stored.payload) for stored in page)
+        fitting = SIZED_BYTES * len(page) // max(page_bytes, 1)
+        self._sized_messages = max(1, min(2 * self._sized_messages, fitting, PAGE_MESSAGES))
         self._sized_before = page[-1].position + 1 if page else self._sized_from
         return self.has_unsized
 

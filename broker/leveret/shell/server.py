@@ -114,12 +114,12 @@ class Server:
     async def _accept_while_wanted(self) -> None:
         while True:
             with trio.CancelScope() as self._accepting:
-                await self._accept(self._listeners)
+                if self._resumed is None:
+                    await self._accept(self._listeners)
             if self._resumed is not None:
                 self._close_listeners()
                 self._suspended.set()
                 await self._resumed.wait()
-                self._resumed = None
 
     @property
     def is_suspended(self) -> bool:
@@ -137,6 +137,7 @@ class Server:
         if self._resumed is not None:
             self._listeners = listeners
             self._resumed.set()
+            self._resumed = None
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:
