@@ -94,13 +94,14 @@ async def test_a_body_has_a_limit(harness, is_announced):
         yield b"}"
 
     response = await api.ask("PUT", "/queues/%2F/q", content=b" " * 22 if is_announced else pieces())
-    assert response.status_code == 413
-    assert response.json()["reason"] == "the request body is larger than 10 bytes"
+    assert response.status_code == 400
+    assert response.json() == {"error": "bad_request", "reason": "Exceeded HTTP request body size limit"}
 
 
 async def test_a_body_of_nobody_has_a_smaller_one(api):
     response = await api.ask("POST", "/login", content=b"x" * 20_000, user=None)
-    assert response.status_code == 413
+    assert response.status_code == 400
+    assert response.json()["reason"] == "Exceeded HTTP request body size limit"
 
 
 async def test_the_body_of_somebody_unknown_is_not_read(api):

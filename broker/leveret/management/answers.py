@@ -58,8 +58,8 @@ def bad_request(reason: str) -> Problem:
     return Problem(400, "bad_request", reason)
 
 
-def too_large(bytes_max: int) -> Problem:
-    return Problem(413, "bad_request", f"the request body is larger than {bytes_max} bytes")
+def too_large() -> Problem:
+    return bad_request("Exceeded HTTP request body size limit")
 
 
 def not_authorised(reason: str) -> Problem:

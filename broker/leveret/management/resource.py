@@ -159,16 +159,16 @@ def _check_accepted(headers: Headers) -> None:
 
 
 async def _octets(http: HttpRequest, bytes_max: int) -> bytes:
-    """Raises Problem: 413, it is too large; 408, it does not come."""
+    """Raises Problem: 400, it is too large; 408, it does not come."""
     length = http.headers.get("content-length", "")
     if length.isdecimal() and int(length) > bytes_max:
-        raise too_large(bytes_max)
+        raise too_large()
     octets = bytearray()
     with trio.move_on_after(BODY_SECONDS) as reading:
         async for chunk in http.stream():
             octets += chunk
             if len(octets) > bytes_max:
-                raise too_large(bytes_max)
+                raise too_large()
     if reading.cancelled_caught:
         raise Problem(408)
     return bytes(octets)
