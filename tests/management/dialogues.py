@@ -57,6 +57,9 @@ DIALOGUES: dict[str, list[Step]] = {
             "PUT /queues/{v}/q", {"arguments": {"x-max-length": 5}}, 400,
             bad("inequivalent arg 'durable' for queue 'q' in vhost '{v}': received 'false' but current is 'true'"),
         ),
+        Step("PUT /queues/{v}/q", "{}", 400, bad(
+            "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?"
+        )),
         Step("PUT /queues/{v}/q", {"durable": "x"}, 400, bad("not_boolean: x"),
              rabbitmq=Instead(400, {"reason": ["not_boolean", "x"]}, ALWAYS_TEXT)),
         Step("GET /queues/{v}/q", None, 200, {
@@ -112,6 +115,8 @@ DIALOGUES: dict[str, list[Step]] = {
             "payload": "aGU=", "payload_bytes": 5, "payload_encoding": "base64", "redelivered": True,
         }]),
         Step("POST /queues/{v}/q/get", GET, 200, []),
+        Step("POST /queues/{v}/q/get", GET | {"encoding": "hex"}, 400,
+             bad("Unsupported encoding. Please use auto or base64.")),
         Step("POST /queues/{v}/q/get", {"count": 1}, 400, bad("[{key_missing,ackmode},{key_missing,encoding}]")),
         Step("POST /queues/{v}/nope/get", GET, 404, {"error": "not_found", "reason": "queue_not_found"},
              rabbitmq=Instead(404, {"reason": "NOT_FOUND - no queue 'nope' in vhost '{v}'"}, AS_4X)),
@@ -299,6 +304,10 @@ DIALOGUES: dict[str, list[Step]] = {
         Step("GET /health/checks/alarms", None, 200, {"status": "ok"}),
         Step("GET /health/checks/virtual-hosts/", None, 200, {"status": "ok"}),
         Step("GET /health/checks/port-listener/1", None, 503, {"status": "failed", "missing": 1}),
+        Step("GET /health/checks/port-listener/x", None, 400, bad("Invalid port")),
+        Step("GET /health/checks/certificate-expiration/x/days", None, 400, bad("Invalid expiration value.")),
+        Step("GET /health/checks/certificate-expiration/5/parsecs", None, 400,
+             bad("Time unit not recognised. Supported units: days, weeks, months, years.")),
         Step("GET /health/checks/node-is-quorum-critical", None, 200, {"status": "ok"}),
         Step("GET /aliveness-test/{v}", None, 200, {"status": "ok"}),
         Step("GET /aliveness-test/nope-nope", None, 404, NOT_FOUND),

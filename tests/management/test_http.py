@@ -72,7 +72,10 @@ async def test_a_body_that_is_as_good_as_none(api, content):
         (b"\xff", "not_json"),
         (b'{"a": "\\ud800"}', "not_json"),
         (b"[" * 100_000, "not_json"),
-        (b'"{}"', "the body is a string, not an object: was it encoded twice?"),
+        (
+            b'"{}"',
+            "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?",
+        ),
         (b'{"durable": "x"}', "not_boolean: x"),
         (b'{"arguments": {"a": null}}', "null_not_allowed"),
         (b'{"arguments": {"a": 99999999999999999999}}', "not_integer: 99999999999999999999"),

@@ -13,6 +13,10 @@ from leveret_protocol.fields import Field, Table
 
 SHORT_STRING_BYTES_MAX = 255
 
+_ENCODED_TWICE = (
+    "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?"  # RabbitMQ's words
+)
+
 
 class Body(dict[str, Any]):
     """The JSON object of a request. Every method raises Problem (400) with RabbitMQ's text."""
@@ -24,7 +28,7 @@ class Body(dict[str, Any]):
             return cls()
         value = parsed(octets)
         if isinstance(value, str):
-            raise bad_request("the body is a string, not an object: was it encoded twice?")
+            raise bad_request(_ENCODED_TWICE)
         if not isinstance(value, dict):
             raise bad_request("not_json")
         return cls(value)

@@ -62,7 +62,7 @@ def certificate_expiration(request: Request) -> object:
     if unit not in _UNIT_DAYS:
         raise bad_request("Time unit not recognised. Supported units: days, weeks, months, years.")
     if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
-        raise bad_request("Invalid expiration")
+        raise bad_request("Invalid expiration value.")
     then = datetime.now(UTC) + timedelta(days=int(text) * _UNIT_DAYS[unit])
     problems = {protocol: _problem(path, then) for protocol, path in request.managed.certificates.items()}
     expired = [

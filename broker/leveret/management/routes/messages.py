@@ -114,7 +114,7 @@ def get(request: Request) -> object:
     count, encoding, mode = body.integer("count"), body["encoding"], body["ackmode"]
     truncate = body.integer("truncate") if "truncate" in body else None
     if encoding not in ("auto", "base64"):
-        raise bad_request(f"unsupported_encoding: {shown(encoding)}")
+        raise bad_request("Unsupported encoding. Please use auto or base64.")
     if not isinstance(mode, str) or mode not in _REQUEUES:
         raise bad_request(f"unsupported_ackmode: {shown(mode)}")
     request.access(vhost).require_queue("read", name)
