@@ -117,6 +117,21 @@ async def test_http_2_is_not_spoken(connect, mock_clock):
     assert peer.sent == b""
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAAB\r\n",
+        b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: AAAA\r\nsec-websocket-version: 13\r\n",
+    ],
+)
+async def test_who_would_rather_speak_something_else_is_answered(connect, headers):
+    peer = await connect()
+    for _ in range(2):
+        peer.peer_sends(GET[:-2] + headers + b"\r\n")
+        assert (await answer(peer))[0] == b"HTTP/1.1 200 OK"
+    assert peer.sent.count(b"HTTP/1.1 200 OK") == 2
+
+
 async def test_rubbish(connect, mock_clock):
     peer = await connect()
     peer.peer_sends(b"AMQP\x00\x00\x09\x01\r\n\r\n")

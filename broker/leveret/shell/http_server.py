@@ -18,7 +18,7 @@ import h11
 import trio
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
+from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, Scope
 from hypercorn.utils import wrap_app
@@ -74,7 +74,20 @@ async def serve_http(app: Application, listeners: Sequence[Listener]) -> None:
 
 
 class _H11Connection(h11.Connection):
-    """RabbitMQ's answers begin with `HTTP/1.1 200 OK`, which scripts look for; hypercorn leaves the words out."""
+    """RabbitMQ's answers begin with `HTTP/1.1 200 OK`, which scripts look for; hypercorn leaves the words out.
+
+    No other protocol is offered, and whoever asks for one is answered with HTTP/1.1 (RFC 9110, 7.8): Java's HttpClient
+    asks for HTTP/2 with its first request.
+    """
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request) and any(name == b"upgrade" for name, _ in event.headers):
+            headers = [(name, value) for name, value in event.headers if name != b"upgrade"]
+            event = h11.Request(
+                method=event.method, target=event.target, headers=headers, http_version=event.http_version
+            )
+        return event
 
     def send(self, event: Any) -> Any:
         if isinstance(event, h11.Response) and not event.reason:
@@ -142,7 +155,7 @@ class _Connection:
                 if not self._is_ending:
                     try:
                         await self._protocol.handle(RawData(data))
-                    except (H2CProtocolRequiredError, H2ProtocolAssumedError):
+                    except H2ProtocolAssumedError:
                         return  # of HTTP/2 there is none
 
     async def _received(self) -> bytes:
