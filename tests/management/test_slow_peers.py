@@ -4,6 +4,7 @@ import pytest
 import trio
 import trio.testing
 
+from leveret.management import making
 from leveret.management.app import make_app
 from leveret.management.serving import serve
 from leveret.shell import http_server
@@ -172,3 +173,38 @@ async def test_when_the_broker_stops_nobody_is_waited_for(api, mock_clock):
         nursery.cancel_scope.cancel()
     assert trio.current_time() == since
     assert peer.is_reset
+
+
+async def test_a_body_that_pours_in_while_the_login_has_to_wait(api, connect, mock_clock):
+    """The answer comes before the body is read: it must end the connection all the same."""
+    for _ in range(20):
+        await api.ask("GET", "/whoami", password="wrong")
+    await api.ask("GET", "/whoami")  # its turn is now; the one after it has to wait
+    peer = await connect()
+    peer.peer_sends(PUT.replace(b"Basic Z3", b"Basic Z4").replace(b"\r\n\r\n", b"\r\ncontent-length: 99999999\r\n\r\n"))
+    peer.peer_sends(*[b"x" * 1000] * 100)
+    assert (await answer(peer))[0] == b""
+    api.harness.advance(5)
+    assert (await answer(peer))[0] == b"HTTP/1.1 401 Unauthorized"
+    assert await until_reset(peer, mock_clock) <= 2
+
+
+async def test_who_goes_away_while_messages_are_got_has_got_nothing(api, connect, monkeypatch):
+    monkeypatch.setattr(making, "TURN_SECONDS", 0)
+    client = api.harness.connect()
+    client.declare("q")
+    for _ in range(1000):
+        client.publish("", "q", b"x")
+    queue = api.node.vhosts["/"].queues["q"]
+    body = b'{"count": 1000, "ackmode": "ack_requeue_false", "encoding": "auto"}'
+    head = GET.replace(b"GET /api/overview", b"POST /api/queues/%2F/q/get")
+    peer = await connect()
+    peer.peer_sends(head.replace(b"\r\n\r\n", b"\r\ncontent-length: %d\r\n\r\n" % len(body)) + body)
+    while not queue.unacked_count:
+        await trio.lowlevel.checkpoint()
+    flush_count = api.flush_count
+    peer.peer_ends()
+    await trio.testing.wait_all_tasks_blocked()
+    assert peer.is_reset
+    assert (queue.message_count, queue.unacked_count) == (1000, 0)
+    assert api.flush_count > flush_count

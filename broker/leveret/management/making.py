@@ -76,16 +76,20 @@ class Makers:
             making.is_done.set()
 
     async def in_turns(self, steps: Steps, flush: Callable[[], None]) -> bytes:
-        """flush: at the end of each turn."""
-        while True:
-            async with self._turn:
-                try:
-                    _run_for_a_turn(steps)
-                except StopIteration as done:
-                    octets: bytes = done.value
-                    return octets
-                finally:
-                    flush()
+        """flush: at the end of each turn. Where nobody waits any more, the steps are closed, which is a turn too."""
+        try:
+            while True:
+                async with self._turn:
+                    try:
+                        _run_for_a_turn(steps)
+                    except StopIteration as done:
+                        octets: bytes = done.value
+                        return octets
+                    finally:
+                        flush()
+        finally:
+            steps.close()
+            flush()
 
 
 def _run_for_a_turn(steps: Steps) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import unquote
@@ -92,8 +91,7 @@ class Resource:
             key = (http.scope["path"], http.url.query, None if request.sees_all else user.name)
             result = await self._makers.made(key, result.steps)
         if isinstance(result, InTurns):
-            with contextlib.closing(result.steps):
-                result = await self._makers.in_turns(result.steps, self._managed.flush)
+            result = await self._makers.in_turns(result.steps, self._managed.flush)
         if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)

@@ -8,6 +8,7 @@ and not for an answer to be taken.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -97,7 +98,9 @@ class _H11Connection(h11.Connection):
 
 
 class _Answering:
-    """What hypercorn has the application run by. Its own one still wants to answer when it is cancelled."""
+    """What hypercorn has the application run by. Its own one still wants to answer when it is cancelled, and waits for
+    the application to take all of a body, even when the answer is there.
+    """
 
     def __init__(self, nursery: trio.Nursery) -> None:
         self._nursery = nursery
@@ -107,15 +110,28 @@ class _Answering:
     ) -> Callable[[Any], Awaitable[None]]:
         arrive, arrived = trio.open_memory_channel[Any](config.max_app_queue_size)
 
+        async def put(message: Any) -> None:
+            if message["type"] == "http.disconnect":
+                arrive.close()  # nothing of the body is taken any more, and nobody waits for that
+            else:
+                with contextlib.suppress(trio.ClosedResourceError):
+                    await arrive.send(message)
+
+        async def take() -> Any:
+            try:
+                return await arrived.receive()
+            except trio.EndOfChannel:
+                return {"type": "http.disconnect"}
+
         async def answer() -> None:
             try:
-                await app(scope, arrived.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
+                await app(scope, take, send, trio.to_thread.run_sync, trio.from_thread.run)
             except Exception:
                 log.exception("a request could not be answered")
             await send(None)
 
         self._nursery.start_soon(answer)
-        return arrive.send
+        return put
 
 
 class _Connection:
@@ -142,7 +158,7 @@ class _Connection:
                 )  # fmt: skip
                 self._protocol.connection = _H11Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX)
                 await self._read()
-                await self._protocol.handle(Closed())
+                nursery.cancel_scope.cancel()  # whoever is being answered has gone
         except (OSError, trio.ClosedResourceError, trio.TooSlowError):
             pass  # there was no handshake, and nobody to be told
         finally:
