@@ -133,6 +133,13 @@ async def test_who_would_rather_speak_something_else_is_answered(connect, header
     assert peer.sent.count(b"HTTP/1.1 200 OK") == 2
 
 
+async def test_a_path_that_is_not_there_takes_no_thread(connect):
+    """Who has not logged in can ask for it."""
+    peer = await connect()
+    peer.peer_sends(b"GET /api/nonsense HTTP/1.1\r\nhost: leveret\r\n\r\n")
+    assert (await answer(peer))[0] == b"HTTP/1.1 404 Not Found"
+
+
 async def test_rubbish(connect, mock_clock):
     peer = await connect()
     peer.peer_sends(b"AMQP\x00\x00\x09\x01\r\n\r\n")

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from leveret.management.answers import Answer, not_found
+from leveret.management.answers import not_found
 from leveret.management.making import Makers
 from leveret.management.managed import Managed
 from leveret.management.pages import page_routes
@@ -60,6 +60,6 @@ def _looseness(path: str) -> list[bool]:
     return [part.startswith("{") for part in path.split("/")]
 
 
-def _no_such_route(_request: HttpRequest, _error: Exception) -> Response:
-    answer: Answer = not_found().answer
-    return response_of(answer)
+async def _no_such_route(_request: HttpRequest, _error: Exception) -> Response:
+    """Starlette would have a thread do it if it were not async."""
+    return response_of(not_found().answer)
