@@ -1,18 +1,23 @@
 """Long lists: messages go on meanwhile, and those who ask the same at once share one that begins after they asked."""
 
+import json
+
 import pytest
 import trio
 import trio.testing
 
 from leveret.management import making
 from leveret.management.answers import Problem
+from leveret.management.listing import Listing
 from leveret.management.making import Makers
+
+STEPS = 24
 
 
 def steps_of(turns, outcome=b"[]"):
     """Notes when it begins and ends; takes two turns and more."""
     turns.append("begins")
-    for _ in range(making.STEPS * 3):
+    for _ in range(STEPS):
         yield
     turns.append("ends")
     if isinstance(outcome, Problem):
@@ -67,9 +72,8 @@ async def test_all_lists_have_one_turn_at_a_time(nursery):
     makers, turns = Makers(), []
 
     def steps(name):
-        for number in range(making.STEPS * 3):
-            if number % making.STEPS == 0:
-                turns.append(name)
+        for _ in range(3):
+            turns.append(name)
             yield
         return b"[]"
 
@@ -120,7 +124,7 @@ async def test_where_the_one_who_makes_it_goes_away_another_one_does(nursery):
 
 
 async def test_a_queue_that_goes_while_the_list_is_made_is_not_in_it(api, monkeypatch):
-    for number in range(making.STEPS * 3):
+    for number in range(STEPS):
         await api.put(f"/queues/%2F/{number:02}")
     vhost = api.node.vhosts["/"]
 
@@ -143,7 +147,7 @@ GET = {"count": -1, "ackmode": "ack_requeue_false", "encoding": "auto"}
 def full(api):
     client = api.harness.connect()
     client.declare("q")
-    for number in range(making.STEPS * 3):
+    for number in range(STEPS):
         client.publish("", "q", b"%d" % number)
     return api
 
@@ -158,8 +162,8 @@ async def test_many_messages_are_got_in_turns(full, nursery):
 
     nursery.start_soon(other)
     response = await full.post("/queues/%2F/q/get", GET)
-    assert [message["payload"] for message in response.json()] == [str(number) for number in range(making.STEPS * 3)]
-    assert set(turns) & set(range(1, making.STEPS * 3))
+    assert [message["payload"] for message in response.json()] == [str(number) for number in range(STEPS)]
+    assert set(turns) & set(range(1, STEPS))
     assert full.flush_count > 2
 
 
@@ -175,7 +179,7 @@ async def test_who_goes_away_has_got_nothing(full, nursery):
         nursery.start_soon(cancel)
         await full.post("/queues/%2F/q/get", GET)
     assert scope.cancelled_caught
-    assert (queue.message_count, queue.unacked_count) == (making.STEPS * 3, 0)
+    assert (queue.message_count, queue.unacked_count) == (STEPS, 0)
 
 
 async def test_a_queue_may_go_while_messages_are_got(full, nursery):
@@ -189,4 +193,15 @@ async def test_a_queue_may_go_while_messages_are_got(full, nursery):
     nursery.start_soon(delete)
     response = await full.post("/queues/%2F/q/get", GET | {"ackmode": "ack_requeue_true"})
     assert response.status_code == 200
-    assert 0 < len(response.json()) < making.STEPS * 3
+    assert 0 < len(response.json()) < STEPS
+
+
+def test_a_list_in_order_is_made_in_steps_too():
+    steps = Listing(lambda: range(10), lambda number: {"n": -number}, {"sort": "n"}).steps()
+    made = []
+
+    def make():
+        made.append((yield from steps))
+
+    assert len(list(make())) == 20
+    assert json.loads(made[0]) == [{"n": number} for number in range(-9, 1)]

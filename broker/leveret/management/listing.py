@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from leveret.core.patterns import InvalidPattern, compile_pattern
@@ -74,16 +75,19 @@ class Listing(Generic[Listed]):
             raise Problem(400, "page_out_of_range", f"Page out of range, {told}")
         filtered_count = len(objects)
         on_page = slice(None) if page is None else slice((page.number - 1) * page.size, page.number * page.size)
+        pieces: list[bytes] = []
         if self._query.get("sort"):
-            items = []
+            ranked = []
             for one in objects:
                 item = self._shape(one)
                 if item is not None:
-                    items.append(item)
+                    ranked.append((self._rank(item), item))
                 yield
-            pieces = [encoded(chosen(item, self._query)) for item in _in_order(items, self._query)[on_page]]
+            ranked.sort(key=itemgetter(0), reverse=self._query.get("sort_reverse") == "true")
+            for _, item in ranked[on_page]:
+                pieces.append(encoded(chosen(item, self._query)))
+                yield
         else:
-            pieces = []
             for one in objects[on_page]:
                 piece = self._piece(one)
                 if piece is not None:
@@ -99,6 +103,10 @@ class Listing(Generic[Listed]):
             }
         )  # fmt: skip
         return head[:-1] + b',"items":' + items_octets + b"}"
+
+    def _rank(self, item: Item) -> tuple[int, Any]:
+        """Its place in the order that was asked for."""
+        return _rank(_at(item, self._query["sort"].split("."))[1])
 
     def _piece(self, one: Listed) -> bytes | None:
         if self._octets is not None:
@@ -140,11 +148,6 @@ def _number(text: str) -> int:
         return int(text)
     except ValueError:
         raise bad_request("Pagination parameters are invalid") from None
-
-
-def _in_order(items: Sequence[Item], query: Mapping[str, str]) -> list[Item]:
-    parts = query["sort"].split(".")
-    return sorted(items, key=lambda item: _rank(_at(item, parts)[1]), reverse=query.get("sort_reverse") == "true")
 
 
 def _rank(value: object) -> tuple[int, Any]:
