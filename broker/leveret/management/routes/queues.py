@@ -20,19 +20,21 @@ routes = Routes()
 
 @routes.add("GET", "/queues", "/queues/detailed")
 def everywhere(request: Request) -> object:
-    return _listing(request, request.visible_vhosts)
+    return listed(request, lambda: _of(request.visible_vhosts()))
 
 
 @routes.add("GET", "/queues/{vhost}")
 def of_vhost(request: Request) -> object:
     vhost = request.vhost()
-    return _listing(request, lambda: [vhost])
+    return listed(request, lambda: _of([vhost]))
 
 
-def _listing(request: Request, vhosts: Callable[[], Iterable[VirtualHost]]) -> object:
-    def queues() -> Iterator[Queue]:
-        return (queue for vhost in vhosts() for _, queue in sorted(vhost.queues.items()))
+def _of(vhosts: Iterable[VirtualHost]) -> Iterator[Queue]:
+    return (queue for vhost in vhosts for _, queue in sorted(vhost.queues.items()))
 
+
+def listed(request: Request, queues: Callable[[], Iterable[Queue]]) -> object:
+    """A list of queues, which may be many and long. Raises Unanswered."""
     rates, has_totals = request.rates, request.has_queue_totals
     if rates is not None:
         rates.look_ahead(queues())

@@ -8,11 +8,12 @@ from operator import attrgetter
 from leveret.auth.errors import NoSuchUser
 from leveret.auth.users import User
 from leveret.core.queue import Queue
-from leveret.management import measured, shapes
+from leveret.management import shapes
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, bad_request, not_found
 from leveret.management.bodies import shown
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
+from leveret.management.routes.queues import listed as listed_queues
 from leveret.management.users import user_of
 
 routes = Routes()
@@ -66,8 +67,7 @@ def queues(request: Request) -> object:
         queues = (queue for vhost in request.visible_vhosts() for _, queue in sorted(vhost.queues.items()))
         return (queue for queue in queues if queue.created_by == name)
 
-    rates = request.rates
-    return request.listing(declared, lambda queue: measured.queue(queue, rates))
+    return listed_queues(request, declared)
 
 
 @routes.add("GET", "/users/{user}", tags=ADMINISTRATOR)
