@@ -35,6 +35,9 @@ help subcommands
 --version
 -c file -N node list queues
 --bash-completion
+-qf tsv list queues
+-qftsv list queues
+-qu guest list queues
 """
 
 SECOND = """\
@@ -48,6 +51,8 @@ list exchanges --non-interactive
 --table-style=ascii list users
 -H h -P 1 -u guest -p guest list users --non-interactive
 --use-tls list queues
+-v list queues
+-kv -u guest list queues
 show churn
 show endpoint
 show memory_breakdown_in_bytes --node n
@@ -88,8 +93,13 @@ def test_a_variable_of_the_second_decides_about_what_both_have(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["list queues name", "declare queue name=q", "list queues -f tsv", "-d 2 list queues", "-R list queues"]
-)
+    "line",
+    [
+        "list queues name", "declare queue name=q", "list queues -f tsv", "-d 2 list queues", "-R list queues",
+        "--sort name list queues", "--ssl list queues", "--request-timeout 5 list queues", "--version", "help",
+        "help config", "--bash-completion",
+    ],
+)  # fmt: skip
 def test_and_not_about_what_the_first_alone_has(line):
     environment = {"RABBITMQADMIN_TARGET_HOST": "rabbit"}
     assert syntax_of(shlex.split(line), environment) is Syntax.FIRST

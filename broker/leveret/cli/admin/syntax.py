@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from optparse import OptionParser
 from typing import Final
 
 from leveret.cli.admin.v1.commands import ACTIONS
@@ -32,12 +33,14 @@ _PAIRS_OF_THE_SECOND: Final = frozenset(
     )
 )  # fmt: skip
 
-# Options with a value before the words, of both.
-_OPTIONS_WITH_VALUE: Final = frozenset(
-    "-c -N -H -P -V -u -p -U -t -f -S -d "
-    "--config --node --host --hostname --port --path-prefix --vhost --username --password --base-uri --format --sort "
-    "--depth --request-timeout --timeout --table-style --ssl-key-file --ssl-cert-file --ssl-ca-cert-file "
-    "--tls-ca-cert-file --tls-cert-file --tls-key-file".split()
+_OPTIONS_OF_BOTH: Final = frozenset(
+    "-h --help -c --config -N --node -H --host -P --port --path-prefix -V --vhost -u --username -p --password "
+    "-U --base-uri -q --quiet -k".split()
+)
+
+# Those with a value that may come before the words.
+_VALUED_OF_THE_SECOND: Final = frozenset(
+    "--hostname --timeout --table-style --tls-ca-cert-file --tls-cert-file --tls-key-file".split()
 )
 
 _VARIABLES_OF_THE_SECOND: Final = "RABBITMQADMIN_"
@@ -45,41 +48,48 @@ _VARIABLES_OF_THE_SECOND: Final = "RABBITMQADMIN_"
 
 def syntax_of(argv: Sequence[str], environment: Mapping[str, str]) -> Syntax:
     """Which of the two a command line was written for."""
-    words, options = _words_and_options(argv)
+    first = make_parser()
+    words, options = _words_and_options(argv, first)
     if words[:1] and words[0] not in ACTIONS:
         return Syntax.SECOND
     if tuple(words[:2]) in _PAIRS_OF_THE_SECOND:
         return Syntax.SECOND
-    parser = make_parser()
-    if any(option.startswith("--") and not parser.has_option(option) for option in options):
+    if any(option == "-v" or (option.startswith("--") and not first.has_option(option)) for option in options):
         return Syntax.SECOND
-    if any("=" in word for word in words):
+    if any("=" in word for word in words) or len(words) > 2 or words[:1] == ["help"]:
         return Syntax.FIRST
-    if _is_for_the_first_only(words, options):
+    if any(first.has_option(option) and option not in _OPTIONS_OF_BOTH for option in options):
         return Syntax.FIRST
     if any(name.startswith(_VARIABLES_OF_THE_SECOND) for name in environment):
         return Syntax.SECOND
     return Syntax.FIRST
 
 
-def _is_for_the_first_only(words: Sequence[str], options: Sequence[str]) -> bool:
-    """Columns after the kind, and options that the second does not have."""
-    return len(words) > 2 or any(option in ("-f", "--format", "-S", "-R", "-d", "-s", "-t") for option in options)
-
-
-def _words_and_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Without the values of options."""
+def _words_and_options(argv: Sequence[str], first: OptionParser) -> tuple[list[str], list[str]]:
+    """Without the values of options. `-qf tsv` is two options, of which the last has a value."""
     words: list[str] = []
     options: list[str] = []
     rest = iter(argv)
     for argument in rest:
         if argument == "--":
             words += rest
-        elif argument.startswith("-") and len(argument) > 1:
-            name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
+        elif argument.startswith("--"):
+            name, equals, _ = argument.partition("=")
             options.append(name)
-            if argument in _OPTIONS_WITH_VALUE:
+            if not equals and _has_value(name, first):
                 next(rest, None)
+        elif argument.startswith("-") and len(argument) > 1:
+            for position, letter in enumerate(argument[1:], 2):
+                options.append(f"-{letter}")
+                if _has_value(options[-1], first):
+                    if position == len(argument):
+                        next(rest, None)
+                    break
         else:
             words.append(argument)
     return words, options
+
+
+def _has_value(name: str, first: OptionParser) -> bool:
+    option = first.get_option(name)
+    return name in _VALUED_OF_THE_SECOND or (option is not None and option.takes_value())
