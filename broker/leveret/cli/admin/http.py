@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 _REDIRECTIONS_MAX = 5
+ANSWER_BYTES_MAX = 256 << 20  # a list of a hundred thousand queues has 160 MB
 
 
 class CannotConnect(Exception):
@@ -38,6 +40,13 @@ class Endpoint:
     timeout_seconds: float = 120.0
 
 
+class _Object(dict[str, Any]):
+    """An object of an answer. A key that each RabbitMQ has there, and this one has not, raises WrongAnswer."""
+
+    def __missing__(self, key: str) -> Any:
+        raise WrongAnswer(f"missing field `{key}`")
+
+
 @dataclass(frozen=True)
 class Answer:
     """phrase: the status in words. path: that of the request."""
@@ -63,8 +72,8 @@ class Answer:
 
     def _json(self) -> Any:
         try:
-            return json.loads(self.text)
-        except ValueError as error:
+            return json.loads(self.text, object_hook=_Object)
+        except (ValueError, RecursionError) as error:
             raise WrongAnswer(str(error)) from error
 
     @property
@@ -111,20 +120,21 @@ class Api:
     ) -> tuple[Answer, str | None]:
         """The answer, and where it points to."""
         endpoint = self.endpoint
-        credentials = base64.b64encode(f"{endpoint.username}:{endpoint.password}".encode()).decode()
-        headers = headers | {"Authorization": f"Basic {credentials}"}
+        login = f"{endpoint.username}:{endpoint.password}".encode("utf-8", "surrogateescape")
+        headers = headers | {"Authorization": f"Basic {base64.b64encode(login).decode()}"}
         if content is not None:
             headers["Content-Type"] = "application/json"
         connection = self._connection(host, port)
         try:
             try:
                 connection.connect()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, ValueError, OverflowError, http.client.HTTPException) as error:
+                # ValueError: that is no name of a host; OverflowError: no number of seconds.
                 raise CannotConnect(str(error)) from error
             try:
                 connection.request(method, path, content, headers)
                 response = connection.getresponse()
-                text = response.read().decode("utf-8", "replace")
+                text = _body(response).decode("utf-8", "replace")
             except TimeoutError as error:
                 raise NoAnswer(
                     f"Timed out getting HTTP response (request timeout: {endpoint.timeout_seconds:g} seconds)"
@@ -142,16 +152,36 @@ class Api:
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=self.endpoint.tls)
 
 
+def _body(response: http.client.HTTPResponse) -> bytes:
+    """Raises HTTPException: there is less of it than was said, or more than anybody needs."""
+    octets = response.read(ANSWER_BYTES_MAX + 1)
+    if len(octets) > ANSWER_BYTES_MAX:
+        raise http.client.HTTPException(f"it is longer than {ANSWER_BYTES_MAX} bytes")
+    if response.length:
+        raise http.client.IncompleteRead(octets, response.length)
+    return octets
+
+
+def encoded(segment: str) -> str:
+    """A segment of a path. Names need not be UTF-8: what is not goes as it came from the command line."""
+    return quote(segment, "", errors="surrogateescape")
+
+
 def path_of(*segments: str) -> str:
-    """`/queues/%2F/orders`; each segment is encoded."""
-    return "".join(f"/{quote(segment, '')}" for segment in segments)
+    """`/queues/%2F/orders`."""
+    return "".join(f"/{encoded(segment)}" for segment in segments)
+
+
+def without_login(uri: str) -> str:
+    """As it may be shown: without user and password."""
+    return re.sub(r"(?s)^([a-z]+://)?.*@", r"\1", uri)
 
 
 def tls_context(
     *, ca_file: str | None = None, certificate_file: str | None = None, key_file: str | None = None,
     is_peer_verified: bool = True, is_host_verified: bool = True,
 ) -> ssl.SSLContext:  # fmt: skip
-    """Raises OSError (ssl.SSLError is one): a file cannot be used."""
+    """A certificate and its key may be one file. Raises OSError (ssl.SSLError is one): a file cannot be used."""
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
     if not (is_peer_verified and is_host_verified):
         context.check_hostname = False

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
-from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer, WrongAnswer, path_of
+from leveret.cli.admin.files import write_private
+from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer, WrongAnswer, encoded, path_of
 from leveret.cli.admin.v1 import completion, usage
 from leveret.cli.admin.v1.listing import FORMATS, RAW, print_list
 from leveret.cli.admin.v1.objects import (
@@ -159,9 +159,9 @@ def _listed(
         path += path_of(options.vhost)
     query = []
     if columns:
-        query.append(f"columns={quote(','.join(columns), ',')}")
+        query.append(f"columns={','.join(map(encoded, columns))}")
     if options.sort:
-        query.append(f"sort={quote(options.sort, '')}")
+        query.append(f"sort={encoded(options.sort)}")
     if options.sort_reverse:
         query.append("sort_reverse=true")
     if query:
@@ -229,7 +229,7 @@ def _parsed(options: Options, arguments: list[str], command: Command) -> tuple[s
             raise WrongUsage(f'one of mandatory arguments "{list(needed)}" is required')
     if "vhost" not in command.mandatory:
         body["vhost"] = options.vhost or options.declare_vhost
-    segments = {name: quote(value, "") for name, value in body.items() if isinstance(value, str) and value}
+    segments = {name: encoded(value) for name, value in body.items() if isinstance(value, str) and value}
     if destination_type := body.get("destination_type"):
         segments["destination_char"] = destination_type[0]
     try:
@@ -241,7 +241,7 @@ def _parsed(options: Options, arguments: list[str], command: Command) -> tuple[s
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Failed(f"ERROR: Could not parse JSON:\n  {text}") from None
 
 
@@ -278,7 +278,7 @@ def _get(options: Options, arguments: list[str]) -> None:
 
 def _export(options: Options, arguments: list[str]) -> None:
     file = _only(arguments)
-    _write(file, _ask(options, "GET", _definitions(options)).text.encode())
+    _write(file, _ask(options, "GET", _definitions(options)).text.encode(), write_private)
     _say(options, f'Exported definitions for {options.hostname} to "{file}"')
 
 
@@ -301,9 +301,9 @@ def _definitions(options: Options) -> str:
     return "/definitions" + (path_of(options.vhost) if options.vhost else "")
 
 
-def _write(file: str, octets: bytes) -> None:
+def _write(file: str, octets: bytes, write: Callable[[Path, bytes], object] = Path.write_bytes) -> None:
     try:
-        Path(file).write_bytes(octets)
+        write(Path(file), octets)
     except OSError as error:
         raise _failure(f"Could not write {file}: {error.strerror}") from error
 

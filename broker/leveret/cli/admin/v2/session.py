@@ -99,7 +99,7 @@ def json_of(text: str) -> Any:
     """An argument that is JSON. Raises Failed."""
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Failed(f"Failed to parse JSON argument: `{text}` is not a valid JSON: {error}") from error
 
 
