@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from leveret.cli.admin.files import write_private
 from leveret.cli.admin.http import path_of
 from leveret.cli.admin.v2.command import Command, Option, Run, Values
 from leveret.cli.admin.v2.failures import Failed, WrongCommandLine
@@ -25,7 +26,7 @@ def _export(*, is_of_vhost: bool) -> Run:
             print(text)
             return
         try:
-            Path(file).write_text(text, encoding="utf-8")
+            write_private(Path(file), text.encode())
         except OSError as error:
             raise Failed(f"Ran into an I/O error when loading a file: {error}") from error
 
@@ -59,7 +60,7 @@ def _read(file: str) -> Any:
         raise Failed(f"Command execution failed: {what}") from error
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = (
             f"could not parse JSON from standard input: {error}"
             if is_standard_input
