@@ -15,9 +15,16 @@ from leveret.config.values import Address
 
 
 @pytest.fixture(scope="session")
-def canned():
+def canned_server():
     with canned_api() as api:
         yield api
+
+
+@pytest.fixture
+def canned(canned_server):
+    """It has been asked for nothing yet."""
+    canned_server.taken()
+    return canned_server
 
 
 @pytest.fixture

@@ -121,11 +121,13 @@ def test_consumers_channels_and_connections(second, broker, vhost):
             "delivery_ack_timeout",
         ]  # fmt: skip
         assert [vhost, "q", "ctag", "true", "5", "true", "false", "", "1800000"] in consumers
+        of_user = rows(second("list", "user_connections", "--username", "guest"))
+        (name,) = [row[0] for row in of_user if row[3] == vhost]
         headers, *connections = rows(second("connections", "list"))
         assert headers[:5] == ["name", "node", "state", "protocol", "username"]
-        (name,) = [row[0] for row in connections]
-        assert rows(second("list", "user_connections", "--username", "guest"))[1][0] == name
-        assert rows(second("channels", "list"))[1][:5] == ["1", f"{name} (1)", vhost, "running", "1"]
+        assert name in [row[0] for row in connections]
+        channels = rows(second("channels", "list"))
+        assert [row[:5] for row in channels if row[2] == vhost] == [["1", f"{name} (1)", vhost, "running", "1"]]
         assert second("close", "connection", "--name", name) == ""
         with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as closed:
             connection.process_data_events(time_limit=10)
@@ -225,6 +227,15 @@ def test_a_password_is_salted_and_hashed(second, options, digest):
     assert shown[0] == ["Result"] and shown[1] == ["key", "value"] and shown[2][0] == "password hash"
     octets = base64.b64decode(shown[2][1])
     assert octets[4:] == hashlib.new(digest, octets[:4] + b"secret").digest()
+
+
+def test_the_login_of_the_uri_wins_over_that_of_the_file(admin, second, broker, tmp_path):
+    second("users", "declare", "--name", "a@b", "--password", "p@ss", "--tags", "administrator")
+    (tmp_path / ".rabbitmqadmin.conf").write_text('[default]\nusername = "nobody"\npassword = "nothing"\n')
+    where = f"127.0.0.1:{broker.management_port}"
+    assert admin(["-U", f"http://a%40b:p%40ss@{where}", "users", "list"])[0] == 0
+    assert admin(["-U", f"http://{where}", "users", "list"])[0] == 65
+    second("-u", "guest", "-p", "guest", "users", "delete", "--name", "a@b")
 
 
 def test_vhosts(second, vhost):

@@ -1,11 +1,13 @@
 """Where `leveret admin` takes host, user and the like from, and how it ends where something is wrong."""
 
+import contextlib
 import io
 import os
 import re
 import signal
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -52,6 +54,14 @@ def test_or_of_variables(admin, monkeypatch):
     assert admin(["show", "endpoint"])[0] == 2
 
 
+@pytest.mark.parametrize(("name", "option"), [("USE_TLS", "--use-tls"), ("QUIET_MODE", "--quiet")])
+def test_a_variable_that_is_a_flag_is_true_or_false(admin, monkeypatch, name, option):
+    monkeypatch.setenv(f"RABBITMQADMIN_{name}", "1")
+    status, stdout, stderr = admin(["show", "endpoint"])
+    assert (status, stdout) == (2, "")
+    assert stderr.startswith(f"error: invalid value '1' for '{option}'\n")
+
+
 def test_or_of_the_file(admin, tmp_path):
     (tmp_path / ".rabbitmqadmin.conf").write_text(
         '[default]\nhostname = "fromfile"\nport = 7\n[other]\nhostname = "other"\ntls = true\n'
@@ -59,10 +69,33 @@ def test_or_of_the_file(admin, tmp_path):
     assert endpoint(admin) == "http://fromfile:7/api"
     assert endpoint(admin, "-N", "other") == "https://other:15671/api"
     assert endpoint(admin, "-H", "rabbit") == "http://rabbit:7/api"
+    assert endpoint(admin, "-U", "http://rabbit") == "http://rabbit:15672/api"
     assert endpoint(admin, "-N", "nowhere") == "http://localhost:15672/api"  # as with rabbitmqadmin, in this file
 
 
-@pytest.mark.parametrize("content", [None, "not toml", "[default]\n"])
+def test_options_win_over_the_uri_of_the_file(admin, tmp_path):
+    (tmp_path / ".rabbitmqadmin.conf").write_text('[default]\nbase_uri = "https://fromfile"\n')
+    assert endpoint(admin) == "https://fromfile:15671/api"
+    assert endpoint(admin, "-H", "rabbit", "-P", "1") == "https://rabbit:1/api"
+
+
+def test_the_file_says_how_tables_look(admin, canned, tmp_path):
+    (tmp_path / ".rabbitmqadmin.conf").write_text('[default]\ntable_style = "markdown"\n')
+    assert admin(["-H", "127.0.0.1", "-P", str(canned.port), "users", "list"])[1].startswith("| name")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["port = 'many'", "port = 65536", "username = 5", "tls = 'yes'", "base_uri = 5", "table_style = 'round'"],
+)
+def test_a_value_in_the_file_has_to_fit(admin, tmp_path, line):
+    (tmp_path / "named.conf").write_text(f"[default]\n{line}\n")
+    status, _, stderr = admin(["-c", "named.conf", "show", "endpoint"])
+    assert status == 65
+    assert stderr.endswith(f"\nUnderlying error: the value of '{line.partition(' ')[0]}' cannot be used\n")
+
+
+@pytest.mark.parametrize("content", [None, "not toml", "[default]\n", "other = 1\n"])
 def test_a_file_that_was_named_has_to_be_one(admin, tmp_path, content):
     if content is not None:
         (tmp_path / "named.conf").write_text(content)
@@ -89,7 +122,17 @@ def test_a_file_that_was_named_has_to_be_one(admin, tmp_path, content):
         ("-p secret queues list", 2, "  --username <username>\n"),
         ("--table-style ascii --non-interactive queues list", 2, "cannot be used with"),
         ("-U http://x -H y queues list", 2, "cannot be used with"),
-        ("-U ftp://x queues list", 64, "Invalid base URI 'ftp://x': unsupported URI scheme\n"),
+        ("-U ftp://u:secret@x queues list", 64, "Invalid base URI 'ftp://x': unsupported URI scheme\n"),
+        ("-U http://u:secret@x:y/ queues list", 64, "Invalid base URI 'http://x:y/': invalid port number or host\n"),
+        ("-U http://u:se/cret@x queues list", 64, "Invalid base URI 'http://x': invalid port number or host\n"),
+        ("-U u:secret@x queues list", 64, "Invalid base URI 'x': unsupported URI scheme\n"),
+        ("-P 65536 queues list", 2, "invalid port value: '65536'"),
+        ("-H a..b queues list", 65, "Encountered an error when performing an HTTP request: encoding with 'idna'"),
+        (f"--timeout {10**30} queues list", 65, "Encountered an error when performing an HTTP request: timestamp"),
+        ("--tls-cert-file a.pem queues list", 2, "not provided:\n  --use-tls\n"),
+        ("--tls-key-file a.pem queues list", 2, "not provided:\n  --use-tls\n"),
+        ("--use-tls --tls-key-file a.pem queues list", 2, "not provided:\n  --tls-cert-file <tls_cert_file>\n"),
+        ("users declare --name u --password-hash h --hashing-algorithm SHA512", 2, "cannot be used with"),
         ("--timeout 0 queues list", 2, "invalid value '0' for '--timeout <timeout>'"),
         ("--use-tls --tls-ca-cert-file nope.pem queues list", 65, "TLS certificate file at nope.pem does not exist"),
         ("queues", 2, "Usage: rabbitmqadmin queues [OPTIONS] <COMMAND>\n"),
@@ -132,14 +175,12 @@ def test_nobody_listens(admin, free_port):
 def test_verbose_tells_requests(admin, canned):
     status, _, stderr = admin(["-v", "-P", str(canned.port), "-H", "127.0.0.1", "users", "list"])
     assert (status, stderr) == (0, "[http] GET /api/users -> 200 OK\n")
-    canned.taken()
 
 
 def test_refusals_are_told_with_their_reason(admin, canned):
     general = ["-H", "127.0.0.1", "-P", str(canned.port)]
     assert admin([*general, "queues", "declare", "--name", "forbidden"]) == (65, "", "Access refused.\n")
     assert admin([*general, "exchanges", "declare", "--name", "bad"]) == (65, "", "unknown exchange type 'nonsense'\n")
-    canned.taken()
 
 
 def test_path_prefix_and_request_reach_the_api(admin):
@@ -158,6 +199,12 @@ def test_path_prefix_and_request_reach_the_api(admin):
         ]
 
 
+@pytest.mark.parametrize("line", ["queues delete --name \udcff", "delete queue name=\udcff"])
+def test_a_name_need_not_be_utf_8(admin, canned, line):
+    assert admin(["-u", "\udcff", "-H", "127.0.0.1", "-P", str(canned.port), *line.split()])[0] == 0
+    assert canned.taken() == ["DELETE /api/queues/%2F/%FF"]
+
+
 # -- the first program: where its own ends with a traceback
 
 
@@ -167,6 +214,13 @@ def test_path_prefix_and_request_reach_the_api(admin):
         ("list", "\nERROR: Type not specified\n"),
         ("-f nonsense list queues", "\nERROR: Format nonsense not recognised\n"),
         ("-P many -f tsv list queues", "\nERROR: The port 'many' is not a number\n"),
+        ("-P 65536 list queues", "\nERROR: The port '65536' is out of range\n"),
+        ("-H a..b list queues", "*** Could not connect: encoding with 'idna'"),
+        ("-t -1 list queues", "*** Could not connect: Timeout value out of range\n"),
+        ("-U http://u:se/cret@x list queues", "\nERROR: Could not read the URI 'http://x'\n"),
+        ("-s --ssl-key-file a.pem list queues", "\nERROR: A key without a certificate: --ssl-cert-file is missing\n"),
+        ("-s --ssl-cert-file a.pem list queues", "\nERROR: Could not use the TLS files:"),
+        ("-U https://x --ssl-cert-file a.pem list queues", "\nERROR: Could not use the TLS files:"),
         ("-d deep list queues", "\nERROR: The depth 'deep' is not a number\n"),
         ("-s --ssl-ca-cert-file nope.pem list queues", "\nERROR: Could not use the TLS files:"),
         ("declare queue name=", '\nERROR: mandatory argument "name" must not be empty\n'),
@@ -178,31 +232,56 @@ def test_what_is_wrong_is_said_by_the_first(admin, canned, line, text):
     arguments = line.split()
     general = ["-H", "127.0.0.1", *([] if "-P" in arguments else ["-P", str(canned.port)])]
     status, stdout, stderr = admin([*general, *arguments])
-    canned.taken()
     assert (status, stdout) == (1, "")
     assert stderr.startswith(text)
 
 
 def test_a_file_that_is_none_is_said(admin, tmp_path):
-    (tmp_path / "broken.conf").write_text("no section")
+    (tmp_path / "broken.conf").write_text("password = secret")
     status, _, stderr = admin(["-c", "broken.conf", "list", "queues", "name"])
     assert status == 1
-    assert stderr.startswith("\nERROR: Could not read config file 'broken.conf':")
+    assert stderr.startswith("\nERROR: Could not read config file 'broken.conf': it is no ini file\n")
+    assert "secret" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("hostnam = rabbit", "Config file 'named.conf' has 'hostnam', and there is no such option\n"),
+        ("ssl_insecure = no", "The ssl_insecure 'no' is neither True nor False\n"),
+    ],
+)
+def test_a_file_with_what_is_no_option_is_refused(admin, tmp_path, line, text):
+    (tmp_path / "named.conf").write_text(f"[default]\n{line}\n")
+    status, stdout, stderr = admin(["-c", "named.conf", "list", "queues", "name"])
+    assert (status, stdout) == (1, "")
+    assert stderr.startswith(f"\nERROR: {text}")
+
+
+def test_a_text_in_the_file_may_be_any(admin, canned, tmp_path):
+    (tmp_path / "named.conf").write_text("[default]\nvhost = True\nverbose = false\nssl = false\n")
+    general = ["-c", "named.conf", "-H", "127.0.0.1", "-P", str(canned.port)]
+    assert admin([*general, "delete", "queue", "name=q"]) == (0, "", "")
+    assert canned.taken() == ["DELETE /api/queues/True/q"]
 
 
 def test_null_is_empty_in_a_table(admin, canned):
     """rabbitmqadmin 3.10.8 fails with a TypeError there."""
     general = ["-H", "127.0.0.1", "-P", str(canned.port)]
     status, stdout, _ = admin([*general, "-f", "tsv", "list", "queues", "name", "exclusive_consumer_tag"])
-    canned.taken()
     assert status == 0
     assert "orders\t\n" in stdout
+
+
+@pytest.mark.parametrize("line", ["export out", "definitions export --file out"])
+def test_definitions_are_for_the_owner_of_the_file(admin, canned, tmp_path, line):
+    assert admin(["-H", "127.0.0.1", "-P", str(canned.port), *line.split()])[0] == 0
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_binary_payload_is_written_as_it_is(admin, canned, tmp_path):
     general = ["-H", "127.0.0.1", "-P", str(canned.port)]
     status, stdout, _ = admin([*general, "get", "queue=binary", "payload_file=out"])
-    canned.taken()
     assert (status, (tmp_path / "out").read_bytes()) == (0, b"\x00\x01\xff")
     assert "| k           |" in stdout
 
@@ -210,7 +289,6 @@ def test_a_binary_payload_is_written_as_it_is(admin, canned, tmp_path):
 def test_the_path_of_a_base_uri_means_nothing(admin, canned):
     uri = f"http://guest:guest@127.0.0.1:{canned.port}/vhost"
     status, stdout, stderr = admin(["-U", uri, "-f", "bash", "list", "users"])
-    canned.taken()
     assert (status, stdout) == (0, "guest mg_app mg_none\n")
     assert stderr == (
         "WARNING: path in --base-uri is ignored. Please specify --vhost and/or --path-prefix separately.\n\n"
@@ -238,14 +316,62 @@ SECOND_SAYS = "Response is incompatible with the target data type: "
         ("list vhosts name", 1, f"{FIRST_SAYS}Expecting value: line 1 column 1 (char 0)\n\n"),
         ("publish routing_key=q payload=x", 1, f"{FIRST_SAYS}a JSON object was expected\n\n"),
         ("queues list", 65, f"{SECOND_SAYS}a list of JSON objects was expected\n"),
+        ("get queue=q payload_file=x", 1, f"{FIRST_SAYS}missing field `payload`\n\n"),
+        ("parameters list", 65, f"{SECOND_SAYS}missing field `vhost`\n"),
+        ("exchanges list --page 2", 65, f"{SECOND_SAYS}missing field `items`\n"),
+        (
+            "users list",
+            65,
+            f"{SECOND_SAYS}maximum recursion depth exceeded while decoding a JSON array from a unicode string\n",
+        ),
         ("show overview --non-interactive", 65, f"{SECOND_SAYS}Expecting value: line 1 column 1 (char 0)\n"),
     ],
 )
 def test_another_server_is_told_from_rabbitmq(admin, line, status, text):
-    answers = {"/api/vhosts": "<html>", "/api/overview": "<html>", "/api/queues": '{"a": 1}', "/api/queues/%2F": "[1]"}
+    answers = {
+        "/api/vhosts": "<html>", "/api/overview": "<html>", "/api/queues": '{"a": 1}', "/api/queues/%2F": "[1]",
+        "/api/queues/%2F/q/get": "[{}]", "/api/exchanges/%2F": "{}", "/api/parameters": "[{}]",
+        "/api/users": "[" * 100_000,
+    }  # fmt: skip
     with canned_api(lambda method, path: answers.get(path, "[]")) as api:
         ended = admin(["-H", "127.0.0.1", "-P", str(api.port), *line.split()])
     assert ended == (status, "", text)
+
+
+@contextlib.contextmanager
+def server_that_says(octets):
+    """It answers one request with these, whatever it is; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            peer, _ = listening.accept()
+            with peer:
+                peer.recv(65536)
+                peer.sendall(octets)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+def test_half_an_answer_is_none(admin, tmp_path):
+    with server_that_says(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}") as port:
+        status, _, stderr = admin(["-H", "127.0.0.1", "-P", str(port), "export", "file"])
+    assert (status, stderr) == (
+        1, "*** Error getting HTTP response: IncompleteRead(2 bytes read, 8 more expected)\n\n"
+    )  # fmt: skip
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize("header", [b"content-length: 5", b"transfer-encoding: chunked", b"x: y"])
+def test_an_answer_without_end_is_not_read(admin, monkeypatch, header):
+    monkeypatch.setattr("leveret.cli.admin.http.ANSWER_BYTES_MAX", 4)
+    body = b"5\r\n[   ]\r\n" if b"chunked" in header else b"[   ]"
+    with server_that_says(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n\r\n" + body) as port:
+        status, stdout, stderr = admin(["-H", "127.0.0.1", "-P", str(port), "users", "list"])
+    assert (status, stdout) == (65, "")
+    assert stderr.endswith(": Error getting HTTP response: it is longer than 4 bytes\n")
 
 
 def test_a_terminal_that_has_no_such_letters_gets_others(canned, monkeypatch, tmp_path):
@@ -254,7 +380,6 @@ def test_a_terminal_that_has_no_such_letters_gets_others(canned, monkeypatch, tm
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, encoding="ascii"))
     assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "users", "list"]) == 0
     assert octets.getvalue().startswith(b"???")
-    canned.taken()
 
 
 def test_a_reader_that_has_seen_enough_ends_it(canned, monkeypatch, tmp_path):
@@ -265,7 +390,6 @@ def test_a_reader_that_has_seen_enough_ends_it(canned, monkeypatch, tmp_path):
     with os.fdopen(writing, "w") as gone:
         monkeypatch.setattr(sys, "stdout", gone)
         assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"]) == 128 + signal.SIGPIPE
-    canned.taken()
 
 
 def test_the_password_is_not_taken_to_another_host(admin, canned):

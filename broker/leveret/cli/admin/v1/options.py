@@ -6,7 +6,7 @@ An option of the command line wins over the file, and the file over the default.
 from __future__ import annotations
 
 import os
-from configparser import ConfigParser, NoSectionError
+from configparser import ConfigParser, NoSectionError, ParsingError
 from configparser import Error as ConfigurationFileError
 from dataclasses import dataclass, fields
 from optparse import OptionParser, TitledHelpFormatter
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from leveret.cli.admin.http import Endpoint, tls_context
+from leveret.cli.admin.http import Endpoint, tls_context, without_login
 from leveret.cli.admin.v1.listing import FORMATS
 from leveret.cli.admin.v1.usage import MORE_HELP, SHORT_USAGE
 
@@ -57,9 +57,12 @@ class Options:
 
     def endpoint(self) -> Endpoint:
         """Raises WrongUsage."""
+        port = _number("port", self.port)
+        if not 0 <= port < 0x10000:
+            raise WrongUsage(f"The port '{port}' is out of range")
         return Endpoint(
             self.hostname,
-            _number("port", self.port),
+            port,
             self.username,
             self.password,
             f"{self.path_prefix}/api",
@@ -72,10 +75,12 @@ class Options:
         return _number("depth", self.depth)
 
     def _tls_context(self) -> Any:
+        if self.ssl_key_file and not self.ssl_cert_file:
+            raise WrongUsage("A key without a certificate: --ssl-cert-file is missing")
         try:
             return tls_context(
                 ca_file=self.ssl_ca_cert_file,
-                certificate_file=self.ssl_cert_file if self.ssl_key_file else None,
+                certificate_file=self.ssl_cert_file,
                 key_file=self.ssl_key_file,
                 is_peer_verified=not self.ssl_insecure,
                 is_host_verified=not self.ssl_disable_hostname_verification,
@@ -159,10 +164,25 @@ def _from_file(path: str | None, section: str, known: set[str]) -> dict[str, Any
         if section == "default":
             return {}
         raise WrongUsage(f"Could not read section '{section}' in config file '{file}':\n   {error}") from error
+    except ParsingError as error:  # it tells the lines, which may have a password in them
+        raise WrongUsage(f"Could not read config file '{file}': it is no ini file") from error
     except (ConfigurationFileError, OSError, UnicodeDecodeError) as error:
         raise WrongUsage(f"Could not read config file '{file}': {error}") from error
-    booleans = {"True": True, "False": False}
-    return {name: booleans.get(value, value) for name, value in items if name in known | {"base_uri"}}
+    for name, _ in items:
+        if name not in known | {"base_uri"}:
+            raise WrongUsage(f"Config file '{file}' has '{name}', and there is no such option")
+    return {name: _boolean(name, text) if name in _BOOLEANS else text for name, text in items}
+
+
+_BOOLEANS: Final = {field.name for field in fields(Options) if isinstance(field.default, bool)}
+
+
+def _boolean(name: str, text: str) -> bool:
+    """Raises WrongUsage. rabbitmqadmin takes all but `False` for true, `false` too."""
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise WrongUsage(f"The {name} '{text}' is neither True nor False") from None
 
 
 def _from_uri(uri: str) -> dict[str, Any]:
@@ -171,7 +191,9 @@ def _from_uri(uri: str) -> dict[str, Any]:
         found = {
             "hostname": parts.hostname, "port": parts.port, "username": parts.username, "password": parts.password,
         }  # fmt: skip
-    except ValueError as error:
-        raise WrongUsage(f"Could not read the URI '{uri}': {error}") from error
+    except ValueError:  # what it says can be a part of the password
+        raise WrongUsage(f"Could not read the URI '{without_login(uri)}'") from None
     chosen: dict[str, Any] = {name: str(value) for name, value in found.items() if value is not None}
+    if parts.scheme == "https":
+        chosen["ssl"] = True
     return chosen | {"is_path_ignored": parts.path not in ("", "/")}

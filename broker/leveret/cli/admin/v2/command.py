@@ -54,14 +54,6 @@ class Command:
     options: tuple[Option, ...] = ()
 
 
-def boolean(text: str) -> bool:
-    """Raises ValueError."""
-    try:
-        return {"true": True, "false": False}[text]
-    except KeyError:
-        raise ValueError(text) from None
-
-
 class Parser(argparse.ArgumentParser):
     """Raises WrongCommandLine instead of ending the process."""
 

@@ -11,6 +11,7 @@ from leveret.cli.admin.v2.command import Command, Option, Run, Values
 from leveret.cli.admin.v2.failures import EXIT_UNAVAILABLE, Failed
 from leveret.cli.admin.v2.listings import NODE
 from leveret.cli.admin.v2.session import Session, complaint, status_text
+from leveret.cli.admin.v2.settings import port
 
 _KEY_AND_VALUE: Final = ("key", "value")
 
@@ -168,12 +169,6 @@ def _failed_check(path: str, answer: Answer) -> list[list[str]]:
     return shown
 
 
-def _port(text: str) -> int:
-    if not 0 <= (port := int(text)) < 0x10000:
-        raise ValueError
-    return port
-
-
 def _rebalance(session: Session, values: Values) -> None:
     session.ask("POST", path_of("rebalance", "queues"), {})
 
@@ -202,7 +197,7 @@ COMMANDS: Final = (
     ),
     Command(
         ("health_check port_listener",), "Does the node listen on the port?", _check("port-listener", argument="port"),
-        (Option("--port", "the port", is_required=True, kind=_port),),
+        (Option("--port", "the port", is_required=True, kind=port),),
     ),
     Command(
         ("health_check protocol_listener",), "Does the node listen for the protocol?",

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from leveret.cli.admin.http import path_of
-from leveret.cli.admin.v2.command import Command, Option, Run, Values, boolean
-from leveret.cli.admin.v2.failures import EXIT_USAGE, Failed, NotFound
+from leveret.cli.admin.v2.command import Command, Option, Run, Values
+from leveret.cli.admin.v2.failures import EXIT_USAGE, Failed, NotFound, WrongCommandLine
 from leveret.cli.admin.v2.session import Session, json_object_of, json_of
+from leveret.cli.admin.v2.settings import boolean
 
 NAME: Final = Option("--name", "its name", is_required=True)
 USERNAME: Final = Option("--username", "name of the user", is_required=True, aliases=("--user",))
@@ -32,7 +33,7 @@ _SALT_BYTES: Final = 4  # as RabbitMQ's
 def hashed(password: str, algorithm: str | None) -> str:
     """A password as RabbitMQ keeps it: the salt, and the digest of salt and password; base64."""
     salt = os.urandom(_SALT_BYTES)
-    digest = hashlib.new((algorithm or "SHA256").lower(), salt + password.encode()).digest()
+    digest = hashlib.new((algorithm or "SHA256").lower(), salt + password.encode("utf-8", "surrogateescape")).digest()
     return base64.b64encode(salt + digest).decode()
 
 
@@ -126,6 +127,11 @@ def _declare_user(session: Session, values: Values) -> None:
     if password and password_hash:
         raise Failed("Please provide either --password or --password-hash, not both", EXIT_USAGE)
     algorithm = values["hashing_algorithm"]
+    if password_hash and algorithm:
+        raise WrongCommandLine(
+            "the argument '--hashing-algorithm <hashing_algorithm>' cannot be used with "
+            "'--password-hash <password_hash>'"
+        )
     body = {"password_hash": password_hash or hashed(password, algorithm), "tags": values["tags"]}
     if password:
         body["hashing_algorithm"] = f"rabbit_password_hashing_{(algorithm or 'SHA256').lower()}"

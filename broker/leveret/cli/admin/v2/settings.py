@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from leveret.cli.admin.http import Endpoint, tls_context
+from leveret.cli.admin.http import Endpoint, tls_context, without_login
 from leveret.cli.admin.v2.failures import EXIT_DATA, EXIT_USAGE, Failed, WrongCommandLine
 from leveret.cli.admin.v2.tables import DEFAULT_STYLE, STYLES
 
@@ -46,6 +46,10 @@ _NAMES_IN_FILE: Final = {
     "tls_ca_cert_file": ("ca_certificate_bundle_path",), "tls_cert_file": ("client_certificate_file_path",),
     "tls_key_file": ("client_private_key_file_path",),
 }  # fmt: skip
+_IN_FILE: Final = (
+    "base_uri", "path_prefix", "username", "password", "port", "scheme", "quiet", "verbose", "non_interactive",
+    "table_style", *_NAMES_IN_FILE,
+)  # fmt: skip
 _FLAGS: Final = ("use_tls", "insecure", "quiet", "verbose", "non_interactive")
 
 _CONFLICTS: Final = (
@@ -70,13 +74,39 @@ class Settings:
         return f"{scheme}://{self.endpoint.host}:{self.endpoint.port}{self.endpoint.prefix}"
 
 
+def boolean(text: str) -> bool:
+    """Raises ValueError."""
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def port(text: str) -> int:
+    """Raises ValueError."""
+    if not 0 <= (number := int(text)) < 0x10000:
+        raise ValueError
+    return number
+
+
+def _style(text: str) -> str:
+    if text not in STYLES:
+        raise ValueError
+    return text
+
+
+# What texts are read by; others are taken as they are.
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(_FLAGS, boolean), "port": port, "timeout": int, "table_style": _style,
+}  # fmt: skip
+
+
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Values of options that are not given are not in the namespace."""
     add = parser.add_argument
     add("-c", "--config", metavar="FILE", help=f"configuration file (default {DEFAULT_FILE})")
     add("-N", "--node", metavar="NAME", help=f"section of the configuration file (default {DEFAULT_NODE})")
     add("-H", "--host", "--hostname", metavar="HOST", help="host of the HTTP API (default localhost)")
-    add("-P", "--port", type=int, metavar="PORT", help=f"its port (default {HTTP_PORT}, with TLS {HTTPS_PORT})")
+    add("-P", "--port", type=port, metavar="PORT", help=f"its port (default {HTTP_PORT}, with TLS {HTTPS_PORT})")
     add("-U", "--base-uri", metavar="URI", help="scheme, host, port, user and password as one URI")
     add("--path-prefix", metavar="PREFIX", help="what paths of the HTTP API begin with (default /api)")
     add("-u", "--username", metavar="NAME", help="user (default guest)")
@@ -107,12 +137,11 @@ def resolve(given: Mapping[str, Any], environment: Mapping[str, str]) -> Setting
             raise WrongCommandLine(f"the argument '{_option(one)}' cannot be used with '{_option(other)}'")
     if values.get("password") is not None and values.get("username") is None:
         raise WrongCommandLine("the following required arguments were not provided:\n  --username <username>")
-    values = _of_file(values.get("config"), values.get("node", DEFAULT_NODE)) | values
-    if (uri := values.get("base_uri")) is not None:
-        values = _of_uri(uri) | {
-            name: value for name, value in values.items() if name not in ("host", "port", "scheme")
-        }
+    values = _with_uri(_of_file(values.get("config"), values.get("node", DEFAULT_NODE))) | _with_uri(values)
     is_tls = bool(values.get("use_tls")) or values.get("scheme") == "https" or values.get("port") == HTTPS_PORT
+    for name in ("tls_cert_file", "tls_key_file"):
+        if name in given and not is_tls:
+            raise WrongCommandLine("the following required arguments were not provided:\n  --use-tls")
     prefix = values.get("path_prefix", "/api")
     timeout_seconds = values.get("timeout", 60)
     if timeout_seconds < 1:
@@ -142,17 +171,10 @@ def _of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         text = environment.get(variable)
         if text is None:
             continue
-        if name in _FLAGS:
-            values[name] = text.strip().lower() == "true"
-        elif name in ("port", "timeout"):
-            try:
-                values[name] = int(text)
-            except ValueError:
-                raise WrongCommandLine(f"invalid value '{text}' for '{_option(name)}'") from None
-        elif name == "table_style" and text not in STYLES:
-            raise WrongCommandLine(f"invalid value '{text}' for '{_option(name)}'")
-        else:
-            values[name] = text
+        try:
+            values[name] = _READ.get(name, str)(text)
+        except ValueError:
+            raise WrongCommandLine(f"invalid value '{text}' for '{_option(name)}'") from None
     return values
 
 
@@ -183,45 +205,61 @@ def _section(file: Path, node: str) -> Mapping[str, Any]:
     except ImportError:  # the one file that this program can be, too, runs on Python 3.10
         raise _CannotRead("Python 3.11 or later is needed to read it") from None
     try:
-        section = tomllib.loads(file.read_text(encoding="utf-8"))[node]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        section = tomllib.loads(file.read_text(encoding="utf-8")).get(node)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _CannotRead(
             f"failed to deserialize the config file. Make sure it is valid TOML. Details: {error}"
         ) from error
-    except KeyError:
-        raise _CannotRead(
-            f"specified configuration section (--node) '{node}' was not found in the configuration file"
-        ) from None
-    return section if isinstance(section, Mapping) else {}
+    if not isinstance(section, Mapping):
+        raise _CannotRead(f"specified configuration section (--node) '{node}' was not found in the configuration file")
+    return section
 
 
 def _named(section: Mapping[str, Any]) -> dict[str, Any]:
-    """With the names that options have."""
+    """With the names that options have. Raises _CannotRead."""
     values = {}
-    for name in ("base_uri", "path_prefix", "username", "password", "port", "scheme", "quiet", "verbose",
-                 "non_interactive", *_NAMES_IN_FILE):  # fmt: skip
+    for name in _IN_FILE:
         for key in _NAMES_IN_FILE.get(name, (name,)):
-            if key in section:
-                values[name] = section[key]
+            if key not in section:
+                continue
+            value = values[name] = section[key]
+            expected = bool if name in _FLAGS else int if name == "port" else str
+            try:
+                if type(value) is not expected:
+                    raise ValueError
+                _READ.get(name, str)(str(value).lower() if expected is bool else str(value))
+            except ValueError:
+                raise _CannotRead(f"the value of '{key}' cannot be used") from None
     return values
 
 
+def _with_uri(values: Mapping[str, Any]) -> dict[str, Any]:
+    """With host, port and the like from the URI, if there is one. Raises Failed."""
+    if "base_uri" not in values:
+        return dict(values)
+    kept = {name: value for name, value in values.items() if name not in ("base_uri", "host", "port", "scheme")}
+    return _of_uri(values["base_uri"]) | kept
+
+
 def _of_uri(uri: str) -> dict[str, Any]:
+    """Raises Failed. What urlsplit says is not passed on: it can be a part of the password."""
     try:
         parts = urlsplit(uri)
-        port = parts.port
-    except ValueError as error:
-        raise Failed(f"Invalid base URI '{uri}': {error}", EXIT_USAGE) from error
+        number = parts.port
+    except ValueError:
+        raise Failed(f"Invalid base URI '{without_login(uri)}': invalid port number or host", EXIT_USAGE) from None
     if parts.scheme not in ("http", "https") or parts.hostname is None:
-        raise Failed(f"Invalid base URI '{uri}': unsupported URI scheme", EXIT_USAGE)
-    found = {
-        "scheme": parts.scheme, "host": parts.hostname, "username": parts.username, "password": parts.password,
-        "port": port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT),
-    }  # fmt: skip
-    return {name: value for name, value in found.items() if value is not None}
+        raise Failed(f"Invalid base URI '{without_login(uri)}': unsupported URI scheme", EXIT_USAGE)
+    found: dict[str, Any] = {"scheme": parts.scheme, "host": parts.hostname}
+    for name, text in (("username", parts.username), ("password", parts.password)):
+        if text is not None:
+            found[name] = unquote(text, errors="surrogateescape")
+    return found | {"port": number or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)}
 
 
 def _tls(values: Mapping[str, Any]) -> Any:
+    if values.get("tls_key_file") is not None and values.get("tls_cert_file") is None:
+        raise WrongCommandLine("the following required arguments were not provided:\n  --tls-cert-file <tls_cert_file>")
     for name in ("tls_ca_cert_file", "tls_cert_file", "tls_key_file"):
         if (path := values.get(name)) is not None and not os.path.isfile(path):
             raise Failed(f"TLS certificate file at {path} does not exist or is not readable", EXIT_DATA)
