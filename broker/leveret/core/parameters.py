@@ -6,6 +6,7 @@ no federation is run by them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -60,7 +61,7 @@ class Parameters:
     def set(self, component: str, name: str, value: object, user: str = INTERNAL_USER) -> None:
         """value: JSON. The same again changes nothing and tells nobody. Raises ParameterError."""
         check(component, name, value)
-        if (component, name) in self._values and self._values[component, name] == value:
+        if (component, name) in self._values and _is_same(self._values[component, name], value):
             return
         self._values[component, name] = value
         self._record("parameter.kept", Parameter(self._vhost.name, component, name, value))
@@ -96,7 +97,7 @@ class GlobalParameters:
         return self._values[name]
 
     def set(self, name: str, value: object, user: str = INTERNAL_USER) -> None:
-        if name in self._values and self._values[name] == value:
+        if name in self._values and _is_same(self._values[name], value):
             return
         self._values[name] = value
         self._record("parameter.kept", Parameter("", "global", name, value))
@@ -111,6 +112,11 @@ class GlobalParameters:
     def _record(self, event: str, parameter: Parameter) -> None:
         if self._node.events.recorder is not None:
             self._node.events.recorder(event, parameter)
+
+
+def _is_same(value: object, other: object) -> bool:
+    """As JSON: for Python `1`, `1.0` and `true` are equal."""
+    return json.dumps(value, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 # -- what RabbitMQ checks -------------------------------------------------------------------------------------------
