@@ -293,6 +293,21 @@ async def test_nothing_is_kept_of_what_never_moved_or_is_gone(api, client):
     assert statistics.history(vhost.counts) is not None
 
 
+async def test_rounds_that_take_longer_than_the_time_between_them_come_to_an_end(api, client):
+    for number in range(600):
+        client.declare(f"idle-{number}")
+    vhost = api.node.vhosts["/"]
+    queue = vhost.queues["q"]
+    publish(client, 1)
+    api.harness.advance(5)
+    api.harness.run_work()
+    vhost.delete_queue(queue)
+    for _ in range(4):
+        api.harness.advance(5)
+        api.node.run_slice()
+    assert api.managed.statistics.history(queue.counts) is None
+
+
 def test_a_history_keeps_samples_as_far_apart_as_they_are_old():
     history = History([0], LONG)
     for moment in range(0, 100_000, 5):

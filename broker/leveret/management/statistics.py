@@ -122,7 +122,7 @@ class Statistics:
         self.node = node
         self._histories: dict[Counted, History] = {}
         self._round = 0
-        self._rest: Iterator[None] = iter(())
+        self._rest: Iterator[None] | None = None  # of the round that has not ended
         self.started_at = node.now()
 
     def start(self) -> None:
@@ -151,8 +151,10 @@ class Statistics:
         self.node.timers.call_at((now // INTERVAL_SECONDS + 1) * INTERVAL_SECONDS, self._begin_round)
 
     def _begin_round(self) -> None:
-        """A round that has not ended by then is left unfinished."""
+        """While one has not ended yet, there is none: each comes to its end, where what is gone is forgotten."""
         self._next_round()
+        if self._rest is not None:
+            return
         self.node.tally()
         self._round += 1
         now = self.node.now()
@@ -160,10 +162,13 @@ class Statistics:
         self._go_on()
 
     def _go_on(self) -> None:
+        rest = self._rest
+        assert rest is not None
         for _ in range(ROUND_OBJECTS):
             try:
-                next(self._rest)
+                next(rest)
             except StopIteration:
+                self._rest = None
                 return
         self.node.add_work(self._go_on)
 
