@@ -155,10 +155,14 @@ async def test_an_upload_by_a_form(api):
     assert "q" in api.node.vhosts["/"].queues
 
 
-async def test_a_form_leads_to_no_other_site(api):
+@pytest.mark.parametrize(
+    "place", ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example", "\\\\evil.example"]
+)
+async def test_a_form_leads_to_no_other_site(api, place):
+    """For a browser a backslash is a slash, and a tab is not there."""
     import httpx
 
-    form = httpx.Request("POST", "http://x", files={"file": b"{}"}, data={"redirect": "//evil.example"})
+    form = httpx.Request("POST", "http://x", files={"file": b"{}"}, data={"redirect": place})
     headers = {"content-type": form.headers["content-type"]}
     response = await api.ask("POST", "/definitions", content=form.read(), headers=headers)
     assert (response.status_code, "location" in response.headers) == (204, False)

@@ -67,7 +67,7 @@ def _uploaded(request: Request) -> tuple[bytes, str]:
     if "file" not in fields:
         raise bad_request("failed_to_parse_json")
     redirect = fields.get("redirect", b"").decode("latin-1")
-    is_here = redirect.startswith(("/", "..")) and not redirect.startswith("//") and redirect.isprintable()
+    is_here = redirect.startswith(("/", "..")) and not redirect.startswith(("//", "/\\")) and redirect.isprintable()
     return fields["file"], redirect if is_here else ""
 
 
