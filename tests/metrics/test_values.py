@@ -111,6 +111,25 @@ async def test_a_long_backlog_is_added_up_in_slices(
     assert 'rabbitmq_detailed_queue_messages_bytes{vhost="/",queue="q"} 210\n' in "".join(pieces)
 
 
+def pieces_of_queues(harness: BrokerHarness) -> list[str]:
+    return list(endpoints.detailed(Scraper(harness).measured, {"queue_metrics"}, None))
+
+
+def test_messages_of_one_queue_and_of_one_connection_are_added_up_at_a_time(
+    harness: BrokerHarness, client: Client
+) -> None:
+    """Many queues with a short backlog each are as much work as a long one, and so is what many were given."""
+    for number in range(50):
+        client.declare(f"q{number}")
+    of_idle = len(pieces_of_queues(harness))
+    for number in range(50):
+        client.publish("", f"q{number}", b"1")
+    assert len(pieces_of_queues(harness)) == of_idle + 50
+    others = [harness.connect() for _ in range(20)]
+    of_few = of_idle + 50 + 2 * len(others)  # each is counted, and then asked what it was given
+    assert len(pieces_of_queues(harness)) == of_few
+
+
 async def test_the_node(scraper: Scraper) -> None:
     assert await scraper.value("resident_memory_limit_bytes") == 600
     assert await scraper.value("process_resident_memory_bytes") == 400

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry
 
 if TYPE_CHECKING:
+    from leveret.core.connections import OpenConnection
     from leveret.core.fifo import Fifo
     from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
@@ -165,6 +166,9 @@ class FifoSums:
         return in_memory, away
 
 
+Held = defaultdict["Queue", Sums]
+
+
 class QueueSums:
     """ready and held are in memory, held: handed out and not settled; away: ready, and in the store alone."""
 
@@ -235,11 +239,16 @@ def _fifos(queue: Queue) -> Iterator[tuple[Fifo, FifoSums]]:
 
 def held_of(vhost: VirtualHost) -> Mapping[Queue, Sums]:
     """What is handed out and not settled, of all queues of a virtual host. It looks at all of it."""
-    held: dict[Queue, Sums] = defaultdict(Sums)
-    connections = vhost.node.connections.of_vhost(vhost.name)
-    for entry, queue in chain.from_iterable(connection.deliveries_held() for connection in connections):
-        held[queue].add(entry, keeps=queue.durable)
+    held: Held = defaultdict(Sums)
+    for connection in vhost.node.connections.of_vhost(vhost.name):
+        add_held(held, connection)
     return held
+
+
+def add_held(held: Held, connection: OpenConnection) -> None:
+    """Those of one connection, for whoever lets others have a turn in between."""
+    for entry, queue in connection.deliveries_held():
+        held[queue].add(entry, keeps=queue.durable)
 
 
 def _size_in_background(queue: Queue, fifo: KeptFifo) -> None:

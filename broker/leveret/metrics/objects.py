@@ -5,11 +5,12 @@ Sums of counters are kept by the node, so that they do not fall when an object g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from leveret.core.body_bytes import QueueSums, Sums, body_bytes, has_many_unknown, held_of, look_at_some
+from leveret.core.body_bytes import Held, QueueSums, Sums, add_held, body_bytes, has_many_unknown, look_at_some
 from leveret.core.counts import MessageCounts
 from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
@@ -117,15 +118,18 @@ class _Sized:
 
 
 def _sized(measured: Measured) -> Iterator[_Sized | None]:
-    """None: a slice of a long backlog has been added up. What is handed out is looked at once for all queues."""
-    held: dict[VirtualHost, Mapping[Queue, Sums]] = {}
+    """What was handed out is looked at first, a connection at a time. None: messages have been looked at."""
+    held: Held = defaultdict(Sums)
+    for connection in list(measured.node.connections):
+        add_held(held, connection)
+        yield None
     for queue in measured.queues():
         while has_many_unknown(queue):
             look_at_some(queue)
             yield None
-        if queue.vhost not in held:
-            held[queue.vhost] = held_of(queue.vhost)
-        yield _Sized(queue, body_bytes(queue, held[queue.vhost]))
+        yield _Sized(queue, body_bytes(queue, held))
+        if queue.message_count:
+            yield None
 
 
 def _ram_bytes(one: _Sized) -> int:
