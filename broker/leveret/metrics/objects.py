@@ -61,10 +61,6 @@ def _queue_vhost(queue: Queue) -> str:
     return queue.vhost.name
 
 
-def _queues(measured: Measured) -> Iterable[Queue]:
-    return measured.queues()
-
-
 def _capacity(queue: Queue) -> float:
     """The part of its consumers that could take a message now."""
     able_count = sum(consumer.has_room for consumer in queue.consumers)
@@ -88,7 +84,7 @@ _CONSUMERS: Final[Metric[Queue]] = Metric(
 )
 
 QUEUE_COARSE: Final[Group[Queue]] = Group(
-    "queue_coarse_metrics", _queues, _queue_labels, (
+    "queue_coarse_metrics", Measured.queues, _queue_labels, (
         Metric(
             "queue_messages_ready", GAUGE, "Messages ready to be delivered to consumers",
             lambda queue: queue.message_count,
@@ -105,7 +101,7 @@ QUEUE_COARSE: Final[Group[Queue]] = Group(
 )  # fmt: skip
 
 QUEUE_CONSUMER_COUNT: Final[Group[Queue]] = Group(
-    "queue_consumer_count", _queues, _queue_labels, (_CONSUMERS,), _queue_vhost
+    "queue_consumer_count", Measured.queues, _queue_labels, (_CONSUMERS,), _queue_vhost
 )
 
 
@@ -205,7 +201,7 @@ def _deliveries(prefix: str, *places: str) -> tuple[Metric[Any], ...]:
 
 
 QUEUE_DELIVERY: Final[Group[Queue]] = Group(
-    "queue_delivery_metrics", _queues, _queue_labels, _deliveries("queue_", " from a queue", " on a queue"),
+    "queue_delivery_metrics", Measured.queues, _queue_labels, _deliveries("queue_", " from a queue", " on a queue"),
     _queue_vhost,
 )  # fmt: skip
 
@@ -268,7 +264,7 @@ def _acks_uncommitted(channel: Channel) -> int:
 
 
 CHANNELS: Final[Group[Channel]] = Group(
-    "channel_metrics", lambda measured: measured.channels(), _channel_labels, (
+    "channel_metrics", Measured.channels, _channel_labels, (
         Metric(
             "channel_consumers", GAUGE, "Consumers on a channel", lambda channel: len(channel.core.consumers)
         ),
@@ -348,7 +344,7 @@ CHANNEL_EXCHANGE: Final[Group[_With]] = Group(
 
 # RabbitMQ has this one by exchange, too. Here confirms are not counted by exchange: they come later, many at once.
 CHANNEL_CONFIRMS: Final[Group[Channel]] = Group(
-    "channel_exchange_metrics", lambda measured: measured.channels(), _channel_labels, (
+    "channel_exchange_metrics", Measured.channels, _channel_labels, (
         Metric(
             "channel_messages_confirmed_total", COUNTER,
             "Total number of messages published into an exchange and confirmed on the channel",
@@ -370,7 +366,7 @@ def _connection_labels(connection: Connection) -> str:
 
 
 CONNECTION_COARSE: Final[Group[Connection]] = Group(
-    "connection_coarse_metrics", lambda measured: measured.connections(), _connection_labels, (
+    "connection_coarse_metrics", Measured.connections, _connection_labels, (
         Metric(
             "connection_incoming_bytes_total", COUNTER, "Total number of bytes received on a connection",
             lambda connection: connection.traffic.received_bytes,
@@ -385,7 +381,7 @@ CONNECTION_COARSE: Final[Group[Connection]] = Group(
 )  # fmt: skip
 
 CONNECTIONS: Final[Group[Connection]] = Group(
-    "connection_metrics", lambda measured: measured.connections(), _connection_labels, (
+    "connection_metrics", Measured.connections, _connection_labels, (
         Metric(
             "connection_incoming_packets_total", COUNTER, "Total number of packets received on a connection",
             lambda connection: connection.traffic.received_count,
@@ -414,7 +410,7 @@ def _exchange_vhost(exchange: Exchange) -> str:
 
 
 EXCHANGE_BINDINGS: Final[Group[Exchange]] = Group(
-    "exchange_bindings", lambda measured: measured.exchanges(), _exchange_labels, (
+    "exchange_bindings", Measured.exchanges, _exchange_labels, (
         Metric(
             "exchange_bindings", GAUGE, "Number of bindings for an exchange. This value is cluster-wide.",
             lambda exchange: len(exchange.bindings),
@@ -423,7 +419,7 @@ EXCHANGE_BINDINGS: Final[Group[Exchange]] = Group(
 )  # fmt: skip
 
 EXCHANGE_NAMES: Final[Group[Exchange]] = Group(
-    "exchange_names", lambda measured: measured.exchanges(), _exchange_labels, (
+    "exchange_names", Measured.exchanges, _exchange_labels, (
         Metric(
             "exchange_name", GAUGE,
             "Enumerates exchanges without any additional info. This value is cluster-wide. A cheaper alternative to "
@@ -440,7 +436,7 @@ VHOST_STATUS: Final[Group[VirtualHost]] = Group(
 )  # fmt: skip
 
 QUEUE_INFO: Final[Group[Queue]] = Group(
-    "queue_info", _queues,
+    "queue_info", Measured.queues,
     lambda queue: labels_text(
         ("vhost", queue.vhost.name), ("queue", queue.name), ("queue_type", f"rabbit_{queue.type_name}_queue"),
         ("membership", "leader"),
