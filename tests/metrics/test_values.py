@@ -278,6 +278,7 @@ async def test_detailed_has_what_is_asked_for(client: Client, scraper: Scraper) 
     client.declare("q")
     assert await names(scraper, "") == ABOUT
     assert await names(scraper, "?family=nonsense") == ABOUT
+    assert await names(scraper, "?" + 2000 * "&" + "family=vhost_status") - ABOUT == {"rabbitmq_cluster_vhost_status"}
     assert await names(scraper, "?family=queue_consumer_count&family=vhost_status") - ABOUT == {
         "rabbitmq_detailed_queue_consumers", "rabbitmq_cluster_vhost_status", "rabbitmq_detailed_queue_info",
     }  # fmt: skip

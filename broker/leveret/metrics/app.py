@@ -21,7 +21,6 @@ _TURN_SECONDS: Final = 0.001  # then others are served
 _CHUNK_CHARACTERS: Final = 65_536
 _METHODS: Final = "HEAD, GET, OPTIONS"
 _NOT_FOUND: Final = b'{"error":"Object Not Found","reason":"Not Found"}'
-_QUERY_FIELDS_MAX: Final = 1000
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -64,7 +63,7 @@ def _found(measured: Measured, scope: MutableMapping[str, Any], path: str, *, pe
         return endpoints.memory_breakdown(measured)
     if asked == f"{path}/detailed":
         text = scope["query_string"].decode("utf-8", "replace")
-        fields = parse_qs(text, keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX)
+        fields = parse_qs(text, keep_blank_values=True)
         vhosts = frozenset(fields["vhost"]) if "vhost" in fields else None
         return endpoints.detailed(measured, frozenset(fields.get("family", ())), vhosts)
     return None
