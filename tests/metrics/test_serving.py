@@ -13,7 +13,7 @@ import pytest
 import trio
 
 import leveret
-from leveret.config.settings import Settings
+from leveret.config.settings import TABLE, Settings
 from leveret.config.values import Address
 from leveret.metrics import endpoints
 from leveret.metrics.app import make_app
@@ -130,11 +130,14 @@ async def test_the_octets_of_connections_are_counted() -> None:
         await stream.aclose()
 
 
-async def test_path_and_samples_are_those_of_the_settings() -> None:
-    settings = Settings(metrics_path="/scrape", metrics_per_object=True)
+@pytest.mark.parametrize(("written", "path"), [("/scrape", "/scrape"), ("/scrape/", "/scrape"), ("/", "")])
+async def test_path_and_samples_are_those_of_the_settings(written: str, path: str) -> None:
+    (kind,) = (setting.kind for setting in TABLE if setting.name == "metrics_path")
+    settings = Settings(metrics_path=kind.parse(written), metrics_per_object=True)
     async with leveret.Broker(metrics=FREE, settings=settings) as broker:
-        assert broker.metrics_url == f"http://127.0.0.1:{broker.metrics_port}/scrape"
+        assert broker.metrics_url == f"http://127.0.0.1:{broker.metrics_port}{path}"
         assert 'rabbitmq_endpoint="per-object"' in await scraped(broker.metrics_url)
+        assert 'rabbitmq_endpoint="memory-breakdown"' in await scraped(f"{broker.metrics_url}/memory-breakdown")
 
 
 async def test_a_port_that_is_taken_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:

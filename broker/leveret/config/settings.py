@@ -186,7 +186,7 @@ class Settings:
     metrics_host: str | None = _setting(
         None, NAME, "Name or address they are at. Default: `host`.", keys=("prometheus.tcp.ip",),
     )  # fmt: skip
-    metrics_path: str = _setting("/metrics", TEXT, "Their path.", keys=("prometheus.path",))
+    metrics_path: str = _setting("/metrics", URL_PATH, "Their path.", keys=("prometheus.path",))
     metrics_per_object: bool = _setting(
         False, BOOLEAN, "Has `/metrics` every queue, connection and channel, instead of their sums?",
         keys=("prometheus.return_per_object_metrics",),
