@@ -291,6 +291,27 @@ def test_the_password_may_be_in_a_file(configured, write, folder):
     ]
 
 
+def permissions(settings):
+    return (
+        settings.default_permissions_configure, settings.default_permissions_write, settings.default_permissions_read,
+    )  # fmt: skip
+
+
+def test_the_permissions_of_the_first_user_are_three_patterns_in_one_variable(configured, write):
+    """RabbitMQ has a variable for each of name, password and virtual host, and none for them."""
+    write("rabbitmq.conf", "default_permissions.configure = a\n")
+    three = {"RABBITMQ_DEFAULT_PERMISSIONS": "^mine  .* ^$"}
+    assert permissions(configured(three).settings) == ("^mine", ".*", "^$")
+    assert permissions(configured(three | {"LEVERET_DEFAULT_PERMISSIONS_WRITE": "b"}).settings) == ("^mine", "b", "^$")
+
+
+@pytest.mark.parametrize("written", [".*", ".* .*", ".* .* .* .*", " "])
+def test_another_number_of_patterns_is_told(configured, written):
+    assert problems(configured, {"RABBITMQ_DEFAULT_PERMISSIONS": written}) == [
+        f"RABBITMQ_DEFAULT_PERMISSIONS: three patterns, as in '.* .* .*': configure, write, read; not {written!r}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("lines", "users"),
     [

@@ -19,6 +19,9 @@ _NOT_SUPPORTED: Final = (
 # RabbitMQ's image ends with an error where it finds these, since 3.9. People have them all the same.
 _DEPRECATED: Final = ("RABBITMQ_SSL_", "RABBITMQ_VM_MEMORY_HIGH_WATERMARK")
 
+# The parts of RABBITMQ_DEFAULT_PERMISSIONS.
+_PERMISSIONS: Final = ("default_permissions.configure", "default_permissions.write", "default_permissions.read")
+
 # An Erlang option, `-rabbit heartbeat 5`: compose files have them.
 _ERLANG_OPTION: Final = re.compile(r"-(rabbit\w*)\s+(\w+)\s+(\{[^}]*\}|\[.*?\]|\"[^\"]*\"|\S+)")
 _ERLANG_NAMES: Final = {
@@ -38,6 +41,7 @@ def read(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
     layer = _erlang_options(variables, report)
     _log_variables(variables, layer)
     _read_files(variables, layer, report)
+    _default_permissions(variables, layer, report)
     for setting in TABLE:
         for variable in (*reversed(setting.variables), setting.variable):
             if value := variables.get(variable):
@@ -73,6 +77,17 @@ def _read_files(variables: Mapping[str, str], layer: dict[str, Found], report: R
             except (OSError, UnicodeDecodeError) as error:
                 report.problems.append(f"{variable}: {path}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
             report.warn(f"{variable} is no longer taken by RabbitMQ; write {name} in rabbitmq.conf")
+
+
+def _default_permissions(variables: Mapping[str, str], layer: dict[str, Found], report: Report) -> None:
+    """RabbitMQ has no such variable, and passes over it: but people set it beside those that it has."""
+    name = "RABBITMQ_DEFAULT_PERMISSIONS"
+    if written := variables.get(name):
+        patterns = written.split()
+        if len(patterns) == len(_PERMISSIONS):
+            layer |= {setting: Found(text, name) for setting, text in zip(_PERMISSIONS, patterns, strict=True)}
+        else:
+            report.problems.append(f"{name}: three patterns, as in '.* .* .*': configure, write, read; not {written!r}")
 
 
 def _erlang_options(variables: Mapping[str, str], report: Report) -> dict[str, Found]:
