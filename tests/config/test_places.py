@@ -281,6 +281,21 @@ def test_erlang_options_of_compose_files(configured):
     assert "-rabbitmq_management load_definitions" in note.text
 
 
+@pytest.mark.parametrize(
+    ("option", "absolute", "relative"),
+    [
+        ("disk_free_limit 1000", 1000, None),
+        ('disk_free_limit "1GB"', 10**9, None),
+        ("disk_free_limit {absolute,2000}", 2000, None),
+        ('disk_free_limit {absolute, "1GB"}', 10**9, None),
+        ("disk_free_limit {mem_relative,1.5}", None, 1.5),
+    ],
+)
+def test_limits_among_erlang_options(configured, option, absolute, relative):
+    settings = configured({"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-rabbit {option}"}).settings
+    assert (settings.disk_free_limit_absolute, settings.disk_free_limit_relative) == (absolute, relative)
+
+
 def test_the_password_may_be_in_a_file(configured, write, folder):
     """Docker secrets."""
     configuration = configured({"RABBITMQ_DEFAULT_PASS_FILE": str(write("secret", "dragon\n"))})

@@ -97,7 +97,7 @@ def _erlang_options(variables: Mapping[str, str], report: Report) -> dict[str, F
     for application, key, value in _ERLANG_OPTION.findall(variables.get(name) or ""):
         pair = _ERLANG_PAIR.fullmatch(value)
         if application == "rabbit" and key in _ERLANG_NAMES and pair is None:
-            layer[_ERLANG_NAMES[key]] = Found(value, name)
+            layer[_ERLANG_NAMES[key]] = Found(value.strip('"'), name)
         elif application == "rabbit" and pair is not None and key + _ERLANG_KINDS.get(pair[1], "") in settings:
             layer[key + _ERLANG_KINDS[pair[1]]] = Found(pair[2], name)
         else:
