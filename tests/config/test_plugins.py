@@ -40,6 +40,15 @@ def test_the_variable_wins_over_the_file(configured, write):
     assert configured({"RABBITMQ_ENABLED_PLUGINS": "rabbitmq_prometheus"}).settings.management_port is None
 
 
+def test_all_of_them_in_a_word(configured, write):
+    """As RabbitMQ (3.10) reads RABBITMQ_ENABLED_PLUGINS."""
+    write("enabled_plugins", "[].")
+    configuration = configured({"RABBITMQ_ENABLED_PLUGINS": "ALL"})
+    assert configuration.settings.management_port == 15672
+    assert set(plugins.running(configuration.settings)) == set(plugins.SERVED)
+    assert configuration.notes == ()
+
+
 def test_a_port_of_rabbitmq_conf_enables_no_plugin_and_one_of_a_higher_place_does(configured, write):
     """As RabbitMQ: the key is read, and nobody listens."""
     write("enabled_plugins", "[].")

@@ -106,6 +106,8 @@ def _settle_management(values: dict[str, Any], ranks: dict[str, int], sources: d
 
 def _settle_plugins(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str], report: Report) -> None:
     """A plugin that is not enabled listens nowhere, whatever rabbitmq.conf says of its port; a higher place may."""
+    if values["enabled_plugins"] == plugins.ALL:
+        values["enabled_plugins"] = None
     enabled, where = values["enabled_plugins"], sources["enabled_plugins"]
     if enabled is None:
         return

@@ -33,6 +33,9 @@ SERVED: Final[Mapping[str, tuple[str, ...]]] = {
     "rabbitmq_web_dispatch": (),
 }
 
+# What RABBITMQ_ENABLED_PLUGINS may be instead of names.
+ALL: Final = ("ALL",)
+
 # Plugins that are not served, and start the one that is (3.10 and 4.x, the applications' own lists).
 _WITH_MANAGEMENT: Final = (
     "rabbitmq_federation_management", "rabbitmq_shovel_management", "rabbitmq_stream_management", "rabbitmq_top",

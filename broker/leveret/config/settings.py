@@ -194,7 +194,7 @@ class Settings:
     enabled_plugins: tuple[str, ...] | None = _setting(
         None, NAMES,
         "RabbitMQ's plugins that are enabled: without `rabbitmq_management` there is no HTTP API, without "
-        "`rabbitmq_prometheus` no metrics. Default: all there are.",
+        "`rabbitmq_prometheus` no metrics. `ALL`, and the default: all there are.",
         keys=(), variables=("RABBITMQ_ENABLED_PLUGINS",),
     )  # fmt: skip
     handshake_timeout: int = _setting(
