@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from leveret.metrics import objects, totals
 from tests.harness import BrokerHarness, Client
 from tests.metrics.conftest import Scraper
 
@@ -73,17 +75,13 @@ async def test_what_is_there_has_the_type_and_the_labels_of_rabbitmq(
 ) -> None:
     theirs = {name: (kind, labels) for at, kind, name, *labels in rows(RABBITMQ) if at == address}
     families = [group.removeprefix("detailed-") for group in GROUPS] if address == "detailed" else [""]
-    ours = {}
-    for text in [await scraper.text(path + "&family=".join(families))]:
-        for line in text.splitlines():
-            if line.startswith("# TYPE rabbitmq_"):
-                _, _, name, kind = line.split()
-                ours[name] = [kind]
+    lines = (await scraper.text(path + "&family=".join(families))).splitlines()
+    ours = dict(line.split()[2:] for line in lines if line.startswith("# TYPE rabbitmq_"))
     samples = await scraper.samples(path + "&family=".join(families))
     labels_of = {name: {label for label, _ in labels} for name, labels in samples}
     for name in ours.keys() & theirs.keys():
         kind, labels = theirs[name]
-        assert ours[name] == [kind], name
+        assert ours[name] == kind, name
         if name in labels_of and labels != ["?"]:
             expected = set(labels[0].split(",")) if labels else set()
             expected = (expected | NEW_LABELS.get(name, set())) - MISSING_LABELS.get(name, set())
@@ -98,6 +96,12 @@ GROUPS = (
     "connection_metrics", "channel_metrics", "channel_exchange_metrics", "exchange_metrics", "queue_exchange_metrics",
     "channel_queue_exchange_metrics", "connection_churn_metrics", "node_coarse_metrics", "auth_attempt_metrics",
 )  # fmt: skip
+
+
+def test_the_page_names_the_families() -> None:
+    page = PAGE.read_text(encoding="utf-8").partition("## Families")[2].partition("##")[0]
+    groups = {group.name for group in (*objects.USUAL, *objects.OF_CLUSTER, objects.QUEUE_CONSUMER_COUNT)}
+    assert set(re.findall("`(.*?)`", page)) == groups | {*totals.BY_GROUP, totals.AUTH_ATTEMPTS}
 
 
 async def test_every_metric_has_a_type_and_a_help_line_before_its_samples(

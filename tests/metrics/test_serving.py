@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import socket
 import subprocess
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import httpx
 import pytest
@@ -82,11 +85,28 @@ async def test_others_get_their_turn_while_an_answer_is_made(harness: BrokerHarn
         nursery.cancel_scope.cancel()
 
 
+async def test_an_answer_is_sent_in_parts(harness: BrokerHarness, client: Client) -> None:
+    """However long it is, only so much of it is put together."""
+    for number in range(1000):
+        client.declare(f"q{number}")
+    app = make_app(Scraper(harness).measured)
+    parts: list[bytes] = []
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        parts.append(event.get("body", b""))
+
+    async def receive() -> MutableMapping[str, Any]:
+        raise AssertionError("a GET has no body")
+
+    await app({"type": "http", "method": "GET", "path": "/metrics/per-object", "query_string": b""}, receive, send)
+    assert sum(map(len, parts)) > 1_000_000
+    assert max(map(len, parts)) < 100_000
+
+
 async def test_what_goes_while_an_answer_is_made_is_told_as_it_was_last(harness: BrokerHarness, client: Client) -> None:
     client.declare("q")
     pieces = endpoints.everything(Scraper(harness).measured, per_object=True)
     begun = list(itertools.islice(pieces, 12))
-    client.send_bytes(b"")
     client.lose()
     harness.node.delete_vhost("/")
     text = "".join([*begun, *pieces])
@@ -127,6 +147,12 @@ async def test_the_octets_of_connections_are_counted() -> None:
         text = await scraped(broker.metrics_url)
         assert f"rabbitmq_connection_incoming_bytes_total {len(PROTOCOL_HEADER + sent)}\n" in text
         assert f"rabbitmq_connection_outgoing_bytes_total {len(received)}\n" in text
+        of_each = await scraped(f"{broker.metrics_url}/per-object")
+        for direction in ("incoming", "outgoing"):
+            for what in ("bytes", "packets"):
+                (total,) = re.findall(rf"^rabbitmq_connection_{direction}_{what}_total (\d+)$", text, re.MULTILINE)
+                (of_one,) = re.findall(rf"^rabbitmq_connection_{direction}_{what}_total{{.*}} (\d+)$", of_each, re.M)
+                assert int(total) == int(of_one) > 0
         await stream.aclose()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import time
+
 import pytest
 
-from leveret.core import body_bytes
+from leveret.core import body_bytes, keeping
 from leveret.metrics import endpoints
 from leveret_protocol.methods import Confirm, Queue, Tx, make
 from tests.harness import BrokerHarness, Client
@@ -87,15 +90,27 @@ async def test_what_the_messages_of_queues_come_to(client: Client, scraper: Scra
         assert await scraper.value(f"queue_messages_{name}", "/per-object", vhost="/", queue="q") == value, name
 
 
-async def test_persistent_messages_are_those_that_are_kept() -> None:
+async def test_persistent_messages_are_those_that_are_kept_and_may_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "PAGE_MESSAGES", 4)
+    monkeypatch.setattr(keeping, "HEAD_MESSAGES_MAX", 16)
     harness = BrokerHarness.durable()
     client = harness.connect()
     client.declare("q", durable=True)
-    client.publish("", "q", b"12345", delivery_mode=2)
+    for _ in range(100):
+        client.publish("", "q", b"12345", delivery_mode=2)
     client.publish("", "q", b"123")
-    scraper = Scraper(harness)
-    assert await scraper.value("queue_messages_persistent") == 1
-    assert await scraper.value("queue_messages_persistent_bytes") == 5
+    harness.commit()
+    samples = await Scraper(harness).samples()
+    found = {
+        name: samples[f"rabbitmq_queue_messages{name}", frozenset()]
+        for name in ("", "_bytes", "_ready_bytes", "_persistent", "_persistent_bytes", "_ram", "_paged_out")
+    }
+    away = found.pop("_paged_out")
+    assert away > 50
+    assert found == {
+        "": 101, "_bytes": 503, "_ready_bytes": 503, "_persistent": 100, "_persistent_bytes": 500, "_ram": 101 - away
+    }  # fmt: skip
+    assert samples["rabbitmq_queue_messages_paged_out_bytes", frozenset()] == 5 * away
 
 
 async def test_a_long_backlog_is_added_up_in_slices(
@@ -135,8 +150,9 @@ async def test_the_node(scraper: Scraper) -> None:
     assert await scraper.value("process_resident_memory_bytes") == 400
     assert await scraper.value("disk_space_available_bytes") == 70
     assert await scraper.value("disk_space_available_limit_bytes") == 50
-    assert await scraper.value("process_open_fds") > 0
-    assert await scraper.value("erlang_uptime_seconds") > 0
+    assert 0 < await scraper.value("process_open_fds") < await scraper.value("process_max_fds")
+    assert await scraper.value("process_max_fds") == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert 0 < await scraper.value("erlang_uptime_seconds") <= time.time() - 1_700_000_000  # since it was started
 
 
 async def test_an_alarm_is_told(harness: BrokerHarness, scraper: Scraper) -> None:
@@ -246,12 +262,11 @@ async def test_each_channel_and_connection_has_a_line(client: Client, scraper: S
 
 
 @pytest.mark.parametrize("name", ['say "hello"', "back\\slash", "two\nlines", "Dürer", "{x}"])
-async def test_any_name_can_be_read_again(client: Client, scraper: Scraper, name: str) -> None:
+async def test_any_name_can_be_read_again(harness: BrokerHarness, scraper: Scraper, name: str) -> None:
     """RabbitMQ 3.10 wrote them as they were, and Prometheus refused the whole answer."""
-    client.declare(name)
-    kept = name.replace("\n", "")  # RabbitMQ: Q-3
-    labels = {"vhost": "/", "queue": kept if client.has_queue(kept) and "\n" in name else name}
-    assert await scraper.value("queue_messages", "/per-object", **labels) == 0
+    harness.add_vhost(name)
+    harness.connect(vhost=name).declare("q")
+    assert await scraper.value("queue_messages", "/per-object", vhost=name, queue="q") == 0
 
 
 async def test_the_usual_address_has_them_where_it_is_so_configured(harness: BrokerHarness, client: Client) -> None:
@@ -266,6 +281,11 @@ async def test_the_usual_address_has_them_where_it_is_so_configured(harness: Bro
 
 
 # -- detailed -------------------------------------------------------------------------------------------------------
+
+
+def labels(**pairs: str) -> frozenset[tuple[str, str]]:
+    return frozenset(pairs.items())
+
 
 ABOUT = {"rabbitmq_build_info", "rabbitmq_identity_info"}
 
@@ -312,7 +332,62 @@ async def test_detailed_of_some_virtual_hosts(harness: BrokerHarness, client: Cl
     assert await vhosts("&vhost=nowhere") == set()
 
 
+async def test_the_bindings_of_an_exchange(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    client.declare_exchange("x")
+    client.declare_exchange("inner", internal=True)
+    client.bind("q", "x", "1")
+    client.bind("q", "x", "2")
+    samples = await scraper.samples("/detailed?family=exchange_bindings&family=exchange_names")
+    assert samples["rabbitmq_cluster_exchange_bindings", labels(vhost="/", exchange="x", type="direct")] == 2
+    told = {dict(of)["exchange"] for name, of in samples if name == "rabbitmq_cluster_exchange_name"}
+    assert "x" in told
+    assert not told & {"", "inner"}
+
+
+# -- channels and consumers -----------------------------------------------------------------------------------------
+
+
 async def test_an_open_transaction_is_told(client: Client, scraper: Scraper) -> None:
+    client.declare("q")
+    for _ in range(3):
+        client.publish("", "q", b"x", channel=2)
+    tags = [client.get("q", no_ack=False).delivery_tag for _ in range(3)]
     client.call(make(Tx.Select), Tx.SelectOk)
     client.publish("", "q", b"x")
+    client.ack(tags[1], multiple=True)
+    client.assert_silent()
     assert await scraper.value("channel_messages_uncommitted") == 1
+    assert await scraper.value("channel_acks_uncommitted") == 2
+
+
+async def test_what_is_not_safe_is_not_confirmed() -> None:
+    harness = BrokerHarness.durable()
+    client = harness.connect()
+    client.declare("q", durable=True)
+    client.call(make(Confirm.Select), Confirm.SelectOk)
+    client.publish("", "q", b"x", delivery_mode=2)
+    client.publish("", "q", b"x", delivery_mode=2)
+    assert await Scraper(harness).value("channel_messages_unconfirmed") == 2
+    harness.commit()
+    assert await Scraper(harness).value("channel_messages_unconfirmed") == 0
+
+
+async def test_what_a_channel_may_be_given(client: Client, scraper: Scraper) -> None:
+    client.qos(5)
+    client.qos(9, global_=True)
+    assert await scraper.value("consumer_prefetch") == 5
+    assert await scraper.value("channel_prefetch") == 9
+
+
+@pytest.mark.parametrize("name", ["queue_consumer_capacity", "queue_consumer_utilisation"])
+async def test_which_part_of_the_consumers_has_room(client: Client, scraper: Scraper, name: str) -> None:
+    client.declare("q")
+    assert await scraper.value(name) == 0
+    client.qos(1)
+    client.consume("q", no_ack=False)
+    assert await scraper.value(name) == 1
+    client.consume("q", no_ack=True)
+    client.publish("", "q", b"x")  # the first consumer has had its one
+    assert await scraper.value(name) == 0.5
+    assert await scraper.value("queue_consumers") == 2
