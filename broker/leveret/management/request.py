@@ -22,6 +22,7 @@ from leveret.management.rates import Rates
 Listed = TypeVar("Listed")
 
 VISIBLE = "User not authorised to access virtual host"
+OBJECT = "User not authorised to access object"
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,15 @@ class Request:
 
     def vhost_to_rule(self) -> VirtualHost:
         """That of the path, to set policies, parameters and limits. Raises Problem: 404, 401."""
-        vhost = self._vhost_to_change()
+        return self._ruled(self._vhost_to_change())
+
+    def vhost_ruled(self) -> VirtualHost:
+        """The same, to look at them. Raises Problem: 404, 401."""
+        return self._ruled(self._vhost())
+
+    def _ruled(self, vhost: VirtualHost) -> VirtualHost:
         if not (self.is_administrator or self.authority.may_open(self.user.name, vhost.name)):
-            raise not_authorised(VISIBLE)
+            raise not_authorised(OBJECT)
         return vhost
 
     def _vhost_to_change(self) -> VirtualHost:

@@ -10,12 +10,11 @@ from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
 from leveret.management import measured, shapes
 from leveret.management.answers import NO_CONTENT, Answer, not_authorised, not_found
-from leveret.management.request import Request, Routes
+from leveret.management.request import OBJECT, Request, Routes
 
 routes = Routes()
 
 CLOSED_BY_US = "Closed via management plugin"  # RabbitMQ's words
-OBJECT = "User not authorised to access object"
 
 
 @routes.add("GET", "/connections")
@@ -46,13 +45,13 @@ def close(request: Request) -> Answer:
 
 @routes.add("GET", "/connections/username/{user}")
 def of_user(request: Request) -> object:
-    found = _of_user(request)
+    found = _of_user(request, may_see=request.sees_all)
     return request.listing(lambda: found, _shape_of_connection(request))
 
 
 @routes.add("DELETE", "/connections/username/{user}")
 def close_of_user(request: Request) -> Answer:
-    for connection in _of_user(request):
+    for connection in _of_user(request, may_see=request.is_administrator):
         connection.force_close(_reason(request))
     return Answer(NO_CONTENT)
 
@@ -128,10 +127,10 @@ def _found(request: Request, *, may_see: bool) -> Connection:
     raise not_found()
 
 
-def _of_user(request: Request) -> list[Connection]:
+def _of_user(request: Request, *, may_see: bool) -> list[Connection]:
     """Raises Problem (401)."""
     name = request.names["user"]
-    if not (request.is_administrator or name == request.user.name):
+    if not (may_see or name == request.user.name):
         raise not_authorised(OBJECT)
     return [connection for connection in connections(request) if connection.user_name == name]
 

@@ -6,7 +6,7 @@ from leveret.core.limits import VHOST_LIMITS
 from leveret.management.answers import NO_CONTENT, Answer, bad_request, not_authorised, not_found, validation_failed
 from leveret.management.bodies import Body
 from leveret.management.login import ADMINISTRATOR
-from leveret.management.request import Request, Routes
+from leveret.management.request import OBJECT, Request, Routes
 
 routes = Routes()
 
@@ -53,7 +53,7 @@ def of_users(request: Request) -> object:
 def of_user(request: Request) -> object:
     name = request.names["user"]
     if not (request.is_administrator or name == request.user.name):
-        raise not_authorised("User not authorised to access object")
+        raise not_authorised(OBJECT)
     user = request.managed.users.get(name)
     if user is None:
         raise not_found()

@@ -22,12 +22,12 @@ def everywhere(request: Request) -> object:
 
 @routes.add("GET", "/parameters/{component}/{vhost}", tags=POLICYMAKER)
 def of_vhost(request: Request) -> object:
-    return request.listed([*_of(request.vhost(), request)])
+    return request.listed([*_of(request.vhost_ruled(), request)])
 
 
 @routes.add("GET", "/parameters/{component}/{vhost}/{parameter}", tags=POLICYMAKER)
 def one(request: Request) -> object:
-    shape = _found(request.vhost(), request)
+    shape = _found(request.vhost_ruled(), request)
     if shape is None:
         raise not_found()
     return request.chosen(shape)
