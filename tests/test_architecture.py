@@ -22,7 +22,7 @@ DOORS = {
     "__init__": {"broker", "config.settings"},
     "__main__": {"cli"},
     "version": set(),
-    "cli": {"broker", "config", "storage.base", "auth.passwords"},
+    "cli": {"broker", "config", "storage.base", "auth.passwords", "core.json_values"},
     "config": set(),
     "broker": {"process", "application", "left_in_memory", "parts", "shell", "core", "auth", "storage.base", "config"},
     "left_in_memory": {"management", "handlers", "core", "auth"},
@@ -76,6 +76,7 @@ ROOMS_WITHOUT_CLOCK = frozenset({"core", "leveret_protocol", "storage"})
 BROAD_EXCEPT_ALLOWED = {
     ("broker/leveret/shell/connection.py", "_guard"),
     ("broker/leveret/shell/http_server.py", "answer"),  # a request that fails is logged, and ends nothing else
+    ("broker/leveret/shell/control.py", "_answer_to"),  # likewise
     ("broker/leveret/shell/commits.py", "_finish"),  # hands them on to its task: trio has no place for them where it is
 }
 

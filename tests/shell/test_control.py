@@ -2,12 +2,15 @@
 
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 import trio
 
 import leveret
+from leveret.operations.registry import OPERATIONS
 from leveret.shell.control import REQUEST_BYTES_MAX, REQUEST_SECONDS, SOCKET_NAME
+from leveret.storage.base import StoreError
 
 
 @pytest.fixture
@@ -62,6 +65,11 @@ async def test_a_turn_of_an_operator_is_not_left_unsafe(broker):
         request("add_user", username="ann", password="secret"),
         request("add_user", username="ann", password=None, pre_hashed=False),
         request("add_user", username=["ann"], password="secret", pre_hashed=False),
+        request("set_global_parameter", name="n", value=float("nan")),
+        request("set_relative_disk_free_limit", relative=float("inf")),
+        request("set_disk_free_limit", absolute_bytes=2**63),
+        b'{"operation": "set_global_parameter", "arguments": {"name": "n", "value": %s}}\n' % (b"[" * 100 + b"]" * 100),
+        b'{"operation": "set_global_parameter", "arguments": {"name": "n", "value": %s}}\n' % (b"[" * 960 + b"]" * 960),
         b'{"operation": "list_users"}\n',
         b'{"operation": ["list_users"], "arguments": {}}\n',
         b'{"operation": "list_users", "arguments": []}\n',
@@ -73,6 +81,33 @@ async def test_what_is_no_request_is_told_so(broker, line, caplog):
     assert outcome["kind"] == "usage"
     assert [user.name for user in broker.call(lambda node, users: list(users))] == ["guest"]
     assert "Traceback" not in caplog.text
+
+
+async def test_a_number_that_is_too_large_is_refused(broker):
+    outcome = await asked(broker, request("set_relative_disk_free_limit", relative=1e308))
+    assert outcome["kind"] == "invalid"
+    assert "result" in await asked(broker, request("tell_status"))
+
+
+async def test_a_failure_of_ours_ends_nothing_but_the_request(broker, monkeypatch, caplog):
+    def fail(host):
+        raise LookupError("it is broken")
+
+    monkeypatch.setitem(OPERATIONS, "list_users", replace(OPERATIONS["list_users"], run=fail))
+    assert await asked(broker, request("list_users")) == {"error": "internal error", "kind": "failed"}
+    assert "it is broken" in caplog.text
+    assert "result" in await asked(broker, request("tell_status"))
+
+
+async def test_what_cannot_be_read_back_ends_the_broker(tmp_path, monkeypatch):
+    def fail(host):
+        raise StoreError("it is broken")
+
+    monkeypatch.setitem(OPERATIONS, "list_users", replace(OPERATIONS["list_users"], run=fail))
+    with pytest.RaisesGroup(StoreError, allow_unwrapped=True, flatten_subgroups=True):
+        async with leveret.Broker(data_dir=tmp_path) as broker, await connected(broker) as stream:
+            await stream.send_all(request("list_users"))
+            await trio.sleep_forever()
 
 
 async def test_more_than_any_request_is_not_read(broker):

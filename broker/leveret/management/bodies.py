@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from leveret.core.json_values import read_json
 from leveret.management.answers import Problem, bad_request
 from leveret_protocol.fields import Field, Table
 
@@ -75,13 +76,11 @@ class Body(dict[str, Any]):
 
 
 def parsed(octets: bytes) -> Any:
-    """Any JSON that has bytes: halves of characters have none, and no number is infinite. Raises Problem (400)."""
+    """Any JSON that can be kept. Raises Problem (400)."""
     try:
-        value = json.loads(octets.decode("utf-8-sig"))
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (ValueError, RecursionError):
+        return read_json(octets.decode("utf-8-sig"))
+    except ValueError:
         raise bad_request("not_json") from None
-    return value
 
 
 def table(values: Mapping[str, Any]) -> Table:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 from leveret.auth.users import Users
+from leveret.core.json_values import read_json
 from leveret.core.names import INTERNAL_USER
 from leveret.core.node import Node
 from leveret.management.answers import Problem
@@ -44,11 +44,10 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _read(file: Path) -> dict[str, object]:
     try:
-        definitions = json.loads(file.read_text(encoding="utf-8-sig"))
-        json.dumps(definitions, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        definitions = read_json(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UnusableDefinitions(f"{file}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UnusableDefinitions(f"{file}: {error}") from error
     if not isinstance(definitions, dict):
         raise UnusableDefinitions(f"{file}: not an object")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from leveret.auth.access_control import AccessControl
 from leveret.auth.errors import InvalidCredentials, NoSuchUser, NoSuchVirtualHost, UserExists
 from leveret.auth.users import Users
 from leveret.config.settings import Settings
+from leveret.core.json_values import check_json
 from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
 from leveret.shell.watermarks import Watermarks
@@ -99,7 +99,7 @@ def outcome(host: Host, request: object) -> Outcome:
     """
     wanted, arguments = _taken_apart(request)
     if wanted is None:
-        return _error("usage", "there is no such operation, or not with these arguments")
+        return _error("usage", "there is no such operation, or not with such arguments")
     try:
         return {"result": wanted.run(host, **arguments)}
     except (NoSuchUser, NoSuchVirtualHost) as error:
@@ -111,7 +111,7 @@ def outcome(host: Host, request: object) -> Outcome:
         return _error("credentials", str(error))
     except Refused as error:
         return _error(error.kind, str(error))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         return _error("invalid", str(error))
 
 
@@ -125,7 +125,7 @@ def _taken_apart(request: object) -> tuple[_Operation | None, Mapping[str, Any]]
         case {"operation": str(name), "arguments": dict(arguments)} if name in OPERATIONS:
             wanted = OPERATIONS[name]
             types = wanted.arguments
-            if not _is_text(arguments):
+            if not _can_be_kept(arguments):
                 return None, {}
             if arguments.keys() == types.keys() and all(_is_of(arguments[key], types[key]) for key in types):
                 return wanted, arguments
@@ -133,14 +133,15 @@ def _taken_apart(request: object) -> tuple[_Operation | None, Mapping[str, Any]]
 
 
 def _is_of(value: object, wanted: type) -> bool:
+    if wanted is int:
+        return type(value) is int and -(2**63) <= value < 2**63
     return wanted is object or type(value) is wanted
 
 
-def _is_text(arguments: Mapping[str, Any]) -> bool:
-    """Is all in it text that has bytes? JSON can have halves of characters, which go nowhere."""
+def _can_be_kept(arguments: Mapping[str, Any]) -> bool:
     try:
-        json.dumps(arguments, ensure_ascii=False).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
+        check_json(arguments, "surrogateescape")  # the words of a command line may hold any bytes
+    except ValueError:
         return False
     return True
 

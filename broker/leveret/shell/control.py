@@ -15,6 +15,8 @@ from typing import Any
 
 import trio
 
+from leveret.storage.base import StoreError
+
 log = logging.getLogger(__name__)
 
 SOCKET_NAME = "control"
@@ -108,11 +110,25 @@ class Control:
                         line = await lines.next()
                     if reading.cancelled_caught or line is None:
                         return
-                    await stream.send_all(json.dumps(await self._outcome_of(line)).encode() + b"\n")
+                    await stream.send_all(await self._answer_to(line))
                     if not line.endswith(b"\n"):  # the end, or more than any request
                         return
             except trio.BrokenResourceError:
                 pass  # whoever asked has gone
+
+    async def _answer_to(self, line: bytes) -> bytes:
+        """A failure here is a bug of ours, and ends nothing but this request.
+
+        But raises StoreError: what is kept cannot be read back, which ends the broker.
+        """
+        try:
+            outcome = await self._outcome_of(line)
+            return json.dumps(outcome).encode() + b"\n"
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("control: internal error")
+            return b'{"error": "internal error", "kind": "failed"}\n'
 
     async def _outcome_of(self, line: bytes) -> Outcome:
         try:

@@ -30,9 +30,11 @@ def _check_user(call: Call) -> None:
 
 def parsed_json(text: str) -> Any:
     """Raises Failed."""
+    from leveret.core.json_values import read_json
+
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text, "surrogateescape")
+    except ValueError:
         raise Failed("JSON decoding error. Reason: badarg") from None
 
 

@@ -215,16 +215,18 @@ def import_definitions(call: Call) -> Done:
 
 
 def _definitions(path: str) -> dict[str, Any]:
+    from leveret.core.json_values import read_json
+
     try:
         if path == "-":
             text = sys.stdin.buffer.read().decode("utf-8-sig")
         else:
             with open(path, encoding="utf-8-sig") as file:
                 text = file.read()
-        value = json.loads(text)
+        value = read_json(text)
     except OSError as error:
         raise Failed(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Failed(f"Failed to deserialise input (format: JSON) (error: {error})", EXIT_DATA) from error
     if not isinstance(value, dict):
         raise Failed("Failed to deserialise input (format: JSON) (error: not an object)", EXIT_DATA)
