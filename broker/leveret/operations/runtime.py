@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from leveret.auth.passwords import hash_password
 from leveret.config import plugins
 from leveret.config.settings import TABLE, Settings
 from leveret.management.features import FEATURE_FLAGS, deprecated_features, feature_flags
@@ -33,6 +32,7 @@ PURPOSES: Final = {
     "https": "HTTP API over TLS (HTTPS)", "http/prometheus": "Prometheus exporter API over HTTP",
 }  # fmt: skip
 LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
+LOG_END_BYTES: Final = 1 << 20  # no more of the log is looked at: it may have any size, and others wait meanwhile
 _OFF: Final = logging.CRITICAL + 1
 
 
@@ -177,11 +177,6 @@ def tell_auth_attempts(host: Host) -> list[Shape]:
     ]  # fmt: skip
 
 
-@operation(password=str)
-def tell_password_hash(_host: Host, password: str) -> str:
-    return hash_password(password)
-
-
 @operation(days=int)
 def check_certificates(host: Host, days: int) -> list[Shape]:
     """Those of TLS listeners that are no longer valid in so many days."""
@@ -255,10 +250,14 @@ def tell_log_end(host: Host, lines: int) -> list[str]:
     if path is None:
         raise Refused("the log goes to the console alone: there is no file to read the end of")
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return [line.rstrip("\n") for line in deque(file, lines)]
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - LOG_END_BYTES)
+            file.seek(start)
+            *found, last = file.read(LOG_END_BYTES).decode(errors="replace").split("\n")
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}") from error
+    whole = found[1:] if start else found  # the first one may have begun before
+    return list(deque([*whole, last] if last else whole, max(0, lines)))
 
 
 def _log_files(settings: Settings) -> list[str]:

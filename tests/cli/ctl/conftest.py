@@ -5,12 +5,15 @@ import io
 import logging
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 
 from leveret import cli
 from leveret.broker import Broker, in_thread
 from leveret.config.settings import Settings
+
+SETTINGS = Settings()
 
 
 @pytest.fixture
@@ -40,12 +43,12 @@ def log_levels():
 
 @pytest.fixture
 def start(runtime_dir, log_levels):
-    """Starts a broker: `start("name@host", data_dir=...)`, in memory without a directory."""
+    """Starts a broker: `start("name@host", data_dir=...)`, in memory without a directory. settings: more of them."""
     with contextlib.ExitStack() as stack:
 
-        def run(name="one@test", **options):
-            settings = Settings(nodename=name)
-            return stack.enter_context(in_thread(Broker(settings=settings, runtime_dir=runtime_dir, **options)))
+        def run(name="one@test", settings=SETTINGS, **options):
+            named = replace(settings, nodename=name)
+            return stack.enter_context(in_thread(Broker(settings=named, runtime_dir=runtime_dir, **options)))
 
         yield run
 

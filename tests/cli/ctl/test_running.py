@@ -11,6 +11,8 @@ import trio
 from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User
 from leveret.cli.ctl.commands import commands
+from leveret.config.settings import Settings
+from leveret.operations.runtime import LOG_END_BYTES
 from leveret.process import TURN_ROWS, in_turns
 
 
@@ -168,6 +170,28 @@ def test_the_log_can_be_told_to_say_more(broker, said, ctl):
     said("set_log_level", "debug")
     assert logging.getLogger().level == logging.DEBUG
     assert ctl("log_tail", "-q")[0] == 69  # it has no file
+
+
+def test_the_end_of_the_log(start, said, ctl, tmp_path):
+    path = tmp_path / "log"
+    start(settings=Settings(log_file=path))
+    path.write_text("".join(f"line {number}\n" for number in range(100)))
+    assert said("log_tail", "-N", "2") == "line 98\nline 99\n"
+    assert len(said("log_tail").splitlines()) == 50
+    assert len(said("log_tail", "--number", "1000").splitlines()) == 100
+    path.write_text("one\ntwo")
+    assert said("log_tail") == "one\ntwo\n"
+    path.write_text("")
+    assert said("log_tail") == ""
+
+
+def test_no_more_of_a_large_log_is_read_than_its_end(start, said, tmp_path):
+    path = tmp_path / "log"
+    start(settings=Settings(log_file=path))
+    path.write_text("a line of the log\n" * (LOG_END_BYTES // 10))
+    lines = said("log_tail", "-N", str(LOG_END_BYTES)).splitlines()
+    assert set(lines) == {"a line of the log"}
+    assert len(lines) == LOG_END_BYTES // 18
 
 
 @pytest.mark.parametrize(
