@@ -392,6 +392,22 @@ def test_a_reader_that_has_seen_enough_ends_it(canned, monkeypatch, tmp_path):
         assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"]) == 128 + signal.SIGPIPE
 
 
+def test_a_full_disk_is_told(canned, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        status = main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"])
+    assert (status, capsys.readouterr().err) == (os.EX_IOERR, "*** [Errno 28] No space left on device\n")
+
+
+def test_standard_streams_may_be_closed(canned, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "publish", "routing_key=q"]) == 0
+    assert '"payload": ""' in canned.taken()[0]
+
+
 def test_the_password_is_not_taken_to_another_host(admin, canned):
     general = ["-H", "127.0.0.1", "-P", str(canned.port), "-V", "elsewhere"]
     assert admin([*general, "list", "queues"]) == (

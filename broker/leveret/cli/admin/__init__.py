@@ -20,6 +20,9 @@ def main(argv: Sequence[str]) -> int:
         from leveret.cli.admin.v1 import main as run
     else:
         from leveret.cli.admin.v2 import main as run
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # whoever started it has closed it
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):  # a table has lines and corners that not every encoding has
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -27,8 +30,17 @@ def main(argv: Sequence[str]) -> int:
         status = run(argv)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        _drop_output()
         return 128 + signal.SIGPIPE
+    except OSError as error:  # of the standard streams; other files are the commands' own
+        _drop_output()
+        print(f"*** {error}", file=sys.stderr)
+        return os.EX_IOERR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return status
+
+
+def _drop_output() -> None:
+    """What is left goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
