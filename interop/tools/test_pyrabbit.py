@@ -111,9 +111,8 @@ def test_connections_and_channels(client: Client, api: Api, vhost: str) -> None:
         client.delete_connection(name)
 
 
+@pytest.mark.parametrize("client", ["pyrabbit2"], indirect=True)  # pyrabbit has none of it
 def test_policies_and_shovels(client: Client, vhost: str) -> None:
-    if not hasattr(client, "create_policy"):
-        pytest.skip("pyrabbit has none")
     client.create_policy(vhost, "p", pattern="^q", definition={"max-length": 5}, priority=1, **{"apply-to": "queues"})
     assert client.get_policy(vhost, "p")["definition"] == {"max-length": 5}
     assert "p" in [policy["name"] for policy in client.get_all_policies()]

@@ -35,7 +35,7 @@ _PAGES: Final = (
 )
 
 
-def _list(columns: Sequence[rows.Column], *segments: str, is_of_vhost: bool = False) -> Run:
+def listing(columns: Sequence[rows.Column], *segments: str, is_of_vhost: bool = False) -> Run:
     """segments: of the path; is_of_vhost: the virtual host follows."""
 
     def run(session: Session, values: Values) -> None:
@@ -106,43 +106,44 @@ _COMPONENT: Final = "component, such as federation-upstream"
 COMMANDS: Final = (
     Command(
         ("queues list", "streams list"), "List the queues of the virtual host",
-        _list(rows.QUEUES, "queues", is_of_vhost=True), (*_PAGES, _COLUMNS),
+        listing(rows.QUEUES, "queues", is_of_vhost=True), (*_PAGES, _COLUMNS),
     ),
     Command(
-        ("list queues",), "List the queues of the virtual host", _list(rows.QUEUES, "queues", is_of_vhost=True), _PAGES
+        ("list queues",), "List the queues of the virtual host",
+        listing(rows.QUEUES, "queues", is_of_vhost=True), _PAGES,
     ),
     Command(("queues show", "streams show"), "Show a queue", _show_queue, (NAME, _COLUMNS)),
     Command(
         ("exchanges list", "list exchanges"), "List the exchanges of the virtual host",
-        _list(rows.EXCHANGES, "exchanges", is_of_vhost=True), _PAGES,
+        listing(rows.EXCHANGES, "exchanges", is_of_vhost=True), _PAGES,
     ),
     Command(
-        ("bindings list", "list bindings"), "List the bindings of all virtual hosts", _list(rows.BINDINGS, "bindings")
+        ("bindings list", "list bindings"), "List the bindings of all virtual hosts", listing(rows.BINDINGS, "bindings")
     ),
     Command(
-        ("connections list", "list connections"), "List connections", _list(rows.CONNECTIONS, "connections"), _PAGES
+        ("connections list", "list connections"), "List connections", listing(rows.CONNECTIONS, "connections"), _PAGES
     ),
     Command(
         ("connections list_of_user", "list user_connections", "users connections"), "List the connections of a user",
         _list_user_connections, _CONNECTIONS_OF,
     ),
-    Command(("channels list", "list channels"), "List channels", _list(rows.CHANNELS, "channels"), _PAGES),
-    Command(("list consumers",), "List consumers", _list(rows.CONSUMERS, "consumers")),
-    Command(("vhosts list", "list vhosts"), "List virtual hosts", _list(rows.VHOSTS, "vhosts")),
-    Command(("users list", "list users"), "List users", _list(rows.USERS, "users"), _PAGES),
+    Command(("channels list", "list channels"), "List channels", listing(rows.CHANNELS, "channels"), _PAGES),
+    Command(("list consumers",), "List consumers", listing(rows.CONSUMERS, "consumers")),
+    Command(("vhosts list", "list vhosts"), "List virtual hosts", listing(rows.VHOSTS, "vhosts")),
+    Command(("users list", "list users"), "List users", listing(rows.USERS, "users"), _PAGES),
     Command(
         ("permissions list", "list permissions", "users permissions"), "List permissions",
-        _list(rows.PERMISSIONS, "permissions"),
+        listing(rows.PERMISSIONS, "permissions"),
     ),
     Command(
         ("vhost_limits list", "list vhost_limits"), "List the limits of the virtual host",
-        _list(rows.VHOST_LIMITS, "vhost-limits", is_of_vhost=True),
+        listing(rows.VHOST_LIMITS, "vhost-limits", is_of_vhost=True),
     ),
     Command(
         ("user_limits list", "list user_limits", "users limits"), "List the limits of users", _list_user_limits,
         _LIMITS_OF,
     ),
-    Command(("parameters list_all",), "List all runtime parameters", _list(rows.PARAMETERS, "parameters")),
+    Command(("parameters list_all",), "List all runtime parameters", listing(rows.PARAMETERS, "parameters")),
     Command(
         ("parameters list", "list parameters"), "List the runtime parameters of the virtual host", _list_parameters,
         (Option("--component", _COMPONENT),),
@@ -152,22 +153,22 @@ COMMANDS: Final = (
         (Option("--component", _COMPONENT, is_required=True),),
     ),
     Command(
-        ("global_parameters list",), "List global parameters", _list(rows.GLOBAL_PARAMETERS, "global-parameters")
+        ("global_parameters list",), "List global parameters", listing(rows.GLOBAL_PARAMETERS, "global-parameters")
     ),
-    Command(("nodes list", "list nodes"), "List nodes", _list(rows.NODES, "nodes")),
+    Command(("nodes list", "list nodes"), "List nodes", listing(rows.NODES, "nodes")),
     Command(("plugins list_all",), "List the plugins of all nodes", _list_plugins),
     Command(("plugins list_on_node",), "List the plugins of a node", _list_plugins, (NODE,)),
     Command(
-        ("feature_flags list", "list feature_flags"), "List feature flags", _list(rows.FEATURE_FLAGS, "feature-flags")
+        ("feature_flags list", "list feature_flags"), "List feature flags", listing(rows.FEATURE_FLAGS, "feature-flags")
     ),
     Command(("feature_flags enable",), "Enable a feature flag", _enable_flag, (NAME,)),
     Command(("feature_flags enable_all",), "Enable all stable feature flags", _enable_all_flags),
     Command(
         ("deprecated_features list", "list deprecated_features"), "List deprecated features",
-        _list(rows.DEPRECATED_FEATURES, "deprecated-features"),
+        listing(rows.DEPRECATED_FEATURES, "deprecated-features"),
     ),
     Command(
         ("deprecated_features list_used", "list deprecated_features_in_use"), "List deprecated features that are used",
-        _list(rows.DEPRECATED_FEATURES, "deprecated-features", "used"),
+        listing(rows.DEPRECATED_FEATURES, "deprecated-features", "used"),
     ),
 )  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Final
 
 from leveret.cli.admin.http import path_of
 from leveret.cli.admin.v2.command import Command, Option, Values
-from leveret.cli.admin.v2.failures import EXIT_USAGE, Failed, WrongCommandLine
+from leveret.cli.admin.v2.failures import Failed, WrongCommandLine
 from leveret.cli.admin.v2.rows import MESSAGES
-from leveret.cli.admin.v2.session import Session, json_object_of
+from leveret.cli.admin.v2.session import Session, integer_of, json_object_of
 
 _DEFAULT_PAYLOAD: Final = "test"
 _ACK_MODES: Final = "ack_requeue_false, reject_requeue_false, ack_requeue_true or reject_requeue_true"
@@ -44,11 +44,9 @@ def _payload(values: Values) -> str:
 
 
 def _get(session: Session, values: Values) -> None:
-    try:
-        count = int(values["count"])
-    except ValueError:
-        raise Failed("Invalid value for argument 'count': invalid digit found in string", EXIT_USAGE) from None
-    body = {"count": count, "ackmode": values["ack_mode"], "encoding": "auto"}
+    body = {
+        "count": integer_of("count", values["count"]), "ackmode": values["ack_mode"], "encoding": "auto",
+    }  # fmt: skip
     answer = session.ask("POST", path_of("queues", session.vhost, values["queue"], "get"), body)
     session.show(MESSAGES, answer.objects())
 

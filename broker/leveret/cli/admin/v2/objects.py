@@ -194,7 +194,7 @@ def _user_limit(session: Session, values: Values) -> str:
 # -- deleting
 
 
-def _delete(path: Callable[[Session, Values], str], headers: dict[str, str] | None = None) -> Run:
+def deleting(path: Callable[[Session, Values], str], headers: dict[str, str] | None = None) -> Run:
     def run(session: Session, values: Values) -> None:
         session.delete(path(session, values), may_be_missing=values.get("idempotently", False), headers=headers)
 
@@ -287,12 +287,12 @@ COMMANDS: Final = (
         (USERNAME, NAME, _LIMIT),
     ),
     Command(
-        ("queues delete", "delete queue", "streams delete", "delete stream"), "Delete a queue", _delete(_queue),
+        ("queues delete", "delete queue", "streams delete", "delete stream"), "Delete a queue", deleting(_queue),
         (NAME, IDEMPOTENTLY),
     ),
     Command(
         ("exchanges delete", "delete exchange"), "Delete an exchange",
-        _delete(lambda session, values: path_of("exchanges", session.vhost, values["name"])), (NAME, IDEMPOTENTLY),
+        deleting(lambda session, values: path_of("exchanges", session.vhost, values["name"])), (NAME, IDEMPOTENTLY),
     ),
     Command(
         ("bindings delete", "delete binding", "exchanges unbind"), "Delete a binding", _delete_binding,
@@ -300,43 +300,44 @@ COMMANDS: Final = (
     ),
     Command(
         ("vhosts delete", "delete vhost"), "Delete a virtual host",
-        _delete(lambda session, values: path_of("vhosts", values["name"])), (NAME, IDEMPOTENTLY),
+        deleting(lambda session, values: path_of("vhosts", values["name"])), (NAME, IDEMPOTENTLY),
     ),
     Command(
         ("users delete", "delete user"), "Delete a user",
-        _delete(lambda session, values: path_of("users", values["name"])), (NAME, IDEMPOTENTLY),
+        deleting(lambda session, values: path_of("users", values["name"])), (NAME, IDEMPOTENTLY),
     ),
     Command(
         ("permissions delete", "delete permissions"), "Let a user into the virtual host no more",
-        _delete(lambda session, values: path_of("permissions", session.vhost, values["username"])),
+        deleting(lambda session, values: path_of("permissions", session.vhost, values["username"])),
         (USERNAME, IDEMPOTENTLY),
     ),
     Command(
         ("parameters clear", "parameters delete", "delete parameter"), "Clear a runtime parameter",
-        _delete(lambda session, values: path_of("parameters", values["component"], session.vhost, values["name"])),
+        deleting(lambda session, values: path_of("parameters", values["component"], session.vhost, values["name"])),
         (NAME, _COMPONENT, IDEMPOTENTLY),
     ),
     Command(
         ("global_parameters clear", "global_parameters delete"), "Clear a global parameter",
-        _delete(lambda session, values: path_of("global-parameters", values["name"])), (NAME, IDEMPOTENTLY),
+        deleting(lambda session, values: path_of("global-parameters", values["name"])), (NAME, IDEMPOTENTLY),
     ),
     Command(
-        ("vhost_limits delete", "delete vhost_limit"), "Clear a limit of a virtual host", _delete(_vhost_limit), (NAME,)
+        ("vhost_limits delete", "delete vhost_limit"), "Clear a limit of a virtual host", deleting(_vhost_limit),
+        (NAME,),
     ),
     Command(
-        ("user_limits delete", "delete user_limit"), "Clear a limit of a user", _delete(_user_limit), (USERNAME, NAME)
+        ("user_limits delete", "delete user_limit"), "Clear a limit of a user", deleting(_user_limit), (USERNAME, NAME)
     ),
     Command(
         ("queues purge", "purge queue"), "Drop the messages that are ready",
-        _delete(lambda session, values: path_of("queues", session.vhost, values["name"], "contents")), (NAME,),
+        deleting(lambda session, values: path_of("queues", session.vhost, values["name"], "contents")), (NAME,),
     ),
     Command(
         ("connections close", "close connection"), "Close a connection",
-        _delete(lambda session, values: path_of("connections", values["name"]), _CLOSED), (NAME, IDEMPOTENTLY),
+        deleting(lambda session, values: path_of("connections", values["name"]), _CLOSED), (NAME, IDEMPOTENTLY),
     ),
     Command(
         ("connections close_of_user", "close user_connections"), "Close the connections of a user",
-        _delete(lambda session, values: path_of("connections", "username", values["username"]), _CLOSED),
+        deleting(lambda session, values: path_of("connections", "username", values["username"]), _CLOSED),
         (Option("--username", "name of the user", is_required=True, short="-u"), IDEMPOTENTLY),
     ),
 )  # fmt: skip

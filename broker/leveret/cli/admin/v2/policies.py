@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from leveret.cli.admin.http import path_of
 from leveret.cli.admin.v2.command import Command, Option, Run, Values
-from leveret.cli.admin.v2.failures import EXIT_USAGE, Failed
-from leveret.cli.admin.v2.objects import IDEMPOTENTLY, NAME
+from leveret.cli.admin.v2.listings import listing
+from leveret.cli.admin.v2.objects import IDEMPOTENTLY, NAME, deleting
 from leveret.cli.admin.v2.rows import POLICIES
-from leveret.cli.admin.v2.session import Session, json_object_of, json_of
+from leveret.cli.admin.v2.session import Session, integer_of, json_object_of, json_of
 
 Policy = dict[str, Any]
 
@@ -40,13 +40,10 @@ def _all(session: Session, kind: str, *, is_everywhere: bool = False) -> list[Po
 
 def _declare_given(kind: str) -> Run:
     def run(session: Session, values: Values) -> None:
-        try:
-            priority = int(values["priority"])
-        except ValueError:
-            raise Failed("Invalid value for argument 'priority': invalid digit found in string", EXIT_USAGE) from None
         policy = {
             "vhost": session.vhost, "name": values["name"], "pattern": values["pattern"],
-            "apply-to": values["apply_to"], "priority": priority, "definition": json_object_of(values["definition"]),
+            "apply-to": values["apply_to"], "priority": integer_of("priority", values["priority"]),
+            "definition": json_object_of(values["definition"]),
         }  # fmt: skip
         _declare(session, kind, policy)
 
@@ -119,13 +116,6 @@ def _applies(target: str, other: str) -> bool:
     return "all" in (target, other) or target == other or (target == "queues" and other in _KINDS_OF_QUEUES)
 
 
-def _list(kind: str) -> Run:
-    def run(session: Session, values: Values) -> None:
-        session.show(POLICIES, _all(session, kind, is_everywhere=True))
-
-    return run
-
-
 def _list_in(kind: str) -> Run:
     def run(session: Session, values: Values) -> None:
         target = values["apply_to"]
@@ -167,13 +157,6 @@ def _list_conflicting(*, is_everywhere: bool) -> Run:
     return run
 
 
-def _delete(kind: str) -> Run:
-    def run(session: Session, values: Values) -> None:
-        session.delete(path_of(kind, session.vhost, values["name"]), may_be_missing=values["idempotently"])
-
-    return run
-
-
 _DEFINITION: Final = Option("--definition", "JSON", is_required=True)
 _APPLY_TO: Final = Option(
     "--apply-to",
@@ -191,6 +174,10 @@ _NEW_VALUE: Final = Option("--new-value", "JSON", is_required=True)
 
 def _common(group: str, kind: str, noun: str) -> tuple[Command, ...]:
     """What there is for both."""
+
+    def path(session: Session, values: Values) -> str:
+        return path_of(kind, session.vhost, values["name"])
+
     one = "an operator policy" if kind == "operator-policies" else "a policy"
     return (
         Command(
@@ -199,8 +186,8 @@ def _common(group: str, kind: str, noun: str) -> tuple[Command, ...]:
             (NAME, Option("--pattern", "names it is for", is_required=True), _APPLY_TO,
              Option("--priority", "the highest one counts", default="0"), _DEFINITION),
         ),
-        Command((f"{group} delete", f"delete {noun}"), f"Delete {one}", _delete(kind), (NAME, IDEMPOTENTLY)),
-        Command((f"{group} list", f"list {group}"), "List those of all virtual hosts", _list(kind)),
+        Command((f"{group} delete", f"delete {noun}"), f"Delete {one}", deleting(path), (NAME, IDEMPOTENTLY)),
+        Command((f"{group} list", f"list {group}"), "List those of all virtual hosts", listing(POLICIES, kind)),
         Command((f"{group} list_in",), "List those of the virtual host", _list_in(kind), (_APPLYING_TO,)),
         Command(
             (f"{group} list_matching_object",), "List those that match a name", _list_matching(kind), (NAME, _TYPE)

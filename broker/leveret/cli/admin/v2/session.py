@@ -9,7 +9,7 @@ from http.client import responses
 from typing import Any
 
 from leveret.cli.admin.http import Answer, Api, CannotConnect, NoAnswer
-from leveret.cli.admin.v2.failures import Failed, NotFound
+from leveret.cli.admin.v2.failures import EXIT_USAGE, Failed, NotFound
 from leveret.cli.admin.v2.rows import Column
 from leveret.cli.admin.v2.settings import Settings
 from leveret.cli.admin.v2.tables import plain_table, table
@@ -109,3 +109,11 @@ def json_object_of(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Failed(f"Failed to parse JSON argument: `{text}` is not a valid JSON: it is not an object")
     return value
+
+
+def integer_of(argument: str, text: str) -> int:
+    """Raises Failed."""
+    try:
+        return int(text)
+    except ValueError:
+        raise Failed(f"Invalid value for argument '{argument}': invalid digit found in string", EXIT_USAGE) from None
