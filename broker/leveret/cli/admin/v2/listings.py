@@ -84,7 +84,7 @@ def _list_plugins(session: Session, values: Values) -> None:
     plugins = [
         {"node": node["name"], "name": name, "state": "Enabled"}
         for node in nodes
-        for name in sorted(set(node["enabled_plugins"]))
+        for name in sorted(set(node.get("enabled_plugins", ())))  # a node that has just started tells none
     ]
     session.show(rows.PLUGINS, plugins)
 
