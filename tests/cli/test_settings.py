@@ -81,7 +81,7 @@ def greeting(url):
     ("lines", "name"),
     [
         (["nodename = 'mine@here'"], "mine@here"),
-        (["nodename = 'mine'"], f"mine@{socket.gethostname()}"),
+        (["nodename = 'mine'"], f"mine@{socket.gethostname().partition('.')[0]}"),
         (["nodename = 'mine@here'", "cluster_name = 'ours'"], "ours"),
     ],
 )

@@ -359,6 +359,15 @@ def test_rabbitmqs_variables_that_do_nothing_here_are_told_and_those_of_others_a
     assert notes == (("RABBITMQ_CONF_ENV_FILE is not supported yet, and has no effect", True),)
 
 
+@pytest.mark.parametrize("machine", ["burrow", "burrow.example.com"])
+def test_the_node_is_called_after_the_machine_without_its_domain(configured, monkeypatch, machine):
+    """Seen in RabbitMQ 3.10."""
+    monkeypatch.setattr("socket.gethostname", lambda: machine)
+    assert configured().settings.node_name == "rabbit@burrow"
+    assert configured({"RABBITMQ_NODENAME": "hare"}).settings.node_name == "hare@burrow"
+    assert configured({"RABBITMQ_NODENAME": "hare@field.example.com"}).settings.node_name == "hare@field.example.com"
+
+
 def test_a_misspelt_variable_of_ours_is_told(configured):
     (note,) = configured({"LEVERET_HARTBEAT": "x", "LEVERET_ZZZZZZZZZZZZZZZ": "x"}).notes
     assert note == ("LEVERET_HARTBEAT is not a variable of Leveret; did you mean 'LEVERET_HEARTBEAT'?", True)

@@ -1,8 +1,14 @@
-"""Where running brokers are found. Imported by commands that have no time to read a configuration."""
+"""Where running brokers are found, and by what name. Imported by commands that have no time to read a configuration."""
 
 import os
+import socket
 
 RUNTIME_DIR = "LEVERET_RUNTIME_DIR"
+
+
+def node_name(name: str) -> str:
+    """`rabbit` is `rabbit@<machine>`; of that name RabbitMQ takes what is before the first dot (3.10)."""
+    return name if "@" in name else f"{name}@{socket.gethostname().partition('.')[0]}"
 
 
 def rabbitmq_data_dir() -> str:

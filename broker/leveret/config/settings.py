@@ -5,11 +5,11 @@ A field of `Settings` is one setting. Its names follow from the table: in levere
 """
 
 import dataclasses
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from leveret.config import places
 from leveret.config.values import (
     ADDRESSES,
     BOOLEAN,
@@ -404,7 +404,7 @@ class Settings:
     @property
     def node_name(self) -> str:
         """`nodename` with the name of the machine where it has none."""
-        return self.nodename if "@" in self.nodename else f"{self.nodename}@{socket.gethostname()}"
+        return places.node_name(self.nodename)
 
 
 def _row(attribute: "dataclasses.Field[Any]") -> Setting:

@@ -7,7 +7,7 @@ import socket
 import time
 
 from leveret.cli.ctl.errors import EXIT_CONFIGURATION, EXIT_TIMEOUT, Failed
-from leveret.config.places import RUNTIME_DIR, rabbitmq_data_dir, runtime_dir
+from leveret.config.places import RUNTIME_DIR, node_name, rabbitmq_data_dir, runtime_dir
 
 TYPE_CHECKING = False  # typing takes its time
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class Where:
     @property
     def name(self) -> str:
         """The node's, as far as it is known before one answers."""
-        name = self.node or "rabbit"
-        return name if "@" in name else f"{name}@{socket.gethostname()}"
+        return node_name(self.node or "rabbit")
 
 
 class Node:
