@@ -296,6 +296,10 @@ DIALOGUES: dict[str, list[Step]] = {
              rabbitmq=Instead(400, {"reason": "function_clause"}, AS_4X)),
         Step("POST /definitions/{v}", [], 400, bad("failed_to_parse_json")),
     ],
+    "definitions of an internal exchange": [
+        Step("PUT /exchanges/{v}/i", {"type": "fanout", "internal": True}, 201),
+        Step("GET /definitions/{v}", None, 200, {"exchanges": [{"name": "i", "type": "fanout", "internal": True}]}),
+    ],
     "the node": [
         Step("GET /nodes/{n}", None, 200, {"name": "{n}", "running": True, "partitions": [], "type": "disc"}),
         Step("GET /nodes/nope", None, 404, NOT_FOUND, rabbitmq=Instead(500, None, NO_CRASH)),

@@ -75,6 +75,7 @@ async def test_a_virtual_host_goes_into_another_one(api):
 async def test_what_an_export_leaves_out(api):
     client = api.harness.connect()
     client.declare("mine", exclusive=True)
+    client.bind("mine", "amq.fanout", "k")
     client.declare("transient")
     definitions = await api.get("/definitions?download=file.json")
     assert [queue["name"] for queue in definitions["queues"]] == ["transient"]

@@ -19,6 +19,7 @@ from leveret.core.names import RESERVED_PREFIX
 from leveret.core.node import Node
 from leveret.core.parameters import ParameterError
 from leveret.core.policies import PolicyError
+from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.management import shapes
 from leveret.management.answers import Problem, bad_request, validation_failed
@@ -103,9 +104,9 @@ def _queues(vhost: VirtualHost) -> Iterator[Shape]:
 
 
 def _exchanges(vhost: VirtualHost) -> Iterator[Shape]:
-    """Without those that are predeclared, and internal ones."""
+    """Without those that are predeclared."""
     for exchange in vhost.exchanges.values():
-        if exchange.name and not exchange.name.startswith(RESERVED_PREFIX) and not exchange.internal:
+        if exchange.name and not exchange.name.startswith(RESERVED_PREFIX):
             yield {
                 "name": exchange.name, "vhost": vhost.name, "type": exchange.type_name, "durable": exchange.durable,
                 "auto_delete": exchange.auto_delete, "internal": exchange.internal,
@@ -114,8 +115,11 @@ def _exchanges(vhost: VirtualHost) -> Iterator[Shape]:
 
 
 def _bindings(vhost: VirtualHost) -> Iterator[Shape]:
+    """Without those of exclusive queues."""
     for exchange in vhost.exchanges.values():
         for binding in exchange.bindings.values():
+            if isinstance(binding.destination, Queue) and binding.destination.owner is not None:
+                continue
             yield {key: value for key, value in shapes.binding(binding).items() if key != "properties_key"}
 
 
