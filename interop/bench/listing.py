@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from interop.bench import kinds, machine, roles, wire
@@ -62,14 +63,10 @@ def ask(_url: str, _name: str, asking: Asking, gauges: Gauges) -> None:
     """Ask when it is due, on the first connection that is free; takes the times from when it was due to the answer."""
     times_ns: list[int] = []
     numbers, lock, start_ns = itertools.count(), threading.Lock(), time.perf_counter_ns()
-    threads = [
-        threading.Thread(target=_ask, args=(asking, gauges, numbers, lock, start_ns, times_ns))
-        for _ in range(CONNECTIONS)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        asked = [pool.submit(_ask, asking, gauges, numbers, lock, start_ns, times_ns) for _ in range(CONNECTIONS)]
+        for one in asked:
+            one.result()
     gauges.take_times(times_ns)
 
 
