@@ -24,7 +24,7 @@ class Measured:
     node: Node
     watermarks: Watermarks
     attempts: Mapping[str, Attempts]
-    started_seconds: float = 0.0
+    started_seconds: float
 
     def queues(self) -> list[Queue]:
         return [queue for vhost in self.node.vhosts.values() for queue in vhost.queues.values()]

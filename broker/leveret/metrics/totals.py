@@ -122,7 +122,7 @@ class Census:
 def take_census(measured: Measured) -> Generator[str, None, Census]:
     """Count, and bring all counts of messages up to this moment, a connection at a time; yields nothing to be told."""
     census = Census(queues=sum(len(vhost.queues) for vhost in measured.node.vhosts.values()))
-    for connection in list(measured.connections()):
+    for connection in measured.connections():
         connection.tally()
         census.connections += 1
         for channel in connection.channels:
