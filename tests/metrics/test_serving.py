@@ -18,7 +18,7 @@ import trio
 import leveret
 from leveret.config.settings import TABLE, Settings
 from leveret.config.values import Address
-from leveret.metrics import endpoints
+from leveret.metrics import endpoints, objects
 from leveret.metrics.app import make_app
 from leveret_protocol.constants import PROTOCOL_HEADER
 from leveret_protocol.methods import Connection, encode_method, make
@@ -101,6 +101,30 @@ async def test_an_answer_is_sent_in_parts(harness: BrokerHarness, client: Client
     await app({"type": "http", "method": "GET", "path": "/metrics/per-object", "query_string": b""}, receive, send)
     assert sum(map(len, parts)) > 1_000_000
     assert max(map(len, parts)) < 100_000
+
+
+@pytest.mark.parametrize("of_detailed", [False, True])
+def test_whatever_comes_while_an_answer_is_made(harness: BrokerHarness, client: Client, of_detailed: bool) -> None:
+    """Between any two pieces."""
+    for number in range(120):
+        harness.add_vhost(f"v{number}")
+        client.declare(f"q{number}")
+        client.open(number + 3)
+    measured = Scraper(harness).measured
+    groups = [group.name for group in (*objects.USUAL, *objects.OF_CLUSTER, objects.QUEUE_CONSUMER_COUNT)]
+    pieces = (
+        endpoints.detailed(measured, groups, None) if of_detailed else endpoints.everything(measured, per_object=True)
+    )
+    text = ""
+    for number, piece in enumerate(pieces):
+        text += piece
+        harness.add_vhost(f"new {number}")
+        harness.connect()
+        client.declare(f"new {number}")
+        client.open(number + 200)
+        client.publish("", f"new {number}", b"x", channel=number + 200)
+        client.publish("amq.topic", "nowhere", b"x")
+    assert "rabbitmq_identity_info" in text
 
 
 async def test_what_goes_while_an_answer_is_made_is_told_as_it_was_last(harness: BrokerHarness, client: Client) -> None:

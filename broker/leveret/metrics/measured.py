@@ -9,6 +9,7 @@ from leveret.auth.access_control import Attempts
 from leveret.core.exchanges import Exchange
 from leveret.core.node import Node
 from leveret.core.queue import Queue
+from leveret.core.vhost import VirtualHost
 from leveret.handlers.channel import Channel
 from leveret.handlers.connection import Connection
 from leveret.shell.watermarks import Watermarks
@@ -25,6 +26,9 @@ class Measured:
     watermarks: Watermarks
     attempts: Mapping[str, Attempts]
     started_seconds: float
+
+    def vhosts(self) -> list[VirtualHost]:
+        return list(self.node.vhosts.values())
 
     def queues(self) -> list[Queue]:
         return [queue for vhost in self.node.vhosts.values() for queue in vhost.queues.values()]

@@ -430,7 +430,7 @@ EXCHANGE_NAMES: Final[Group[Exchange]] = Group(
 )  # fmt: skip
 
 VHOST_STATUS: Final[Group[VirtualHost]] = Group(
-    "vhost_status", lambda measured: measured.node.vhosts.values(), lambda vhost: labels_text(("vhost", vhost.name)), (
+    "vhost_status", Measured.vhosts, lambda vhost: labels_text(("vhost", vhost.name)), (
         Metric("vhost_status", GAUGE, "Whether a given vhost is running", lambda vhost: 1),
     ), lambda vhost: vhost.name,
 )  # fmt: skip
