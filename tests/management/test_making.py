@@ -56,6 +56,7 @@ async def test_whoever_asks_while_one_is_made_gets_the_next_and_shares_it(nurser
         nursery.start_soon(ask)
     await trio.testing.wait_all_tasks_blocked()
     assert got == [b"0", b"1", b"1", b"1"]
+    assert begun == ["begins", "ends"] * 2
 
 
 async def test_different_lists_wait_for_nobody(nursery):

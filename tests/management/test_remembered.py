@@ -74,13 +74,18 @@ def one_that_came_and_one_that_went(api):
     api.client.ack(api.client.get("q", no_ack=False).method.delivery_tag)
 
 
+def a_reset(api):
+    """Of samples: it is not known any more since when nothing has happened."""
+    api.managed.statistics.forget()
+
+
 def time_alone(api):
     pass
 
 
 CHANGES = [
     a_message, a_get, a_purge, a_consumer, a_consumer_that_went, a_policy, a_policy_that_changed, an_operator_policy,
-    one_that_came_and_one_that_went, time_alone,
+    one_that_came_and_one_that_went, a_reset, time_alone,
 ]  # fmt: skip
 
 

@@ -73,6 +73,13 @@ async def test_every_site(harness):
     assert (response.status_code, cors(response)["access-control-allow-origin"]) == (201, "*")
 
 
+async def test_a_page_that_has_no_site_is_of_none(harness):
+    """`null`: a file, or a frame that is shut in."""
+    api = Api(harness, options=ApiOptions(cors_origins=("*",)))
+    response = await api.ask("PUT", "/queues/%2F/q", {}, headers={"origin": "null"})
+    assert (response.status_code, cors(response)) == (401, {})
+
+
 def client(api, options=ApiOptions()):  # noqa: B008
     managed = Api(api.harness, options=options).managed
     return httpx.AsyncClient(transport=httpx.ASGITransport(make_app(managed)), base_url="http://leveret:15672")
