@@ -34,6 +34,7 @@ from leveret.shell.memory_alarm import (
     watch_memory,
 )
 from leveret.shell.server import Server
+from leveret.storage.base import Store
 
 if TYPE_CHECKING:
     from leveret.shell.tls import Certificates, TLSOptions
@@ -86,6 +87,7 @@ class Application:
         self._at_end = contextlib.ExitStack()
         self._stop = trio.Event()
         self._has_ended = trio.Event()
+        self._waiting: set[_Waiter] = set()
         self._of_management: list[Listener] = []
         self._of_metrics: list[SocketListener] = []
         self._listeners: list[Listener] = []
@@ -132,7 +134,7 @@ class Application:
         """Serve until cancelled or stopped. Then the connections are told so, and what was noted is committed."""
         questions = self.questions
         try:
-            with self._at_end, _left_clean(self.node):
+            with self._at_end, self._left_clean():
                 async with questions or contextlib.nullcontext(), trio.open_nursery() as nursery:
                     if questions is not None:
                         questions.server = self.server
@@ -159,6 +161,33 @@ class Application:
             return function(self.node, self.users)
         finally:
             self.server.flush()
+
+    async def until_safe(self, store: Store) -> None:
+        """Returns when all that was noted in its store is safe, also where it is the end that commits it."""
+        waiter = _Waiter()
+        self._waiting.add(waiter)
+        store.when_safe(waiter)
+        self.server.flush()
+        try:
+            await waiter.is_safe.wait()
+        finally:
+            self._waiting.remove(waiter)
+
+    @contextlib.contextmanager
+    def _left_clean(self) -> Iterator[None]:
+        """Afterwards, unless something has failed. To be cancelled is no failure."""
+        try:
+            yield
+        except (trio.Cancelled, BaseExceptionGroup) as error:
+            if not isinstance(error, BaseExceptionGroup) or error.split(trio.Cancelled)[1] is None:
+                self._leave_clean()
+            raise
+        self._leave_clean()
+
+    def _leave_clean(self) -> None:
+        _leave_clean(self.node)
+        for waiter in self._waiting:
+            waiter.safe()
 
     async def _manage(self) -> None:
         """The HTTP API. Its modules take a while, so AMQP clients are served meanwhile, and others wait to be."""
@@ -192,8 +221,10 @@ class Application:
             return
         count = len(self.listening)
         try:
-            plain = await self._listen_on("amqp", self.bound.plain)
-            tls = await self._listen_on("amqp/ssl", self.bound.tls)
+            with contextlib.ExitStack() as on_error:
+                plain = await self._listen_on("amqp", self.bound.plain, on_error)
+                tls = await self._listen_on("amqp/ssl", self.bound.tls, on_error)
+                on_error.pop_all()
         finally:
             del self.listening[count:]
         self.server.resume(self._for_clients(plain, tls))
@@ -207,17 +238,18 @@ class Application:
         return listeners
 
     async def _listen(self, addresses: Addresses) -> list[Listener]:
-        plain = await self._listen_on("amqp", addresses.plain)
-        tls = await self._listen_on("amqp/ssl", addresses.tls if self.certificates is not None else ())
+        plain = await self._listen_on("amqp", addresses.plain, self._at_end)
+        tls = await self._listen_on("amqp/ssl", addresses.tls if self.certificates is not None else (), self._at_end)
         if not (plain or tls):
             raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
-        management = [] if addresses.management is None else await self._listen_on("http", [addresses.management])
+        of_http = [] if addresses.management is None else [addresses.management]
+        management = await self._listen_on("http", of_http, self._at_end)
         self._of_management = [listener for group in management for listener in group]
         management_tls: list[list[SocketListener]] = []
         if addresses.management_tls is not None and self._management_certificates is not None:
             from leveret.shell.tls import TLSListener
 
-            management_tls = await self._listen_on("https", [addresses.management_tls])
+            management_tls = await self._listen_on("https", [addresses.management_tls], self._at_end)
             of_api = self._management_certificates
             self._of_management += [TLSListener(listener, of_api) for group in management_tls for listener in group]
         metrics = await self._listen_for_metrics(addresses.metrics)
@@ -235,18 +267,20 @@ class Application:
         if address is None:
             return []
         try:
-            return await self._listen_on("http/prometheus", [address])
+            return await self._listen_on("http/prometheus", [address], self._at_end)
         except OSError as error:
             log.warning("there are no metrics: %s", error.strerror)
             return []
 
-    async def _listen_on(self, protocol: str, addresses: Sequence[Address]) -> list[list[SocketListener]]:
-        """For each address, the listeners of its host, all on one port."""
+    async def _listen_on(
+        self, protocol: str, addresses: Sequence[Address], at_end: contextlib.ExitStack
+    ) -> list[list[SocketListener]]:
+        """For each address, the listeners of its host, all on one port. at_end: closes them."""
         groups = []
         for address in addresses:
             group = await listen_on([(address.host, address.port)])
             for listener in group:
-                self._at_end.callback(listener.close)
+                at_end.callback(listener.close)
             self.listening += [(protocol, listener.host, listener.port) for listener in group]
             groups.append(group)
         return groups
@@ -278,6 +312,14 @@ class Application:
         )
 
 
+class _Waiter:
+    def __init__(self) -> None:
+        self.is_safe = trio.Event()
+
+    def safe(self) -> None:
+        self.is_safe.set()
+
+
 def without_serving(where: Where, function: Callable[[Node, Users], Answer]) -> Answer:
     """What `Application.turn` does, on the data directory alone: nobody is served.
 
@@ -290,18 +332,6 @@ def without_serving(where: Where, function: Callable[[Node, Users], Answer]) -> 
             return function(node, users)
         finally:
             _leave_clean(node)
-
-
-@contextlib.contextmanager
-def _left_clean(node: Node) -> Iterator[None]:
-    """Afterwards, unless something has failed. To be cancelled is no failure."""
-    try:
-        yield
-    except (trio.Cancelled, BaseExceptionGroup) as error:
-        if not isinstance(error, BaseExceptionGroup) or error.split(trio.Cancelled)[1] is None:
-            _leave_clean(node)
-        raise
-    _leave_clean(node)
 
 
 def _leave_clean(node: Node) -> None:

@@ -125,9 +125,10 @@ class Broker:
     def read_certificates_again(self) -> None:
         """For connections from now on; where the new ones cannot be used, the log says so and the old ones stay.
 
-        RuntimeError if the broker is not running.
+        RuntimeError if the broker is not running. Where an operator has stopped it, the next start reads them.
         """
-        self._running().read_certificates_again()
+        if self._process is None or self._process.application is not None:
+            self._running().read_certificates_again()
 
     def call(self, function: Callable[[Node, Users], Answer]) -> Answer:
         """Do to the running broker what an operator does: `function(node, users)` is run between two of its turns.
@@ -176,19 +177,22 @@ class Broker:
     async def _serve(self) -> AsyncIterator[None]:
         application = await self._prepared(None)
         self._token = trio.lowlevel.current_trio_token()
+        name = application.node.name
         try:
-            async with trio.open_nursery() as nursery:
-                self._process = process = Process(
-                    application.node.name, self.data_dir, self._prepared, nursery, self.on_stop
-                )
-                await process.start(application)
-                with self._control_sockets(process.node_name) as listening:
-                    async with trio.open_nursery() as answering:
-                        for one in listening:
-                            answering.start_soon(Control(process.outcome).serve, one)
-                        yield
-                        answering.cancel_scope.cancel()
-                nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as answering:
+                async with trio.open_nursery() as nursery:
+                    self._process = process = Process(name, self.data_dir, self._prepared, nursery, self.on_stop)
+                    await process.start(application)
+                    control = Control(process.outcome, answering)
+                    with self._control_sockets(name) as listening:
+                        async with trio.open_nursery() as accepting:
+                            for one in listening:
+                                accepting.start_soon(control.serve, one)
+                            yield
+                            accepting.cancel_scope.cancel()
+                    nursery.cancel_scope.cancel()
+                # Only now: the connection of `rabbitmqctl stop` ends when all is committed and closed.
+                answering.cancel_scope.cancel()
         finally:
             self._process = None
             self._bound = None

@@ -54,8 +54,14 @@ class Process:
 
     async def start(self, application: Application) -> None:
         """Have it run."""
-        await self._nursery.start(application.run)
+        await self._nursery.start(self._run, application)
+
+    async def _run(self, application: Application, *, task_status: trio.TaskStatus[None]) -> None:
         self.application = application
+        try:
+            await application.run(task_status=task_status)
+        finally:
+            self.application = None
 
     async def outcome(self, request: object) -> Outcome:
         """Of a request: `{"operation": name, "arguments": {...}}`, see leveret.operations."""
@@ -72,10 +78,7 @@ class Process:
         if isinstance(outcome.get("result"), Iterator):
             outcome["result"] = await in_turns(outcome["result"])
         if operations.changes_something(request) and application.node.keeper is not None:
-            waiter = _Waiter()
-            application.node.keeper.store.when_safe(waiter)
-            application.server.flush()
-            await waiter.is_safe.wait()
+            await application.until_safe(application.node.keeper.store)
         return outcome
 
     async def _hello(self) -> Outcome:
@@ -84,16 +87,16 @@ class Process:
         return {"result": {"node": self.node_name, "pid": os.getpid(), "is_running": is_running}}
 
     async def _end(self) -> Outcome:
+        """Without an answer: the connection ends when all else has."""
         if self._stop is None:
             return _error("refused", CANNOT_BE_STOPPED)
         self._stop()
-        return {"result": None}
+        await trio.sleep_forever()
 
     async def _stop_application(self) -> Outcome:
         """One that is stopped is left so."""
         async with self._changing:
-            application, self.application = self.application, None
-            if application is not None:
+            if (application := self.application) is not None:
                 await application.stop()
                 if self._data_dir is None:
                     self._left = left_by(application.node, application.users)
@@ -103,6 +106,8 @@ class Process:
 
     async def _start_application(self) -> Outcome:
         async with self._changing:
+            if self._nursery.cancel_scope.cancel_called:
+                return _error("failed", "the process is ending")
             if self.application is None:
                 try:
                     application = await self._prepare(self._left)
@@ -113,18 +118,20 @@ class Process:
         return {"result": None}
 
     async def _suspend(self) -> Outcome:
-        if self.application is None:
-            return _error("not_running", "the application is stopped")
-        await self.application.suspend_listeners()
+        async with self._changing:
+            if self.application is None:
+                return _error("not_running", "the application is stopped")
+            await self.application.suspend_listeners()
         return {"result": None}
 
     async def _resume(self) -> Outcome:
-        if self.application is None:
-            return _error("not_running", "the application is stopped")
-        try:
-            await self.application.resume_listeners()
-        except OSError as error:
-            return _error("failed", _told(error))
+        async with self._changing:
+            if self.application is None:
+                return _error("not_running", "the application is stopped")
+            try:
+                await self.application.resume_listeners()
+            except OSError as error:
+                return _error("failed", _told(error))
         return {"result": None}
 
     async def _reset(self) -> Outcome:
@@ -160,11 +167,3 @@ def _told(error: OSError | ConfigurationError | StoreError) -> str:
 
 def _error(kind: str, text: str) -> Outcome:
     return {"error": text, "kind": kind}
-
-
-class _Waiter:
-    def __init__(self) -> None:
-        self.is_safe = trio.Event()
-
-    def safe(self) -> None:
-        self.is_safe.set()

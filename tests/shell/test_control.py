@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 import trio
+import trio.testing
 
 import leveret
+from leveret.broker import carried_out
+from leveret.config.settings import Settings
 from leveret.operations.registry import OPERATIONS
+from leveret.shell.commits import Commits
 from leveret.shell.control import REQUEST_BYTES_MAX, REQUEST_SECONDS, SOCKET_NAME
 from leveret.storage.base import StoreError
 
@@ -110,6 +114,61 @@ async def test_what_cannot_be_read_back_ends_the_broker(tmp_path, monkeypatch):
             await trio.sleep_forever()
 
 
+async def test_what_waits_for_a_commit_is_answered_at_the_end_that_commits_it(broker, monkeypatch):
+    monkeypatch.setattr(Commits, "begin", lambda self: False)
+    outcomes = []
+
+    async def add():
+        outcomes.append(await asked(broker, request("add_vhost", vhost="v", description="", tags=[],
+                                                    default_queue_type="")))  # fmt: skip
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(add)
+        await trio.testing.wait_all_tasks_blocked()
+        assert "v" in broker.call(lambda node, users: node.vhosts)
+        assert outcomes == []
+        assert await asked(broker, request("stop_app")) == {"result": None}
+    assert outcomes == [{"result": None}]
+    await asked(broker, request("start_app"))
+    assert "v" in broker.call(lambda node, users: node.vhosts)
+
+
+async def test_changes_of_the_application_come_one_after_the_other(broker):
+    commands = ("suspend_listeners", "stop_app", "start_app", "suspend_listeners", "resume_listeners")
+    outcomes = {}
+
+    async def ask(number, command):
+        outcomes[number] = await asked(broker, request(command))
+
+    async with trio.open_nursery() as nursery:
+        for number, command in enumerate(commands):
+            nursery.start_soon(ask, number, command)
+    assert {outcome.get("kind") for outcome in outcomes.values()} <= {None, "not_running"}
+    await asked(broker, request("start_app"))
+    await asked(broker, request("resume_listeners"))
+    await (await trio.open_tcp_stream("127.0.0.1", broker.port)).aclose()
+
+
+async def test_who_ends_it_sees_the_connection_end_when_the_store_is_closed(tmp_path, autojump_clock):
+    stopped = trio.Event()
+    broker = leveret.Broker(data_dir=tmp_path)
+    broker.on_stop = stopped.set
+    list_users = {"operation": "list_users", "arguments": {}}
+
+    async def stop():
+        stream = await connected(broker)
+        await stream.send_all(request("stop"))
+        assert await stream.receive_some() == b""
+        assert "result" in carried_out(list_users, tmp_path, Settings())  # StoreError: somebody has it
+
+    async with trio.open_nursery() as nursery:
+        async with broker, await trio.open_tcp_stream("127.0.0.1", broker.port) as client:
+            await client.send_all(b"AMQP\0\0\x09\x01")
+            await client.receive_some()
+            nursery.start_soon(stop)
+            await stopped.wait()
+
+
 async def test_more_than_any_request_is_not_read(broker):
     async with await connected(broker) as stream:
         with pytest.raises(trio.BrokenResourceError):
@@ -129,6 +188,16 @@ async def test_whoever_asks_nothing_is_not_waited_for(broker, monkeypatch, autoj
     async with await connected(broker) as stream:
         with trio.fail_after(REQUEST_SECONDS + 1):
             assert await stream.receive_some() == b""
+
+
+async def test_whoever_has_asked_may_take_time_for_the_next_request(broker, autojump_clock):
+    async with await connected(broker) as stream:
+        for _ in range(2):
+            await stream.send_all(request("list_users"))
+            assert await stream.receive_some()
+            await trio.testing.wait_all_tasks_blocked()
+            autojump_clock.jump(10 * REQUEST_SECONDS)
+            await trio.testing.wait_all_tasks_blocked()
 
 
 async def test_a_socket_that_somebody_left_is_replaced(tmp_path):

@@ -7,6 +7,7 @@ file system sees to who that is. Requests and their outcomes are lines of JSON (
 import contextlib
 import json
 import logging
+import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -90,24 +91,26 @@ def _is_alive(pid: int) -> bool:
 
 
 class Control:
-    """outcome: carries a request out; what it changed is then safe."""
+    """outcome: carries a request out; what it changed is then safe. answering: where those who ask are served."""
 
-    def __init__(self, outcome: Callable[[object], Awaitable[Outcome]]) -> None:
+    def __init__(self, outcome: Callable[[object], Awaitable[Outcome]], answering: trio.Nursery) -> None:
         self._outcome = outcome
+        self._answering = answering
 
     async def serve(self, listening: socket.socket) -> None:
-        """Serve until cancelled."""
+        """Accept until cancelled. Those who were accepted are served as long as the nursery is there."""
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-        await trio.serve_listeners(self._answer, [listener])
+        await trio.serve_listeners(self._answer, [listener], handler_nursery=self._answering)
 
     async def _answer(self, stream: trio.SocketStream) -> None:
         """One request after the other."""
         async with stream:
-            lines = _Lines(stream)
+            lines, seconds = _Lines(stream), REQUEST_SECONDS
             try:
                 while True:
-                    with trio.move_on_after(REQUEST_SECONDS) as reading:
+                    with trio.move_on_after(seconds) as reading:
                         line = await lines.next()
+                    seconds = math.inf  # whoever has asked may pause: close_all_connections --per-connection-delay
                     if reading.cancelled_caught or line is None:
                         return
                     await stream.send_all(await self._answer_to(line))

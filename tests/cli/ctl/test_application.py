@@ -5,6 +5,7 @@ import socket
 import pika
 import pytest
 
+from leveret.config.settings import Settings
 from leveret.config.values import Address
 
 
@@ -163,6 +164,25 @@ def test_suspended_listeners_take_no_connections_and_leave_those_there_are(broke
         said("resume_listeners")
         connected(broker.url).close()
         assert said("listeners", "-s").count("protocol: amqp") == 1
+
+
+def test_listeners_that_cannot_all_be_resumed_leave_none(start, said, ctl):
+    broker = start(settings=Settings(listeners_tcp=(Address("127.0.0.1", 0), Address("127.0.0.1", 0))))
+    ports = [port for _, _, port in broker.listening]
+    said("suspend_listeners")
+    with socket.create_server(("127.0.0.1", ports[1])):
+        status, _, stderr = ctl("resume_listeners", "-q")
+        assert (status, stderr) == (69, f"Error:\ncannot listen on 127.0.0.1:{ports[1]}: Address already in use\n")
+        assert not accepts(ports[0])
+    said("resume_listeners")
+    assert all(map(accepts, ports))
+
+
+def test_certificates_are_read_at_the_next_start_if_it_is_stopped(broker, said):
+    said("stop_app")
+    broker.read_certificates_again()
+    said("start_app")
+    assert accepts(broker.port)
 
 
 def test_a_suspended_application_can_be_stopped(broker, said):

@@ -136,23 +136,13 @@ class Node:
         return line
 
     def ask_to_end(self, operation: str, seconds: float) -> dict[str, Any] | None:
-        """As `ask`; None: it ended before it could answer."""
+        """As `ask`; None: it has ended."""
         try:
             return self.ask(operation, seconds)
         except Failed as error:
             if error.status == EXIT_TIMEOUT:
                 raise
             return None
-
-    def wait_for_end(self, seconds: float) -> bool:
-        """Has the process ended within this time? Its socket is closed then."""
-        self._socket.settimeout(None if seconds == INFINITY else seconds)
-        try:
-            return self._lines.read(1) == b""
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
 
     def close(self) -> None:
         self._lines.close()
