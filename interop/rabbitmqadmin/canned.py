@@ -50,7 +50,8 @@ class _Canned(BaseHTTPRequestHandler):
         other = self.server.other  # type: ignore[attr-defined]
         path = self.path.partition("?")[0]
         if other is not None:
-            status, octets = 200, other(self.command, path).encode()
+            said = other(self.command, path)
+            status, octets = (404, b"") if said is None else (200, said.encode())
         else:
             status, answer = _answer_to(self.command, path)
             octets = b"" if answer is None else json.dumps(answer).encode()
@@ -111,9 +112,9 @@ class CannedApi:
 
 @contextlib.contextmanager
 def canned_api(
-    other: Callable[[str, str], str] | None = None, tls: ssl.SSLContext | None = None
+    other: Callable[[str, str], str | None] | None = None, tls: ssl.SSLContext | None = None
 ) -> Iterator[CannedApi]:
-    """Answers for as long as the block runs. other: answers methods and paths instead, as what is no RabbitMQ."""
+    """Answers for as long as the block runs. other: answers methods and paths instead, None with 404."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Canned) as server:
         if tls is not None:
             # The handshake is made where the request is read, so that one that fails keeps nobody waiting.

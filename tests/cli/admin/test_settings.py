@@ -139,6 +139,7 @@ def test_a_file_that_was_named_has_to_be_one(admin, tmp_path, content):
         ("--timeout 0 queues list", 2, "invalid value '0' for '--timeout <timeout>'"),
         ("--use-tls --tls-ca-cert-file nope.pem queues list", 65, "TLS certificate file at nope.pem does not exist"),
         ("queues", 2, "Usage: rabbitmqadmin queues [OPTIONS] <COMMAND>\n"),
+        ("definitions export --file a --stdout", 2, "cannot be used with"),
         ("definitions import", 2, "required arguments were not provided"),
         ("queues delete_multiple --name-pattern x --strict --detailed-exit-codes", 2, "cannot be used with"),
     ],
