@@ -84,6 +84,12 @@ async def test_what_an_export_leaves_out(api):
     assert response.headers["content-disposition"] == "attachment; filename=file.json"
 
 
+@pytest.mark.parametrize("name", ["a%0d%0aset-cookie:b", "%C3%A9"])
+async def test_a_name_that_no_header_can_have(api, name):
+    response = await api.ask("GET", f"/definitions?download={name}")
+    assert (response.status_code, response.json()["reason"]) == (400, "bad_download_name")
+
+
 async def test_what_is_there_stays_and_missing_flags_are_those_of_4x(api):
     await api.put("/queues/%2F/old", {"durable": False})
     await api.post(

@@ -124,6 +124,23 @@ async def test_where_the_one_who_makes_it_goes_away_another_one_does(nursery):
     assert got == [b"[]"]
 
 
+async def test_who_may_see_different_things_shares_no_list(api, nursery):
+    api.harness.add_vhost("hidden")
+    for vhost in ("%2F", "hidden"):
+        await api.put(f"/queues/{vhost}/q")
+    api.add_user("alice", "management", vhosts=("/",))
+    api.add_user("bob", "management", vhosts=("hidden",))
+    seen = []
+
+    async def ask(user):
+        seen.append((user, [queue["vhost"] for queue in await api.get("/queues", user=user)]))
+
+    for user in ("guest", "guest", "alice", "bob") * 2:
+        nursery.start_soon(ask, user)
+    await trio.testing.wait_all_tasks_blocked()
+    assert sorted(seen) == sorted([("guest", ["/", "hidden"])] * 4 + [("alice", ["/"]), ("bob", ["hidden"])] * 2)
+
+
 async def test_a_queue_that_goes_while_the_list_is_made_is_not_in_it(api, monkeypatch):
     for number in range(STEPS):
         await api.put(f"/queues/%2F/{number:02}")

@@ -167,6 +167,7 @@ async def test_limits(api):
 
 async def test_limits_of_users(api):
     assert await api.put("/user-limits/guest/max-channels", {"value": 5}) == 204
+    assert await api.put("/users/guest", {"password": "guest", "tags": "administrator"}) == 204
     assert await api.get("/user-limits/guest") == [{"user": "guest", "value": {"max-channels": 5}}]
     assert await api.delete("/user-limits/guest/max-channels") == 204
     assert await api.get("/user-limits") == []

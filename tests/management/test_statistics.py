@@ -118,7 +118,7 @@ async def test_only_the_families_that_are_asked_for_have_samples(api, client, pa
     assert "samples" not in found.get("recv_oct_details", {})
 
 
-@pytest.mark.parametrize("query", ["age=6000&{}_incr=5", "age=x&{}_incr=5", "age=60&{}_incr=0", "age=-60&{}_incr=5"])
+@pytest.mark.parametrize("query", ["age=2505&{}_incr=5", "age=x&{}_incr=5", "age=60&{}_incr=0", "age=-60&{}_incr=5"])
 @pytest.mark.parametrize("family", ["lengths", "msg_rates", "data_rates", "node_stats"])
 async def test_a_range_that_cannot_be_is_refused(api, family, query):
     response = await api.ask("GET", f"/overview?{family}_{query.format(family)}")
@@ -128,6 +128,11 @@ async def test_a_range_that_cannot_be_is_refused(api, family, query):
         "error": "invalid_range_parameters",
         "reason": f"Invalid range parameters: age {age}, incr {step}",
     }
+
+
+async def test_a_range_has_500_steps_at_most(api):
+    details = (await stats(api, "/overview?msg_rates_age=2500&msg_rates_incr=5"))["publish_details"]
+    assert len(details["samples"]) == 501
 
 
 async def test_churn_has_rates(api):
