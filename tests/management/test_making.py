@@ -214,12 +214,22 @@ async def test_a_queue_may_go_while_messages_are_got(full, nursery):
     assert 0 < len(response.json()) < STEPS
 
 
-def test_a_list_in_order_is_made_in_steps_too():
-    steps = Listing(lambda: range(10), lambda number: {"n": -number}, {"sort": "n"}).steps()
-    made = []
+def made(listing):
+    """How many steps it took, and the answer."""
+    answers = []
 
     def make():
-        made.append((yield from steps))
+        answers.append((yield from listing.steps()))
 
-    assert len(list(make())) == 20
-    assert json.loads(made[0]) == [{"n": number} for number in range(-9, 1)]
+    return len(list(make())), json.loads(answers[0])
+
+
+def test_a_list_in_order_is_made_in_steps_too():
+    listing = Listing(lambda: range(10), lambda number: {"n": -number}, {"sort": "n"})
+    assert made(listing) == (20, [{"n": number} for number in range(-9, 1)])
+
+
+def test_names_are_looked_at_in_steps_too():
+    query = {"page": "1", "name": "[37]", "use_regex": "true"}
+    step_count, page = made(Listing(lambda: range(10), lambda number: {"n": number}, query, name=str))
+    assert (step_count, page["items"]) == (12, [{"n": 3}, {"n": 7}])

@@ -68,7 +68,12 @@ class Listing(Generic[Listed]):
         page = self._page
         if page is not None:
             assert self._name is not None
-            objects = [one for one in objects if page.passes(self._name(one))]
+            passing = []
+            for one in objects:
+                if page.passes(self._name(one)):
+                    passing.append(one)
+                yield
+            objects = passing
         page_count = 1 if page is None else -(-len(objects) // page.size)
         if page is not None and page.number > max(page_count, 1):
             told = f"page: {page.number} page size: {page.size}, len: {len(objects)}"
