@@ -1,6 +1,6 @@
 """What each object looks like as JSON: the fields of RabbitMQ 4.x. Counts are those of this moment.
 
-What is not counted yet has no field here, see docs/management.md.
+What was counted of an object, its rates and its bytes come from `measured`.
 """
 
 from __future__ import annotations
