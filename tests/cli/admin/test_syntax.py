@@ -86,7 +86,14 @@ def test_a_line_of_the_second(line):
     assert syntax_of(shlex.split(line), {}) is Syntax.SECOND
 
 
-@pytest.mark.parametrize("line", ["list queues", "show overview", "-H h list vhosts"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "list queues", "show overview", "-H h list vhosts", "-c f -N n -P 1 -V v -u u -p p -U u -q -k list queues",
+        "--config f --node n --host h --port 1 --path-prefix x --vhost v --username u list queues",
+        "--password p --base-uri u --quiet list queues", "list queues --help", "-h",
+    ],
+)  # fmt: skip
 def test_a_variable_of_the_second_decides_about_what_both_have(line):
     environment = {"RABBITMQADMIN_TARGET_HOST": "rabbit"}
     assert syntax_of(shlex.split(line), environment) is Syntax.SECOND

@@ -38,11 +38,6 @@ _OPTIONS_OF_BOTH: Final = frozenset(
     "-U --base-uri -q --quiet -k".split()
 )
 
-# Those with a value that may come before the words.
-_VALUED_OF_THE_SECOND: Final = frozenset(
-    "--hostname --timeout --table-style --tls-ca-cert-file --tls-cert-file --tls-key-file".split()
-)
-
 _VARIABLES_OF_THE_SECOND: Final = "RABBITMQADMIN_"
 
 
@@ -91,5 +86,6 @@ def _words_and_options(argv: Sequence[str], first: OptionParser) -> tuple[list[s
 
 
 def _has_value(name: str, first: OptionParser) -> bool:
+    """Of those that only the second has it does not matter: they decide, whatever follows."""
     option = first.get_option(name)
-    return name in _VALUED_OF_THE_SECOND or (option is not None and option.takes_value())
+    return option is not None and option.takes_value()
