@@ -229,6 +229,17 @@ class Application:
             del self.listening[count:]
         self.server.resume(self._for_clients(plain, tls))
 
+    async def drain(self) -> None:
+        """RabbitMQ's maintenance mode: no connections, until `revive`."""
+        self.node.is_under_maintenance = True
+        await self.suspend_listeners()
+        self.server.force_close_all("Node was put into maintenance mode")
+
+    async def revive(self) -> None:
+        """Raises OSError."""
+        await self.resume_listeners()
+        self.node.is_under_maintenance = False
+
     def _for_clients(self, plain: list[list[SocketListener]], tls: list[list[SocketListener]]) -> list[Listener]:
         listeners: list[Listener] = [listener for group in plain for listener in group]
         if self.certificates is not None:

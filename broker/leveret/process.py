@@ -6,6 +6,7 @@ by leveret.operations on the application, if it runs.
 
 import os
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ class Process:
         self._requests: dict[str, Callable[[], Awaitable[Outcome]]] = {
             "hello": self._hello, "stop": self._end, "shutdown": self._end,
             "stop_app": self._stop_application, "start_app": self._start_application,
-            "suspend_listeners": self._suspend, "resume_listeners": self._resume,
+            "suspend_listeners": partial(self._change, Application.suspend_listeners),
+            "resume_listeners": partial(self._change, Application.resume_listeners),
+            "drain": partial(self._change, Application.drain), "revive": partial(self._change, Application.revive),
             "reset": self._reset, "force_reset": self._reset,
         }  # fmt: skip
 
@@ -117,19 +120,12 @@ class Process:
                 self._left = None
         return {"result": None}
 
-    async def _suspend(self) -> Outcome:
-        async with self._changing:
-            if self.application is None:
-                return _error("not_running", "the application is stopped")
-            await self.application.suspend_listeners()
-        return {"result": None}
-
-    async def _resume(self) -> Outcome:
+    async def _change(self, change: Callable[[Application], Awaitable[None]]) -> Outcome:
         async with self._changing:
             if self.application is None:
                 return _error("not_running", "the application is stopped")
             try:
-                await self.application.resume_listeners()
+                await change(self.application)
             except OSError as error:
                 return _error("failed", _told(error))
         return {"result": None}

@@ -41,6 +41,7 @@ class Node:
     counts: see `leveret.core.counts`.
     connections: those that have opened a virtual host. alarms: what the broker is low on.
     consumer_timeout_ms: for queues without one of their own; None: there is none (RabbitMQ: ALM-9).
+    is_under_maintenance: an operator has drained it; whoever takes connections does not.
     make_message: makes the messages that the broker publishes itself: events, and copies for those who trace.
     events: where observers are registered, and told.
     keeper: of a node with a store; then what the store has is declared again.
@@ -65,6 +66,7 @@ class Node:
             self._tell_alarm, lambda name, resource: self.events.tell(name, alarm, resource, self.name)
         )
         self.consumer_timeout_ms: int | None = CONSUMER_TIMEOUT_MS
+        self.is_under_maintenance = False
         self.events = Events(now)
         self.keeper = keeper
         self.timers = Timers(now)

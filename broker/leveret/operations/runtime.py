@@ -8,6 +8,7 @@ import platform
 import re
 import resource
 import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -50,10 +51,10 @@ def tell_status(host: Host) -> Shape:
             "sockets_limit": files_max, "sockets_used": len(node.connections), "total_limit": files_max,
             "total_used": open_files_count(),
         },
-        "is_under_maintenance": False, "listeners": _listeners(host), "log_files": _log_files(settings),
-        "memory": memory_shape(), "net_ticktime": 60, "os": platform.system(), "pid": os.getpid(),
-        "processes": {"limit": files_max, "used": 1 + len(node.connections)}, "product_name": "Leveret",
-        "product_version": __version__, "rabbitmq_version": EMULATED_RABBITMQ_VERSION,
+        "is_under_maintenance": node.is_under_maintenance, "listeners": _listeners(host),
+        "log_files": _log_files(settings), "memory": memory_shape(), "net_ticktime": 60, "os": platform.system(),
+        "pid": os.getpid(), "processes": {"limit": files_max, "used": 1 + len(node.connections)},
+        "product_name": "Leveret", "product_version": __version__, "rabbitmq_version": EMULATED_RABBITMQ_VERSION,
         "raft_data_directory": "", "release_series_support_status": "supported", "run_queue": 0,
         "totals": {
             "virtual_host_count": len(node.vhosts), "connection_count": len(node.connections),
@@ -69,6 +70,7 @@ def tell_status(host: Host) -> Shape:
 def tell_cluster(host: Host) -> Shape:
     """Of one node."""
     node = host.node
+    status = "marked for" if node.is_under_maintenance else "not under"
     versions = {
         "erlang_version": platform.python_version(), "rabbitmq_name": "RabbitMQ",
         "rabbitmq_version": EMULATED_RABBITMQ_VERSION,
@@ -76,7 +78,8 @@ def tell_cluster(host: Host) -> Shape:
     return {
         "alarms": _alarms(host), "cluster_name": node.cluster_name, "disk_nodes": [node.name],
         "feature_flags": feature_flags(), "listeners": {node.name: _listeners(host)},
-        "maintenance_status": {node.name: "not under maintenance"}, "partitions": {}, "ram_nodes": [],
+        "maintenance_status": {node.name: f"{status} maintenance"},
+        "partitions": {}, "ram_nodes": [],
         "running_nodes": [node.name], "versions": {node.name: versions},
     }  # fmt: skip
 
@@ -112,7 +115,8 @@ def tell_memory(_host: Host) -> Shape:
 
 @operation()
 def tell_versions(_host: Host) -> Shape:
-    return {"rabbitmq": EMULATED_RABBITMQ_VERSION, "runtime": _runtime()}
+    details = " ".join(sys.version.split())
+    return {"rabbitmq": EMULATED_RABBITMQ_VERSION, "runtime": _runtime(), "runtime_details": details}
 
 
 def _runtime() -> str:

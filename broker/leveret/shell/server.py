@@ -181,9 +181,13 @@ class Server:
             self._drivers[driver] = None
             self.start_soon(driver.run)
 
-    async def _close_connections(self) -> None:
+    def force_close_all(self, reason: str) -> None:
+        """Tell every peer CONNECTION_FORCED (320) and the reason."""
         for driver in list(self._drivers):
-            driver.force_close("broker forced connection closure with reason 'shutdown'")
+            driver.force_close(reason)
+
+    async def _close_connections(self) -> None:
+        self.force_close_all("broker forced connection closure with reason 'shutdown'")
         if self._drivers:
             with trio.move_on_after(CLOSING_SECONDS):
                 await self._all_gone.wait()

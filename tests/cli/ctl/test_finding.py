@@ -1,11 +1,16 @@
 """Which broker a command works on, and what is said where there is none."""
 
+import json
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 from leveret.broker import Broker, in_thread
+from leveret.cli.ctl import node
+from leveret.cli.ctl.commands import starting
 from leveret.config.places import runtime_dir as usual_runtime_dir
 from leveret.config.settings import Settings
+from leveret.shell import control
 
 
 def name_of(said, *options):
@@ -138,6 +143,32 @@ def test_where_it_is_by_default(monkeypatch):
     assert usual_runtime_dir() == "/run/user/1/leveret"
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     assert usual_runtime_dir() == f"/tmp/leveret-{os.getuid()}"
+
+
+def test_a_start_is_waited_for_while_the_broker_has_no_time_to_answer(runtime_dir, ctl, monkeypatch):
+    monkeypatch.setattr(starting, "HELLO_SECONDS", 0.05)
+    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor(1) as executor:
+        listening.bind(str(runtime_dir / "busy@test.1"))
+        listening.listen()
+
+        def answer_the_second():
+            with listening.accept()[0], listening.accept()[0] as second:
+                second.sendall(b'{"result": {"node": "busy@test", "pid": 1, "is_running": true}}\n')
+
+        answered = executor.submit(answer_the_second)
+        assert ctl("await_startup", "-t", "30")[0] == 0
+        answered.result(30)
+
+
+def test_a_request_that_no_broker_would_read_is_not_sent(start, ctl, monkeypatch):
+    start()
+    assert node.REQUEST_BYTES_MAX == control.REQUEST_BYTES_MAX
+    monkeypatch.setattr(node, "REQUEST_BYTES_MAX", 2**20)
+    assert ctl("import_definitions", "-q", stdin=json.dumps({"x": "y" * 2**20})) == (
+        69,
+        "",
+        "Error:\nimport_definitions takes no more than 1 MiB\n",
+    )
 
 
 def test_one_that_does_not_answer_is_waited_for_no_longer_than_told(runtime_dir, ctl):

@@ -122,5 +122,33 @@ def test_wrong_options_are_all_told():
     assert parsed.wrong == [("--bogus", ""), ("-x", ""), ("--timeout", "abc"), ("--node", "")]
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e9", "9" * 30, ""])
+def test_seconds_are_some_that_can_be_waited(text):
+    assert parse([f"--timeout={text}"], COMMON, SHORT).wrong == [("--timeout", text)]
+
+
+def test_whole_numbers_are_those_the_broker_counts():
+    parsed = parse(["-N", str(2**63), "--number", str(2**63 - 1)], {"number": int}, {"N": "number"})
+    assert (parsed.options, parsed.wrong) == ({"number": 2**63 - 1}, [("-N", str(2**63))])
+
+
+@pytest.mark.parametrize(
+    ("words", "is_quiet", "wrong"),
+    [
+        (["--quiet=true"], True, []),
+        (["-q=true"], True, []),
+        (["--quiet", "--quiet=false"], False, []),
+        (["--quiet", "--no-quiet"], False, []),
+        (["--no-quiet", "--quiet"], True, []),
+        (["--quiet=maybe"], False, [("--quiet", "maybe")]),
+        (["--no-node"], False, [("--no-node", "")]),
+        (["--no-table-headers"], False, []),
+    ],
+)
+def test_flags_are_set_and_unset_as_in_rabbitmq(words, is_quiet, wrong):
+    parsed = parse(words, COMMON, SHORT)
+    assert (parsed.options.get("quiet", False), parsed.wrong) == (is_quiet, wrong)
+
+
 def test_negative_numbers_and_a_dash_are_words():
     assert parse(["a", "-5", "-"], COMMON, SHORT).words == ["a", "-5", "-"]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from leveret.config.plugins import SERVED
+from leveret.version import EMULATED_RABBITMQ_VERSION
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_an_unknown_one_is_refused_and_nothing_is_written(plugins, file):
 
 def test_words_are_needed(plugins):
     assert plugins("enable")[0] == 64
-    assert plugins("enable", "--offline", "--online", "rabbitmq_mqtt")[0] == 64
+    assert plugins("enable", "--offline", "--online", "rabbitmq_mqtt")[0] == 65
 
 
 def test_a_file_that_cannot_be_written_is_told(plugins, file):
@@ -135,6 +136,37 @@ def test_what_is_part_of_the_broker_is_started_at_once_and_what_is_not_at_the_ne
     assert plugins("enable", "rabbitmq_mqtt")[1].splitlines()[-1] == "started 1 plugins."
     assert plugins("disable", "rabbitmq_mqtt")[1].splitlines()[-1] == "stopped 1 plugins."
     assert plugins("enable", "rabbitmq_event_exchange")[1].splitlines()[-1] == "Plugin configuration unchanged."
+
+
+def test_a_list_has_more_of_each_if_asked_for(plugins):
+    status, stdout, _ = plugins("list", "-q", "-v", "--offline", "management_agent")
+    assert (status, stdout.splitlines()[3:]) == (
+        0,
+        [
+            "[E ] rabbitmq_management_agent",
+            f"     Version:     \t{EMULATED_RABBITMQ_VERSION}",
+            "     Dependencies:\t[rabbitmq_web_dispatch]",
+            "     Description: \t",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "text"),
+    [
+        (("list", "("), 70, "( is no regular expression: missing ), unterminated subpattern at position 0"),
+        (("list", "--minimal", "--verbose"), 65, "Bad argument: Cannot set both verbose and minimal"),
+        (("enable", "--all", "rabbitmq_top"), 65, "Bad argument: Cannot set both --all and a list of plugins"),
+        (("set", "--all"), 64, "Invalid options for this command"),
+        (("set", "--online", "--offline", "x"), 65, "Bad argument: Cannot set both online and offline"),
+        (("is_enabled", "--online", "--offline", "x"), 65, "Bad argument: Cannot set both online and offline"),
+        (("directories", "--online", "--offline"), 65, "Bad argument: Cannot set both online and offline"),
+    ],
+)
+def test_what_goes_not_together_is_refused(plugins, file, words, status, text):
+    found, _, stderr = plugins(*words)
+    assert (found, text in stderr) == (status, True)
+    assert not file.exists()
 
 
 def test_where_the_file_is(plugins, file):

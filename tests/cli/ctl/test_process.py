@@ -92,6 +92,6 @@ def test_a_start_is_waited_for(server, leveret, ended, tmp_path):
     assert ended("ctl", "wait", "--pid", str(process.pid), "-q") == (0, "", "")
     (tmp_path / "pid").write_text(f"{process.pid}\n")
     assert ended("ctl", "wait", "pid")[0] == 0
-    process.terminate()
-    process.wait(10)
+    assert ended("ctl", "shutdown", "--no-wait") == (0, "", "")
+    assert process.wait(10) == 0
     assert ended("ctl", "wait", "--pid", str(process.pid), "-q") == (69, "", "Error:\nprocess_not_running\n")

@@ -207,6 +207,12 @@ def test_expressions_of_test_suites(broker, said, expression, answer):
     assert said("eval", expression) == f"{answer}\n"
 
 
+@pytest.mark.parametrize("fraction", ["inf", "nan", "1e999", "x"])
+def test_a_fraction_is_a_number(broker, ctl, fraction):
+    for words in (("set_disk_free_limit", "mem_relative"), ("set_vm_memory_high_watermark",)):
+        assert ctl(*words, fraction)[0] == 65
+
+
 def test_other_expressions_are_refused(broker, ctl):
     for expression in ("1+1.", 'os:cmd("id").', "application:set_env(rabbit, nope, 1)."):
         status, stdout, _ = ctl("eval", expression)
@@ -247,7 +253,22 @@ def test_what_there_is_not_is_refused(broker, ctl, command):
     assert ctl(command, "x")[0] == 69
 
 
-@pytest.mark.parametrize("command", ["drain", "revive", "await_online_quorum_plus_one", "rebalance"])
+def test_a_drained_node_serves_nobody_until_it_is_revived(broker, said):
+    connection = connected(broker.url)
+    said("drain", program="rabbitmq-upgrade")
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as caught:
+        connection.process_data_events(time_limit=10)
+    assert caught.value.reply_text == "CONNECTION_FORCED - Node was put into maintenance mode"
+    with pytest.raises(pika.exceptions.AMQPConnectionError):
+        connected(broker.url)
+    assert "Is under maintenance?: true" in said("status")
+    assert "Node: one@test, status: marked for maintenance" in said("cluster_status")
+    said("revive", program="rabbitmq-upgrade")
+    connected(broker.url).close()
+    assert "Is under maintenance?: false" in said("status")
+
+
+@pytest.mark.parametrize("command", ["await_online_quorum_plus_one", "rebalance"])
 def test_what_is_true_of_one_node_succeeds(broker, ctl, command):
     assert ctl(command, program="rabbitmq-upgrade") == (0, "", "")
 

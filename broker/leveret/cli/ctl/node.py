@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leveret.config.settings import Settings
 
 SOCKET_NAME = "control"
+REQUEST_BYTES_MAX = 16 * 1024 * 1024  # what a broker reads, see leveret.shell.control
 DATA_DIR = "LEVERET_DATA_DIR"
 NODENAME = "RABBITMQ_NODENAME"
 
@@ -41,6 +42,16 @@ attempted to contact: [{name}]
 
 _HELLO = b'{"operation": "hello", "arguments": {}}\n'
 _ENDED = "the broker ended before it answered"
+
+
+def _request(operation: str, arguments: dict[str, object]) -> bytes:
+    """A line. Raises Failed: it is longer than the broker reads."""
+    import json
+
+    line = json.dumps({"operation": operation, "arguments": arguments}).encode() + b"\n"
+    if len(line) > REQUEST_BYTES_MAX:
+        raise Failed(f"{operation} takes no more than {REQUEST_BYTES_MAX // 2**20} MiB")
+    return line
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -115,10 +126,14 @@ class Node:
 
     def ask(self, operation: str, seconds: float, **arguments: object) -> dict[str, Any]:
         """The outcome. Raises Failed: it ended, or did not answer in time."""
-        import json
+        return _parsed(self._answer(_request(operation, arguments), operation, seconds, self.name))
 
-        request = json.dumps({"operation": operation, "arguments": arguments}).encode() + b"\n"
-        return _parsed(self._answer(request, operation, seconds, self.name))
+    def tell(self, operation: str) -> None:
+        """The outcome is not waited for. Raises Failed."""
+        try:
+            self._socket.sendall(_request(operation, {}))
+        except OSError as error:
+            raise Failed(f"{_ENDED}: {error}") from error
 
     def _answer(self, request: bytes, operation: str, seconds: float, name: str) -> bytes:
         """A line. Raises Failed."""

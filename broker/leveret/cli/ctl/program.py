@@ -21,13 +21,11 @@ COMMON: dict[str, type] = {
     "node": str, "vhost": str, "quiet": bool, "silent": bool, "timeout": float, "formatter": str, "help": bool,
     "version": bool, "longnames": bool, "print-stacktrace": bool, "dry-run": bool, "no-table-headers": bool,
     "table-headers": bool, "printer": str, "file": str, "script-name": str, "rabbitmq-home": str, "mnesia-dir": str,
-    "data-dir": str, "config": str, "aliases-file": str, "erlang-cookie": str, "enabled-plugins-file": str,
-    "plugins-dir": str, "use-shortnames": bool,
+    "data-dir": str, "config": str, "erlang-cookie": str, "enabled-plugins-file": str, "plugins-dir": str,
 }  # fmt: skip
-SHORT = {
-    "n": "node", "p": "vhost", "q": "quiet", "s": "silent", "t": "timeout", "l": "longnames", "?": "help",
-    "d": "dry-run",
-}  # fmt: skip
+SHORT = {"n": "node", "p": "vhost", "q": "quiet", "s": "silent", "t": "timeout", "l": "longnames", "?": "help"}
+# Numbers are smaller than that: what the broker counts, and seconds that the system can wait.
+_LIMITS: dict[type, float] = {int: 2**63, float: 1e9}
 
 
 class Parsed:
@@ -53,10 +51,12 @@ def parse(argv: Sequence[str], options: dict[str, type], short: dict[str, str]) 
         written, has_value, value = word.partition("=")
         name = written[2:] if written.startswith("--") else short.get(written[1:], "")
         kind = options.get(name)
-        if kind is None:
+        if kind is None and options.get(name.removeprefix("no-")) is bool and not has_value:
+            parsed.options.pop(name.removeprefix("no-"), None)
+        elif kind is None:
             parsed.wrong.append((written, ""))
         elif kind is bool:
-            parsed.options[name] = True
+            _take_flag(parsed, written, name, value if has_value else "true")
         elif has_value or left:
             _take(parsed, written, name, kind, value if has_value else left.pop(0))
         else:
@@ -70,8 +70,22 @@ def _is_number(word: str) -> bool:
 
 def _take(parsed: Parsed, written: str, name: str, kind: type, text: str) -> None:
     try:
-        parsed.options[name] = kind(text)
+        value = kind(text)
     except ValueError:
+        parsed.wrong.append((written, text))
+        return
+    if kind in _LIMITS and not abs(value) < _LIMITS[kind]:  # what is no number is not smaller than any
+        parsed.wrong.append((written, text))
+        return
+    parsed.options[name] = value
+
+
+def _take_flag(parsed: Parsed, written: str, name: str, text: str) -> None:
+    if text == "true":
+        parsed.options[name] = True
+    elif text == "false":
+        parsed.options.pop(name, None)
+    else:
         parsed.wrong.append((written, text))
 
 

@@ -80,8 +80,8 @@ def _shape(request: Request) -> dict[str, Any]:
     data_dir = managed.data_dir or "/"
     resources = node.alarms.resources
     shape = {
-        "name": node.name, "type": "disc", "running": True, "being_drained": False, "os_pid": str(os.getpid()),
-        "uptime": int((time.time() - managed.started_seconds) * 1000), "run_queue": 0,
+        "name": node.name, "type": "disc", "running": True, "being_drained": node.is_under_maintenance,
+        "os_pid": str(os.getpid()), "uptime": int((time.time() - managed.started_seconds) * 1000), "run_queue": 0,
         "processors": os.cpu_count() or 1, "rates_mode": "basic", "partitions": [], "cluster_links": [],
         "net_ticktime": 60, "mem_calculation_strategy": "rss", "db_dir": str(managed.data_dir or ""),
         "log_files": [], "config_files": [], "enabled_plugins": list(managed.plugins),

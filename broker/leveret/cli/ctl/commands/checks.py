@@ -130,7 +130,7 @@ def node_health_check(call: Call) -> Said:
 # -- listeners ------------------------------------------------------------------------------------------------------
 
 
-def _listener_text(listener: dict[str, Any]) -> str:
+def listener_text(listener: dict[str, Any]) -> str:
     return (
         f"Interface: {listener['interface']}, port: {listener['port']}, protocol: {listener['protocol']}, "
         f"purpose: {listener['purpose']}"
@@ -143,7 +143,7 @@ def _with_listeners(call: Call, found: list[dict[str, Any]], **more: object) -> 
 
 def listeners(call: Call) -> Said:
     found = call.ask("tell_listeners")
-    return Said("\n".join(map(_listener_text, found)), _with_listeners(call, found), Rows(_LISTENER_COLUMNS, found))
+    return Said("\n".join(map(listener_text, found)), _with_listeners(call, found), Rows(_LISTENER_COLUMNS, found))
 
 
 def check_port_connectivity(call: Call) -> Said:
@@ -154,7 +154,7 @@ def check_port_connectivity(call: Call) -> Said:
     if failed:
         text = f"Connection to ports of the following listeners on node {call.node_name} failed: "
         raise Failed(
-            text + "\n" + "\n".join(map(_listener_text, failed)), title="",
+            text + "\n" + "\n".join(map(listener_text, failed)), title="",
             shown=_with_listeners(call, found, failures=failed, result="error"),
         )  # fmt: skip
     ports = ", ".join(str(port) for port in sorted({one["port"] for one in found}))
@@ -229,7 +229,7 @@ def check_certificate_expiration(call: Call) -> Said:
     found = call.ask("check_certificates", days=count * _UNIT_DAYS[unit])
     shown_unit = unit[:-1] if count == 1 else unit
     if found:
-        lines = [f"{_listener_text(one)}: {one['reason']}" for one in found]
+        lines = [f"{listener_text(one)}: {one['reason']}" for one in found]
         raise Failed(
             "\n".join([f"Certificates on node {call.node_name} expire within {count} {shown_unit}:", *lines]),
             shown={"result": "error", "expired": found},
@@ -267,7 +267,7 @@ def server_version(call: Call) -> Said:
 
 
 def erlang_version(call: Call) -> Said:
-    return _valued(call.ask("tell_versions")["runtime"])
+    return _valued(call.ask("tell_versions")["runtime_details" if "details" in call.options else "runtime"])
 
 
 def _valued(text: str) -> Said:
@@ -365,7 +365,7 @@ COMMANDS = (
     ),
     Command(
         "erlang_version", erlang_version, "Displays what the target node runs on, which is no Erlang",
-        usage="[--details]", options={"details": bool, "offline": bool}, group=GROUP,
+        usage="[--details]", options={"details": bool}, group=GROUP,
         banner="Asking node {node} for its Erlang/OTP version...",
     ),
 )  # fmt: skip

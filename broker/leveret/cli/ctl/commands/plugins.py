@@ -7,7 +7,7 @@ import re
 import sys
 
 from leveret.cli.ctl.command import NOTHING, Call, Command, named_by_itself
-from leveret.cli.ctl.errors import EXIT_CONFIGURATION, EXIT_SOFTWARE, Failed, Misused
+from leveret.cli.ctl.errors import EXIT_CONFIGURATION, EXIT_DATA, EXIT_SOFTWARE, Failed, Misused
 from leveret.cli.ctl.node import Unreachable
 from leveret.cli.ctl.output import Done, Said
 from leveret.version import EMULATED_RABBITMQ_VERSION
@@ -93,7 +93,7 @@ def list_plugins(call: Call) -> Said:
 
     enabled, running = _enabled(call), _running(call)
     implicit = set(plugins.started(enabled)) - enabled
-    pattern = re.compile(call.words[0] if call.words else ".*")
+    pattern = _pattern(call)
     names = sorted(name for name in KNOWN | enabled if pattern.search(name))
     if "enabled" in call.options:
         names = [name for name in names if name in enabled | implicit]
@@ -115,7 +115,18 @@ def list_plugins(call: Call) -> Said:
     }  # fmt: skip
     if "minimal" in call.options:
         return Said("\n".join(names), shown)
-    return Said("\n".join([*_legend(call, running), *_lines(names, marks, running or set())]), shown)
+    lines = _lines(names, marks, running or set())
+    if "verbose" in call.options:
+        lines = [_verbose(line, name) for line, name in zip(lines, names, strict=True)]
+    return Said("\n".join([*_legend(call, running), *lines]), shown)
+
+
+def _pattern(call: Call) -> re.Pattern[str]:
+    """Raises Failed."""
+    try:
+        return re.compile(call.words[0] if call.words else ".*")
+    except re.error as error:
+        raise Failed(f"{call.words[0]} is no regular expression: {error}", EXIT_SOFTWARE) from error
 
 
 def _legend(call: Call, running: set[str] | None) -> list[str]:
@@ -135,8 +146,24 @@ def _lines(names: Sequence[str], marks: dict[str, str], running: set[str]) -> li
     ]
 
 
+def _verbose(line: str, name: str) -> str:
+    """RabbitMQ reads the descriptions in the plugins themselves, which are not here."""
+    from leveret.config import plugins
+
+    needed = ",".join(plugins.SERVED.get(name, ()))
+    return "\n     ".join([
+        line.removesuffix(EMULATED_RABBITMQ_VERSION).rstrip(), f"Version:     \t{EMULATED_RABBITMQ_VERSION}",
+        f"Dependencies:\t[{needed}]", "Description: \t",
+    ])  # fmt: skip
+
+
 def _listing(call: Call) -> str:
     return f'Listing plugins with pattern "{call.words[0] if call.words else ".*"}" ...'
+
+
+def _check_form(call: Call) -> None:
+    if {"minimal", "verbose"} <= call.options.keys():
+        raise Misused("Bad argument: Cannot set both verbose and minimal", EXIT_DATA)
 
 
 # -- change ---------------------------------------------------------------------------------------------------------
@@ -145,8 +172,14 @@ def _listing(call: Call) -> str:
 def _check_names(call: Call) -> None:
     if not call.words and "all" not in call.options:
         raise Misused("not enough arguments.")
+    if call.words and "all" in call.options:
+        raise Misused("Bad argument: Cannot set both --all and a list of plugins", EXIT_DATA)
+    _check_where(call)
+
+
+def _check_where(call: Call) -> None:
     if {"online", "offline"} <= call.options.keys():
-        raise Misused("Cannot set both online and offline")
+        raise Misused("Bad argument: Cannot set both online and offline", EXIT_DATA)
 
 
 def enable(call: Call) -> Said:
@@ -258,36 +291,37 @@ def directories(call: Call) -> Said:
     return Said(f"Enabled plugins file: {_path(call)}", {"enabled_plugins_file": str(_path(call))})
 
 
-_WHERE: dict[str, type] = {"online": bool, "offline": bool, "all": bool}
+_WHERE: dict[str, type] = {"online": bool, "offline": bool}
+_WHICH = {**_WHERE, "all": bool}
 _SHORT = {"E": "explicitly", "e": "enabled", "m": "minimal", "v": "verbose"}
 
 COMMANDS = (
     Command(
         "list", list_plugins, "Lists plugins and their state", usage="[pattern] [--verbose] [--minimal] [--enabled]",
-        most=1, group=GROUP, needs=NOTHING, short=_SHORT, banner=_listing,
+        most=1, group=GROUP, needs=NOTHING, short=_SHORT, check=_check_form, banner=_listing,
         options={**_WHERE, "explicitly": bool, "enabled": bool, "implicitly-enabled": bool, "minimal": bool,
                  "verbose": bool},
     ),
     Command(
         "enable", enable, "Enables one or more plugins", usage="<plugin1> [ <plugin2>] | --all [--offline] [--online]",
-        most=None, options=_WHERE, check=_check_names, banner=_changing, group=GROUP, needs=NOTHING, has_timeout=False,
+        most=None, options=_WHICH, check=_check_names, banner=_changing, group=GROUP, needs=NOTHING, has_timeout=False,
     ),
     Command(
-        "disable", disable, "Disables one or more plugins", most=None, options=_WHERE, check=_check_names,
+        "disable", disable, "Disables one or more plugins", most=None, options=_WHICH, check=_check_names,
         usage="<plugin>|--all [--offline] [--online]", banner=_changing, group=GROUP, needs=NOTHING, has_timeout=False,
     ),
     Command(
         "set", set_plugins, "Enables one or more plugins, disables the rest", most=None, options=_WHERE,
         usage="<plugin1> [ <plugin2> ...] [--offline] [--online]", banner=_changing, group=GROUP, needs=NOTHING,
-        has_timeout=False,
+        check=_check_where, has_timeout=False,
     ),
     Command(
         "is_enabled", is_enabled, "Health check that exits with a non-zero code if provided plugins are not enabled",
-        usage="<plugin1> [ <plugin2>] [--offline] [--online]", least=1, most=None, options=_WHERE, banner=_asking,
-        group=GROUP, needs=NOTHING,
+        usage="<plugin1> [ <plugin2>] [--offline] [--online]", least=1, most=None, options=_WHERE, check=_check_where,
+        banner=_asking, group=GROUP, needs=NOTHING,
     ),
     Command(
-        "directories", directories, "Displays the file of enabled plugins", options=_WHERE, group=GROUP, needs=NOTHING,
-        banner=lambda call: f"Listing plugin directories used by node {_node_name(call)}",
+        "directories", directories, "Displays the file of enabled plugins", options=_WHERE, check=_check_where,
+        group=GROUP, needs=NOTHING, banner=lambda call: f"Listing plugin directories used by node {_node_name(call)}",
     ),
 )  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 from leveret.cli.ctl import erlang
 from leveret.cli.ctl.command import NOTHING, PROCESS, Call, Command
+from leveret.cli.ctl.commands.checks import listener_text
 from leveret.cli.ctl.errors import EXIT_DATA, EXIT_USAGE, Failed, Misused
 from leveret.cli.ctl.output import Done, Rows, Said
 
@@ -99,12 +101,8 @@ def _status_text(call: Call, shape: dict[str, Any]) -> str:
             "Totals", f"Connection count: {totals['connection_count']}", f"Queue count: {totals['queue_count']}",
             f"Virtual host count: {totals['virtual_host_count']}",
         ),
-        _section("Listeners", *map(_listener, shape["listeners"])).rstrip("\n"),
+        _section("Listeners", *map(listener_text, shape["listeners"])).rstrip("\n"),
     ])  # fmt: skip
-
-
-def _listener(one: dict[str, Any]) -> str:
-    return f"Interface: {one['interface']}, port: {one['port']}, protocol: {one['protocol']}, purpose: {one['purpose']}"
 
 
 def _size(size: float, unit: str) -> str:
@@ -140,8 +138,8 @@ def cluster_status(call: Call) -> Said:
 
 def _cluster_text(shape: dict[str, Any]) -> str:
     listeners = [
-        f"Node: {node}, interface: {one['interface']}, port: {one['port']}, protocol: {one['protocol']}, purpose: "
-        f"{one['purpose']}"
+        f"Node: {node}, interface: {one['interface']}, port: {one['port']}, protocol: {one['protocol']}, "
+        f"purpose: {one['purpose']}"
         for node, found in shape["listeners"].items()
         for one in found
     ]
@@ -242,9 +240,12 @@ def list_auth_attempts(call: Call) -> Said | Rows:
 
 def _fraction(text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise Misused("Bad argument.", EXIT_DATA) from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise Misused("Bad argument.", EXIT_DATA)
+    return value
 
 
 def _bytes(text: str) -> int:

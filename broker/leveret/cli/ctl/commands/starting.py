@@ -14,29 +14,16 @@ NODES, CLUSTER = "Nodes", "Cluster"
 
 _STARTUP_SECONDS = 300.0
 _WAIT_SECONDS = 10.0
+HELLO_SECONDS = 1.0
 _NO_CLUSTER = "a Leveret is one node: there are no clusters of them"
 
 
 # -- the application and the process --------------------------------------------------------------------------------
 
 
-def stop_app(call: Call) -> Done:
-    call.ask("stop_app")
-    return Done()
-
-
-def start_app(call: Call) -> Done:
-    call.ask("start_app")
-    return Done()
-
-
-def reset(call: Call) -> Done:
-    call.ask("reset")
-    return Done()
-
-
-def force_reset(call: Call) -> Done:
-    call.ask("force_reset")
+def asked(call: Call) -> Done:
+    """What the broker knows by the same name."""
+    call.ask(call.command.name)
     return Done()
 
 
@@ -55,6 +42,9 @@ def stop(call: Call) -> Done:
 
 
 def shutdown(call: Call) -> Done:
+    if "no-wait" in call.options:
+        call.node.tell(call.command.name)
+        return Done()
     done = stop(call)
     if not call.form.is_quiet:
         return Done(f"RabbitMQ node {call.node_name} running at PID {call.node.pid} successfully shut down")
@@ -77,9 +67,10 @@ def _wait_until_running(call: Call, until: float) -> None:
     """Raises Failed, Unreachable: it did not start in time."""
     while True:
         try:
-            node = connect(call.where, 1.0)
-        except Unreachable:
-            if not pause(until):
+            node = connect(call.where, HELLO_SECONDS)
+        except (Unreachable, Failed) as error:
+            is_to_come = isinstance(error, Unreachable) or error.status == EXIT_TIMEOUT  # it may have much to do
+            if not (is_to_come and pause(until)):
                 raise
             continue
         is_running = node.is_running
@@ -141,7 +132,7 @@ def _pid_in(call: Call, path: str, until: float, seconds: float) -> int:
 def _is_there(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
@@ -179,16 +170,6 @@ def nothing_to_do(_call: Call) -> Done:
     return Done()
 
 
-def suspend_listeners(call: Call) -> Done:
-    call.ask("suspend_listeners")
-    return Done()
-
-
-def resume_listeners(call: Call) -> Done:
-    call.ask("resume_listeners")
-    return Done()
-
-
 def autocomplete(call: Call) -> Said:
     from leveret.cli.ctl.commands import commands
 
@@ -201,19 +182,19 @@ COMMANDS = (
         needs=NOTHING,
     ),
     Command(
-        "reset", reset, "Returns the node to its virgin state", banner="Resetting node {node} ...", group=NODES,
+        "reset", asked, "Returns the node to its virgin state", banner="Resetting node {node} ...", group=NODES,
         needs=STOPPED, has_timeout=False,
     ),
     Command(
-        "force_reset", force_reset, "Forcefully returns a node to its virgin state", group=CLUSTER, needs=STOPPED,
+        "force_reset", asked, "Forcefully returns a node to its virgin state", group=CLUSTER, needs=STOPPED,
         banner="Forcefully resetting node {node} ...", has_timeout=False,
     ),
     Command(
-        "start_app", start_app, "Starts the RabbitMQ application but leaves the runtime running", group=NODES,
+        "start_app", asked, "Starts the RabbitMQ application but leaves the runtime running", group=NODES,
         banner="Starting node {node} ...", needs=PROCESS,
     ),
     Command(
-        "stop_app", stop_app, "Stops the RabbitMQ application, leaving the runtime running", group=NODES,
+        "stop_app", asked, "Stops the RabbitMQ application, leaving the runtime running", group=NODES,
         banner="Stopping rabbit application on node {node} ...", needs=PROCESS, has_timeout=False,
     ),
     Command(
@@ -222,9 +203,9 @@ COMMANDS = (
         banner=lambda call: f"Stopping and halting node {named_by_itself(call)} ...",
     ),
     Command(
-        "shutdown", shutdown, "Stops RabbitMQ and its runtime, and waits for its end", usage="[--wait]", group=NODES,
-        options={"wait": bool, "no-wait": bool}, needs=PROCESS,
-        banner="Shutting down RabbitMQ node {node}",
+        "shutdown", shutdown, "Stops RabbitMQ and its runtime, and waits for its end", usage="[--wait] [--no-wait]",
+        options={"wait": bool, "no-wait": bool}, needs=PROCESS, group=NODES,
+        banner=lambda call: "" if "no-wait" in call.options else f"Shutting down RabbitMQ node {call.node_name}",
     ),
     Command(
         "wait", wait, "Waits for RabbitMQ node startup by monitoring a local PID file",
@@ -246,17 +227,25 @@ COMMANDS = (
         )
     ),
     *(
-        Command(name, nothing_to_do, "Of a single node nothing is to be done", most=None, group=CLUSTER,
-                is_hidden=True, options={"entire-cluster": bool})
-        for name in ("drain", "revive", "rebalance", "await_online_quorum_plus_one", "post_upgrade", "force_boot")
+        Command(name, nothing_to_do, "Of a single node nothing is to be done", most=None, group=CLUSTER, is_hidden=True)
+        for name in ("rebalance", "await_online_quorum_plus_one", "post_upgrade", "force_boot")
     ),
     Command(
-        "suspend_listeners", suspend_listeners, "Suspends client connection listeners", group="Operations",
+        "drain", asked, "Puts the node in maintenance mode, without client traffic", group="Operations",
+        banner="Will put node {node} into maintenance mode. The node will no longer serve any client traffic!",
+    ),
+    Command(
+        "revive", asked, "Puts the node out of maintenance and into regular operating mode", group="Operations",
+        banner="Will put node {node} back into regular operating mode. The node will again serve client traffic and "
+        "host primary queue replicas.",
+    ),
+    Command(
+        "suspend_listeners", asked, "Suspends client connection listeners", group="Operations",
         banner="Will suspend client connection listeners on node {node}. The node will no longer accept client "
         "connections!",
     ),
     Command(
-        "resume_listeners", resume_listeners, "Resumes client connection listeners", group="Operations",
+        "resume_listeners", asked, "Resumes client connection listeners", group="Operations",
         banner="Will resume client connection listeners on node {node}. The node will now accept client connections",
     ),
     Command(
