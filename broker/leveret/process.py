@@ -5,11 +5,9 @@ by leveret.operations on the application, if it runs.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import trio
 
@@ -23,7 +21,6 @@ from leveret.storage.base import StoreError
 
 Prepare = Callable[[Left | None], Awaitable[Application]]
 
-TURN_ROWS = 128  # some milliseconds; then others have their turn
 CANNOT_BE_STOPPED = "this broker is part of another program, which alone can stop it"
 
 
@@ -78,8 +75,6 @@ class Process:
     async def _operate(self, application: Application, request: object) -> Outcome:
         operations = parts.load_operations()
         outcome: Outcome = application.turn(lambda _node, _users: operations.outcome(application, request))
-        if isinstance(outcome.get("result"), Iterator):
-            outcome["result"] = await in_turns(outcome["result"])
         if operations.changes_something(request) and application.node.keeper is not None:
             await application.until_safe(application.node.keeper.store)
         return outcome
@@ -144,15 +139,6 @@ class Process:
                 except (OSError, StoreError) as error:
                     return _error("failed", _told(error))
         return {"result": None}
-
-
-async def in_turns(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All of them; others have their turn after every TURN_ROWS."""
-    taken: list[dict[str, Any]] = []
-    while some := list(islice(rows, TURN_ROWS)):
-        taken += some
-        await trio.lowlevel.checkpoint()
-    return taken
 
 
 def _told(error: OSError | ConfigurationError | StoreError) -> str:

@@ -13,7 +13,7 @@ from leveret.broker import carried_out
 from leveret.config.settings import Settings
 from leveret.operations.registry import OPERATIONS
 from leveret.shell.commits import Commits
-from leveret.shell.control import REQUEST_BYTES_MAX, REQUEST_SECONDS, SOCKET_NAME
+from leveret.shell.control import REQUEST_BYTES_MAX, REQUEST_SECONDS, SOCKET_NAME, TURN_ROWS, rows_in_turns
 from leveret.storage.base import StoreError
 
 
@@ -213,3 +213,21 @@ async def test_a_broker_in_memory_has_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     async with leveret.Broker():
         assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_long_list_is_made_in_turns():
+    """Others are served between them."""
+    rows = ({"name": number} for number in range(10 * TURN_ROWS))
+    turns = []
+
+    async def count_turns():
+        while True:
+            turns.append(len(turns))
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(count_turns)
+        taken = json.loads(await rows_in_turns(rows))
+        nursery.cancel_scope.cancel()
+    assert [row["name"] for row in taken["result"]] == list(range(10 * TURN_ROWS))
+    assert len(turns) >= 9

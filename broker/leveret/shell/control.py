@@ -11,6 +11,7 @@ import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 SOCKET_NAME = "control"
 REQUEST_BYTES_MAX = 16 * 1024 * 1024  # definitions that are imported
 REQUEST_SECONDS = 10.0
+TURN_ROWS = 128  # some milliseconds
 _BACKLOG_CONNECTIONS = 16
 
 Outcome = dict[str, Any]
@@ -91,7 +93,10 @@ def _is_alive(pid: int) -> bool:
 
 
 class Control:
-    """outcome: carries a request out; what it changed is then safe. answering: where those who ask are served."""
+    """outcome: carries a request out; what it changed is then safe. Many rows may be an iterator.
+
+    answering: where those who ask are served.
+    """
 
     def __init__(self, outcome: Callable[[object], Awaitable[Outcome]], answering: trio.Nursery) -> None:
         self._outcome = outcome
@@ -126,6 +131,8 @@ class Control:
         """
         try:
             outcome = await self._outcome_of(line)
+            if isinstance(outcome.get("result"), Iterator):
+                return await rows_in_turns(outcome["result"])
             return json.dumps(outcome).encode() + b"\n"
         except StoreError:
             raise
@@ -139,6 +146,15 @@ class Control:
         except (ValueError, RecursionError):
             return {"error": "not a line of JSON", "kind": "usage"}
         return await self._outcome(request)
+
+
+async def rows_in_turns(rows: Iterator[dict[str, Any]]) -> bytes:
+    """The answer that has them; others have their turn after every TURN_ROWS."""
+    texts: list[str] = []
+    while some := [json.dumps(row) for row in islice(rows, TURN_ROWS)]:
+        texts += some
+        await trio.lowlevel.checkpoint()
+    return b'{"result": [%s]}\n' % ", ".join(texts).encode()
 
 
 class _Lines:

@@ -6,14 +6,12 @@ import re
 
 import pika
 import pytest
-import trio
 
 from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User
 from leveret.cli.ctl.commands import commands
 from leveret.config.settings import Settings
 from leveret.operations.runtime import LOG_END_BYTES
-from leveret.process import TURN_ROWS, in_turns
 
 
 @pytest.fixture
@@ -294,21 +292,3 @@ def test_what_the_broker_cannot_read_is_an_error_and_no_traceback(broker, ctl):
     status, _, stderr = ctl("add_vhost", "\udcff")
     assert "Traceback" not in stderr
     assert status in (0, 69)
-
-
-async def test_a_long_list_is_made_in_turns():
-    """Others are served between them."""
-    rows = ({"name": number} for number in range(10 * TURN_ROWS))
-    turns = []
-
-    async def count_turns():
-        while True:
-            turns.append(len(turns))
-            await trio.lowlevel.checkpoint()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(count_turns)
-        taken = await in_turns(rows)
-        nursery.cancel_scope.cancel()
-    assert [row["name"] for row in taken] == list(range(10 * TURN_ROWS))
-    assert len(turns) >= 9
