@@ -60,12 +60,16 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Where:
-    """data_dir: None to keep everything in memory. left: what to begin with, instead of what the settings say."""
+    """data_dir: None to keep everything in memory. left: what to begin with, instead of what the settings say.
+
+    config_files: those the settings are from.
+    """
 
     data_dir: Path | None
     durability: str
     settings: Settings
     left: Left | None = None
+    config_files: Sequence[Path] = ()
 
 
 class Application:
@@ -79,6 +83,7 @@ class Application:
     def __init__(self, where: Where, addresses: Addresses) -> None:
         self.data_dir = where.data_dir
         self.settings = where.settings
+        self.config_files = where.config_files
         self._where = where
         self.started_seconds = time.time()
         self.listening: list[tuple[str, str, int]] = []

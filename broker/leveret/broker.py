@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -49,6 +49,7 @@ class Broker:
     data_dir: where durable queues and their persistent messages are kept; made if need be, for one broker at a time.
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
     runtime_dir: where `leveret ctl` finds it by the name of its node, besides in its data directory; None: nowhere.
+    config_files: those that the settings are from, for `rabbitmqctl status`.
     on_stop: called where an operator asks for its end; None: only the program it is part of can end it.
 
     Entering raises OSError where it cannot listen, which may be for its certificates; ConfigurationError for settings
@@ -81,6 +82,7 @@ class Broker:
         self._runtime_dir = runtime_dir
         self._process: Process | None = None
         self.on_stop: Callable[[], None] | None = None
+        self.config_files: Sequence[Path] = ()
         self._token: trio.lowlevel.TrioToken | None = None
 
     @property
@@ -216,7 +218,7 @@ class Broker:
 
     async def _prepared(self, left: Left | None) -> Application:
         """One that listens; what `url` says is then known. The next one has the same ports."""
-        where = Where(self.data_dir, self.durability, self._settings, left)
+        where = Where(self.data_dir, self.durability, self._settings, left, self.config_files)
         application = await Application.prepared(where, self._bound or self._addresses)
         self._bound = bound = application.bound
         self._listening = application.listening

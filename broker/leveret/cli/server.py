@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from leveret.cli import settings_options
+from leveret.config.load import Configuration
 from leveret.config.places import runtime_dir
 from leveret.config.report import ConfigurationError
 from leveret.config.settings import Settings
@@ -51,10 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     # RabbitMQ's certificates are read again at a SIGHUP, ours too; until there is anything to read it means nothing.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        settings = _configured(arguments)
+        configuration = _configured(arguments)
     except CannotStart as error:
         _complain(str(error))
         return EXIT_CANNOT_START
+    settings = configuration.settings
     _raise_limit_of_open_files()
 
     from leveret.broker import Broker, run_in_foreground
@@ -65,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         management=settings_options.management(settings), metrics=settings_options.metrics(settings),
         settings=settings, runtime_dir=Path(runtime_dir()),
     )  # fmt: skip
+    broker.config_files = configuration.files
     pid_file = settings_options.pid_file(settings, as_rabbitmq=arguments.as_rabbitmq)
     is_ready = False
     at_end = contextlib.ExitStack()
@@ -95,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_STOPPED
 
 
-def _configured(arguments: argparse.Namespace) -> Settings:
+def _configured(arguments: argparse.Namespace) -> Configuration:
     """Read the configuration and set the log up by it. Raises CannotStart."""
     try:
         configuration = settings_options.read(arguments)
@@ -115,7 +118,7 @@ def _configured(arguments: argparse.Namespace) -> Settings:
     start_lines.log_configuration(configuration, settings_options.data_dir(settings))
     for note in configuration.notes:
         log.log(logging.WARNING if note.is_warning else logging.INFO, "%s", note.text)
-    return settings
+    return configuration
 
 
 def _tell_ready(broker: "Broker", settings: Settings, port_file: Path | None) -> None:

@@ -69,12 +69,17 @@ def running(settings: "Settings") -> tuple[str, ...]:
     return tuple(name for name in started(settings.enabled_plugins) if name not in off)
 
 
+def file(variables: Mapping[str, str]) -> Path:
+    """RABBITMQ_ENABLED_PLUGINS_FILE names another one than the usual."""
+    return Path(variables.get("RABBITMQ_ENABLED_PLUGINS_FILE") or FILE)
+
+
 def read(variables: Mapping[str, str], report: Report) -> Found | None:
     """What the file says, which is an Erlang list: `[rabbitmq_management,rabbitmq_prometheus].`
 
-    RABBITMQ_ENABLED_PLUGINS_FILE names another file than the usual one. None: there is no file.
+    None: there is no file.
     """
-    path = Path(variables.get("RABBITMQ_ENABLED_PLUGINS_FILE") or FILE)
+    path = file(variables)
     if not os.path.isfile(path):
         return None
     try:

@@ -22,7 +22,10 @@ Outcome = dict[str, Any]
 
 
 class Running(Protocol):
-    """The application of a running broker. listening: protocol, host and port of each listener."""
+    """The application of a running broker. listening: protocol, host and port of each listener.
+
+    config_files: those the settings are from.
+    """
 
     node: Node
     users: Users
@@ -30,6 +33,7 @@ class Running(Protocol):
     listening: list[tuple[str, str, int]]
     data_dir: Path | None
     settings: Settings
+    config_files: Sequence[Path]
     started_seconds: float
     watermarks: Watermarks
 

@@ -44,9 +44,10 @@ def tell_status(host: Host) -> Shape:
     files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return {
         "active_plugins": list(plugins.running(settings)), "alarms": _alarms(host),
-        "config_files": [], "crypto_lib_version": ssl.OPENSSL_VERSION, "data_directory": str(running.data_dir or ""),
+        "config_files": [str(path) for path in running.config_files], "crypto_lib_version": ssl.OPENSSL_VERSION,
+        "data_directory": str(running.data_dir or ""),
         "disk_free": marks.disk_free_bytes(), "disk_free_limit": marks.disk_free_bytes_min,
-        "enabled_plugin_file": str(plugins.FILE), "erlang_version": _runtime(),
+        "enabled_plugin_file": str(plugins.file(os.environ)), "erlang_version": _runtime(),
         "file_descriptors": {
             "sockets_limit": files_max, "sockets_used": len(node.connections), "total_limit": files_max,
             "total_used": open_files_count(),

@@ -3,11 +3,11 @@
 import json
 import os
 import socket
-from concurrent.futures import ThreadPoolExecutor
 
 from leveret.broker import Broker, in_thread
 from leveret.cli.ctl import node
 from leveret.cli.ctl.commands import starting
+from leveret.cli.ctl.errors import EXIT_TIMEOUT, Failed
 from leveret.config.places import runtime_dir as usual_runtime_dir
 from leveret.config.settings import Settings
 from leveret.shell import control
@@ -145,19 +145,19 @@ def test_where_it_is_by_default(monkeypatch):
     assert usual_runtime_dir() == f"/tmp/leveret-{os.getuid()}"
 
 
-def test_a_start_is_waited_for_while_the_broker_has_no_time_to_answer(runtime_dir, ctl, monkeypatch):
-    monkeypatch.setattr(starting, "HELLO_SECONDS", 0.05)
-    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor(1) as executor:
-        listening.bind(str(runtime_dir / "busy@test.1"))
-        listening.listen()
+def test_a_start_is_waited_for_while_the_broker_has_no_time_to_answer(start, ctl, monkeypatch):
+    start()
+    asked = []
 
-        def answer_the_second():
-            with listening.accept()[0], listening.accept()[0] as second:
-                second.sendall(b'{"result": {"node": "busy@test", "pid": 1, "is_running": true}}\n')
+    def connect(where, seconds, real=starting.connect):
+        asked.append(seconds)
+        if len(asked) == 1:
+            raise Failed("timed out", EXIT_TIMEOUT)
+        return real(where, 30.0)
 
-        answered = executor.submit(answer_the_second)
-        assert ctl("await_startup", "-t", "30")[0] == 0
-        answered.result(30)
+    monkeypatch.setattr(starting, "connect", connect)
+    assert ctl("await_startup", "-t", "30") == (0, "", "")
+    assert len(asked) == 2
 
 
 def test_a_request_that_no_broker_would_read_is_not_sent(start, ctl, monkeypatch):

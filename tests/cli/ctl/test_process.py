@@ -85,6 +85,17 @@ def test_nothing_is_overwritten_that_somebody_else_has_written(ended, tmp_path):
     assert os.access(tmp_path / "rabbitmqctl", os.X_OK)
 
 
+def test_status_tells_which_files_were_read(server, ended, tmp_path, monkeypatch):
+    (tmp_path / "leveret.toml").write_text("nodename = 'one@test'\n")
+    (tmp_path / "enabled").write_text("[].\n")
+    monkeypatch.setenv("RABBITMQ_ENABLED_PLUGINS_FILE", str(tmp_path / "enabled"))
+    server("--in-memory", "--config", "leveret.toml")
+    status, stdout, stderr = ended("ctl", "status")
+    assert (status, stderr) == (0, "")
+    assert "Config files\n\n * leveret.toml\n" in stdout
+    assert f"Enabled plugin file: {tmp_path}/enabled\n" in stdout
+
+
 def test_a_start_is_waited_for(server, leveret, ended, tmp_path):
     waiting = leveret("ctl", "await_startup", "-t", "20")
     process = server("--in-memory")

@@ -41,10 +41,10 @@ _LATER = "Offline change; changes will take effect at broker restart."
 def _path(call: Call) -> Path:
     from pathlib import Path
 
-    from leveret.config.plugins import FILE
+    from leveret.config import plugins
 
-    given = call.options.get("enabled-plugins-file") or os.environ.get("RABBITMQ_ENABLED_PLUGINS_FILE")
-    return Path(given) if given else FILE
+    given = call.options.get("enabled-plugins-file")
+    return Path(given) if given else plugins.file(os.environ)
 
 
 def _enabled(call: Call) -> set[str]:
