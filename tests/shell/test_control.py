@@ -72,6 +72,8 @@ async def test_a_turn_of_an_operator_is_not_left_unsafe(broker):
         request("set_global_parameter", name="n", value=float("nan")),
         request("set_relative_disk_free_limit", relative=float("inf")),
         request("set_disk_free_limit", absolute_bytes=2**63),
+        request("list_queues", vhost="/", columns=[1]),
+        request("set_user_tags", username="guest", tags=["administrator", None]),
         b'{"operation": "set_global_parameter", "arguments": {"name": "n", "value": %s}}\n' % (b"[" * 100 + b"]" * 100),
         b'{"operation": "set_global_parameter", "arguments": {"name": "n", "value": %s}}\n' % (b"[" * 960 + b"]" * 960),
         b'{"operation": "list_users"}\n',

@@ -38,8 +38,8 @@ def authenticate_user(host: Host, username: str, password: str) -> None:
 
 
 @operation(username=str, tags=list)
-def set_user_tags(host: Host, username: str, tags: list[Any]) -> None:
-    host.users.set_tags(username, map(str, tags), BY)
+def set_user_tags(host: Host, username: str, tags: list[str]) -> None:
+    host.users.set_tags(username, tags, BY)
 
 
 @operation()
@@ -72,9 +72,9 @@ def list_all_user_limits(host: Host) -> list[dict[str, Any]]:
 
 
 @operation(vhost=str, description=str, tags=list, default_queue_type=str)
-def add_vhost(host: Host, vhost: str, description: str, tags: list[Any], default_queue_type: str) -> None:
+def add_vhost(host: Host, vhost: str, description: str, tags: list[str], default_queue_type: str) -> None:
     """default_queue_type: "" for the node's."""
-    host.node.add_vhost(vhost, Metadata(description, tuple(map(str, tags)), default_queue_type or None), BY)
+    host.node.add_vhost(vhost, Metadata(description, tuple(tags), default_queue_type or None), BY)
 
 
 @operation(vhost=str)
@@ -138,9 +138,9 @@ def set_topic_permissions(host: Host, username: str, vhost: str, exchange: str, 
 
 
 @operation(username=str, vhost=str, exchanges=list)
-def clear_topic_permissions(host: Host, username: str, vhost: str, exchanges: list[Any]) -> None:
+def clear_topic_permissions(host: Host, username: str, vhost: str, exchanges: list[str]) -> None:
     """exchanges: one, or none for all."""
-    host.users.permissions.clear_topic(username, vhost, str(exchanges[0]) if exchanges else None, BY)
+    host.users.permissions.clear_topic(username, vhost, exchanges[0] if exchanges else None, BY)
 
 
 @operation(vhost=str)

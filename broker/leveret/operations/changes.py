@@ -73,9 +73,9 @@ def set_cluster_name(host: Host, name: str) -> None:
 
 
 @operation(vhost=str, tags=list)
-def set_vhost_tags(host: Host, vhost: str, tags: list[Any]) -> None:
+def set_vhost_tags(host: Host, vhost: str, tags: list[str]) -> None:
     found = host.vhost(vhost)
-    found.set_metadata(replace(found.metadata, tags=tuple(map(str, tags))))
+    found.set_metadata(replace(found.metadata, tags=tuple(tags)))
 
 
 @operation(vhost=str, is_on=bool)

@@ -31,7 +31,7 @@ Rows = list[Row]
 
 
 @operation(vhost=str, columns=list)
-def list_queues(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
+def list_queues(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
     """No such virtual host has no queues."""
     found = host.node.vhosts.get(vhost)
     if found is None:
@@ -59,14 +59,14 @@ def _queue(queue: Queue, held: Mapping[Queue, Sums] | None) -> Row:
 
 
 @operation(vhost=str, columns=list)
-def list_exchanges(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
+def list_exchanges(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
     found = host.node.vhosts.get(vhost)
     exchanges = [] if found is None else list(found.exchanges.values())
     return chosen(({**shapes.exchange(one), "arguments": triples(one.arguments)} for one in exchanges), columns)
 
 
 @operation(vhost=str, columns=list)
-def list_bindings(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
+def list_bindings(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
     """The default ones of queues come first."""
     found = host.node.vhosts.get(vhost)
     return chosen([] if found is None else _bindings(found), columns)
@@ -89,7 +89,7 @@ def _binding(arguments: Table, shape: Row) -> Row:
 
 
 @operation(columns=list)
-def list_connections(host: Host, columns: list[Any]) -> Iterator[Row]:
+def list_connections(host: Host, columns: list[str]) -> Iterator[Row]:
     return chosen(map(_connection, _connections(host)), columns)
 
 
@@ -104,7 +104,7 @@ def _connection(connection: Connection) -> Row:
 
 
 @operation(columns=list)
-def list_channels(host: Host, columns: list[Any]) -> Iterator[Row]:
+def list_channels(host: Host, columns: list[str]) -> Iterator[Row]:
     return chosen((_channel(channel) for one in _connections(host) for channel in one.channels), columns)
 
 
@@ -116,7 +116,7 @@ def _channel(channel: Channel) -> Row:
 
 
 @operation(vhost=str, columns=list)
-def list_consumers(host: Host, vhost: str, columns: list[Any]) -> Iterator[Row]:
+def list_consumers(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
     found = host.node.vhosts.get(vhost)
     queues = [] if found is None else list(found.queues.values())
     return chosen((_consumer(consumer) for queue in queues for consumer in list(queue.consumers)), columns)
@@ -134,7 +134,7 @@ def _connections(host: Host) -> list[Connection]:
 
 
 @operation(columns=list)
-def list_vhosts(host: Host, columns: list[Any]) -> Iterator[Row]:
+def list_vhosts(host: Host, columns: list[str]) -> Iterator[Row]:
     return chosen(map(shapes.vhost, list(host.node.vhosts.values())), columns)
 
 

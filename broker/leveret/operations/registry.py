@@ -84,7 +84,10 @@ _ONLY_TELL = ("list_", "authenticate_", "tell_", "check_", "export_")
 
 
 def operation(**arguments: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Registers a function by its name: its first argument is a Host, the others are these, and its answer is JSON."""
+    """Registers a function by its name: its first argument is a Host, the others are these, and its answer is JSON.
+
+    A list has texts in it.
+    """
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
         name = run.__name__
@@ -139,6 +142,8 @@ def _taken_apart(request: object) -> tuple[_Operation | None, Mapping[str, Any]]
 def _is_of(value: object, wanted: type) -> bool:
     if wanted is int:
         return type(value) is int and -(2**63) <= value < 2**63
+    if wanted is list:
+        return type(value) is list and all(type(item) is str for item in value)
     return wanted is object or type(value) is wanted
 
 

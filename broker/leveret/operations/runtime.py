@@ -146,7 +146,7 @@ def _plain(value: object) -> object:
 
 
 @operation(columns=list)
-def list_feature_flags(_host: Host, columns: list[Any]) -> Iterator[Shape]:
+def list_feature_flags(_host: Host, columns: list[str]) -> Iterator[Shape]:
     return chosen(feature_flags(), columns)
 
 
@@ -158,7 +158,7 @@ def enable_feature_flag(host: Host, name: str) -> None:
 
 
 @operation(columns=list, used=bool)
-def list_deprecated_features(host: Host, columns: list[Any], used: bool) -> Iterator[Shape]:
+def list_deprecated_features(host: Host, columns: list[str], used: bool) -> Iterator[Shape]:
     return chosen(deprecated_features(host.node, used=used), columns)
 
 
