@@ -199,7 +199,7 @@ class Application:
         serving = await trio.to_thread.run_sync(parts.load_management)
         managed = parts.managed(
             self.node, self.users, self.control, self.listening, self.server.flush, self.data_dir, self.settings,
-            self.watermarks,
+            self.watermarks, self.config_files,
         )  # fmt: skip
         await serving.serve(managed, self._of_management)
 

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -190,6 +190,7 @@ def measured(node: Node, watermarks: Watermarks, control: AccessControl, started
 def managed(
     node: Node, users: Users, control: AccessControl, listening: Iterable[tuple[str, str, int]],
     flush: Callable[[], None], data_dir: Path | None, settings: Settings, watermarks: Watermarks,
+    config_files: Sequence[Path],
 ) -> "Managed":  # fmt: skip
     """listening: protocol, host and port of each listener."""
     from leveret.management.managed import ApiOptions, Listening, Managed
@@ -210,5 +211,5 @@ def managed(
         node, users, control, [Listening(*where) for where in listening], flush, data_dir, watermarks, time.time(),
         certificates, options, None if settings.management_disable_stats else Statistics(node, data_dir),
         {setting.name: setting.shown(getattr(settings, setting.attribute)) for setting in TABLE},
-        plugins.running(settings),
+        plugins.running(settings), settings.log_places, config_files,
     )  # fmt: skip

@@ -262,7 +262,7 @@ def test_the_http_api_listens_where_it_is_told_to(leveret):
 
 
 def test_the_http_api_can_be_without_statistics(leveret, tmp_path):
-    lines = ("management.disable_stats = true", "management.enable_queue_totals = true")
+    lines = ("management.disable_stats = true", "management.enable_queue_totals = true", "log.file = 'it.log'")
     (tmp_path / "leveret.toml").write_text("\n".join(lines))
     process = leveret("server", "--port", "0", "--in-memory", "--management-port", "0")
     url = re.search(r"http://\S+", process.stdout.readline())[0]
@@ -270,6 +270,9 @@ def test_the_http_api_can_be_without_statistics(leveret, tmp_path):
     assert (overview["disable_stats"], overview["enable_queue_totals"]) == (True, True)
     assert "message_stats" not in overview
     assert overview["queue_totals"]["messages"] == 0
+    (node,) = httpx.get(f"{url}/api/nodes", auth=("guest", "guest"), timeout=20).json()
+    assert node["log_files"] == [str(tmp_path / "it.log"), "<stderr>"]
+    assert node["config_files"] == [str(tmp_path / "leveret.toml")]
 
 
 def test_the_http_api_over_tls_for_pages_of_other_sites_under_a_prefix(leveret, tmp_path):

@@ -45,6 +45,8 @@ class Api:
             options=options,
             started_seconds=time.time(),
             statistics=Statistics(harness.node) if has_statistics else None,
+            log_places=("/var/log/leveret.log", "<stderr>"),
+            config_files=(Path("/etc/leveret.toml"),),
         )
         if self.managed.statistics is not None:
             self.managed.statistics.start()

@@ -19,7 +19,7 @@ SAMPLES = sorted(Path(__file__).with_name("samples").glob("*.json"))
 LEFT_OUT = {
     "idle_since", "recoverable_slaves", "delta", "q1", "q2", "q3", "q4",
     "target_ram_count", "next_seq_id", "next_deliver_seq_id", "internal_cluster_id", "linger",
-    "exit_on_close", "log_files", "config_files", "cowboy_opts",
+    "exit_on_close", "cowboy_opts",
 }  # fmt: skip
 
 

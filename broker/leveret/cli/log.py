@@ -4,7 +4,6 @@ import logging
 import re
 import sys
 import time
-from pathlib import Path
 
 from leveret.config.settings import Settings
 
@@ -38,11 +37,10 @@ def configure_log(settings: Settings) -> None:
     handlers: list[tuple[logging.Handler, str | None]] = []
     if settings.log_console:
         handlers.append((logging.StreamHandler(getattr(sys, settings.log_console_stdio)), settings.log_console_level))
-    if settings.log_file is not None:
+    if settings.log_path is not None:
         from logging.handlers import WatchedFileHandler
 
-        path = (settings.log_dir or Path()) / settings.log_file
-        handlers.append((WatchedFileHandler(path, encoding="utf-8"), settings.log_file_level))
+        handlers.append((WatchedFileHandler(settings.log_path, encoding="utf-8"), settings.log_file_level))
     root = logging.getLogger()
     levels = []
     for handler, level in handlers:

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         management=settings_options.management(settings), metrics=settings_options.metrics(settings),
         settings=settings, runtime_dir=Path(runtime_dir()),
     )  # fmt: skip
-    broker.config_files = configuration.files
+    broker.config_files = [path.absolute() for path in configuration.files]
     pid_file = settings_options.pid_file(settings, as_rabbitmq=arguments.as_rabbitmq)
     is_ready = False
     at_end = contextlib.ExitStack()

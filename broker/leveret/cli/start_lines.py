@@ -29,12 +29,9 @@ def log_configuration(configuration: Configuration, data_dir: Path | None) -> No
     log.info(
         "Starting Leveret %s on Python %s, in place of RabbitMQ %s", __version__, python, EMULATED_RABBITMQ_VERSION
     )
-    logs = [f"<{settings.log_console_stdio}>"] if settings.log_console else []
-    if settings.log_file is not None:
-        logs.append(str((settings.log_dir or Path()) / settings.log_file))
     _log_all("node", [settings.node_name])
     _log_all("config file(s)", [str(path) for path in configuration.files] or ["(none)"])
-    _log_all("log(s)", logs)
+    _log_all("log(s)", settings.log_places)
     _log_all("data dir", ["(in memory)" if data_dir is None else str(data_dir)])
 
 

@@ -406,6 +406,17 @@ class Settings:
         """`nodename` with the name of the machine where it has none."""
         return places.node_name(self.nodename)
 
+    @property
+    def log_path(self) -> Path | None:
+        """Of the log file, if there is to be one."""
+        return None if self.log_file is None else ((self.log_dir or Path()) / self.log_file).absolute()
+
+    @property
+    def log_places(self) -> list[str]:
+        """Where the log goes, as RabbitMQ names it."""
+        console = [f"<{self.log_console_stdio}>"] if self.log_console else []
+        return console if self.log_path is None else [str(self.log_path), *console]
+
 
 def _row(attribute: "dataclasses.Field[Any]") -> Setting:
     name, kind, meaning, keys, variables, numbered, flagged, is_secret = attribute.metadata["row"]

@@ -45,7 +45,8 @@ class Managed:
     data_dir: None for a broker in memory. certificates: by the protocol of the listeners.
     watermarks: None for a broker that keeps none. statistics: None: there are to be none.
     configuration: by the name of each setting its value, as it could be written, but for secrets.
-    plugins: RabbitMQ's names of those that run.
+    plugins: RabbitMQ's names of those that run. log_places: files and streams that the log goes to.
+    config_files: those that the settings are from.
     """
 
     node: Node
@@ -61,6 +62,8 @@ class Managed:
     statistics: Statistics | None = None
     configuration: Mapping[str, str] = field(default_factory=dict)
     plugins: Sequence[str] = ("rabbitmq_management",)
+    log_places: Sequence[str] = ()
+    config_files: Sequence[Path] = ()
 
     @property
     def memory_bytes_max(self) -> int:

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from leveret.config import plugins
@@ -53,7 +52,7 @@ def tell_status(host: Host) -> Shape:
             "total_used": open_files_count(),
         },
         "is_under_maintenance": node.is_under_maintenance, "listeners": _listeners(host),
-        "log_files": _log_files(settings), "memory": memory_shape(), "net_ticktime": 60, "os": platform.system(),
+        "log_files": settings.log_places, "memory": memory_shape(), "net_ticktime": 60, "os": platform.system(),
         "pid": os.getpid(), "processes": {"limit": files_max, "used": 1 + len(node.connections)},
         "product_name": "Leveret", "product_version": __version__, "rabbitmq_version": EMULATED_RABBITMQ_VERSION,
         "raft_data_directory": "", "release_series_support_status": "supported", "run_queue": 0,
@@ -246,12 +245,12 @@ def set_log_level(_host: Host, level: str) -> None:
 
 @operation()
 def tell_log_location(host: Host) -> list[str]:
-    return _log_files(host.process.settings)
+    return host.process.settings.log_places
 
 
 @operation(lines=int)
 def tell_log_end(host: Host, lines: int) -> list[str]:
-    path = _log_path(host.process.settings)
+    path = host.process.settings.log_path
     if path is None:
         raise Refused("the log goes to the console alone: there is no file to read the end of")
     try:
@@ -263,18 +262,6 @@ def tell_log_end(host: Host, lines: int) -> list[str]:
         raise Refused(f"{path}: {error.strerror}") from error
     whole = found[1:] if start else found  # the first one may have begun before
     return list(deque([*whole, last] if last else whole, max(0, lines)))
-
-
-def _log_files(settings: Settings) -> list[str]:
-    path = _log_path(settings)
-    console = [f"<{settings.log_console_stdio}>"] if settings.log_console else []
-    return [*([] if path is None else [str(path)]), *console]
-
-
-def _log_path(settings: Settings) -> Path | None:
-    if settings.log_file is None:
-        return None
-    return ((settings.log_dir or Path()) / settings.log_file).absolute()
 
 
 # -- what suites evaluate in Erlang ---------------------------------------------------------------------------------

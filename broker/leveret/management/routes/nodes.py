@@ -84,7 +84,8 @@ def _shape(request: Request) -> dict[str, Any]:
         "os_pid": str(os.getpid()), "uptime": int((time.time() - managed.started_seconds) * 1000), "run_queue": 0,
         "processors": os.cpu_count() or 1, "rates_mode": "basic", "partitions": [], "cluster_links": [],
         "net_ticktime": 60, "mem_calculation_strategy": "rss", "db_dir": str(managed.data_dir or ""),
-        "log_files": [], "config_files": [], "enabled_plugins": list(managed.plugins),
+        "log_files": list(managed.log_places), "config_files": [str(path) for path in managed.config_files],
+        "enabled_plugins": list(managed.plugins),
         "rabbitmq_version": EMULATED_RABBITMQ_VERSION, "exchange_types": exchange_types(),
         "auth_mechanisms": [
             {"name": name, "description": f"SASL {name} authentication mechanism", "enabled": True}
