@@ -22,6 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         program = sys.argv[0].rpartition("/")[2]
         argv = [*_PROGRAMS.get(program, ()), *sys.argv[1:]]
+    if argv and argv[0] == "server":  # it goes on for long, and tells of its failures itself
+        return _run(argv, program)
+    from leveret.cli.streams import run_to_its_end
+
+    return run_to_its_end(lambda: _run(argv, program), f"{program or 'leveret'}:")
+
+
+def _run(argv: Sequence[str], program: str) -> int:
     first = argv[0] if argv else ""
     if first in _CTL or first in _OFFLINE:
         from leveret.cli import ctl

@@ -31,10 +31,14 @@ def rabbitmqadmin() -> bytes:
     """The file."""
     package = Path(__file__).parents[1]
     sources = {"__main__.py": _MAIN, "leveret/__init__.py": "", "leveret/cli/__init__.py": ""}
-    for path in [package / "version.py", *sorted((package / "cli" / "admin").rglob("*.py"))]:
+    for path in _files_of(package):
         sources[f"leveret/{path.relative_to(package).as_posix()}"] = path.read_text(encoding="utf-8")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writing:
         for name, source in sources.items():
             writing.writestr(zipfile.ZipInfo(name, _TIME), source, zipfile.ZIP_DEFLATED)
     return _SHEBANG + archive.getvalue()
+
+
+def _files_of(package: Path) -> list[Path]:
+    return [package / "version.py", package / "cli" / "streams.py", *sorted((package / "cli" / "admin").rglob("*.py"))]

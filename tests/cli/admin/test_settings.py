@@ -2,9 +2,7 @@
 
 import contextlib
 import io
-import os
 import re
-import signal
 import socket
 import sys
 import threading
@@ -384,24 +382,6 @@ def test_a_terminal_that_has_no_such_letters_gets_others(canned, monkeypatch, tm
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, encoding="ascii"))
     assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "users", "list"]) == 0
     assert octets.getvalue().startswith(b"???")
-
-
-def test_a_reader_that_has_seen_enough_ends_it(canned, monkeypatch, tmp_path):
-    """`| head`: the exit status is that of a program that SIGPIPE ended."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w") as gone:
-        monkeypatch.setattr(sys, "stdout", gone)
-        assert main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"]) == 128 + signal.SIGPIPE
-
-
-def test_a_full_disk_is_told(canned, monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with open("/dev/full", "w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        status = main(["admin", "-H", "127.0.0.1", "-P", str(canned.port), "list", "users"])
-    assert (status, capsys.readouterr().err) == (os.EX_IOERR, "*** [Errno 28] No space left on device\n")
 
 
 def test_standard_streams_may_be_closed(canned, monkeypatch, tmp_path):

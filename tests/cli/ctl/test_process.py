@@ -92,7 +92,7 @@ def test_status_tells_which_files_were_read(server, ended, tmp_path, monkeypatch
     server("--in-memory", "--config", "leveret.toml")
     status, stdout, stderr = ended("ctl", "status")
     assert (status, stderr) == (0, "")
-    assert "Config files\n\n * leveret.toml\n" in stdout
+    assert f"Config files\n\n * {tmp_path / 'leveret.toml'}\n" in stdout
     assert f"Enabled plugin file: {tmp_path}/enabled\n" in stdout
 
 

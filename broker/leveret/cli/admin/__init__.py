@@ -6,12 +6,12 @@ A client of the HTTP API, of Leveret's and of RabbitMQ's. Nothing of the broker 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
 from leveret.cli.admin.syntax import Syntax, syntax_of
+from leveret.cli.streams import run_to_its_end
 
 
 def main(argv: Sequence[str]) -> int:
@@ -20,27 +20,11 @@ def main(argv: Sequence[str]) -> int:
         from leveret.cli.admin.v1 import main as run
     else:
         from leveret.cli.admin.v2 import main as run
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # whoever started it has closed it
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+    return run_to_its_end(lambda: _run(run, argv), "***")
+
+
+def _run(run: Callable[[Sequence[str]], int], argv: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # a table has lines and corners that not every encoding has
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-    try:
-        status = run(argv)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        _drop_output()
-        return 128 + signal.SIGPIPE
-    except OSError as error:  # of the standard streams; other files are the commands' own
-        _drop_output()
-        print(f"*** {error}", file=sys.stderr)
-        return os.EX_IOERR
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    return status
-
-
-def _drop_output() -> None:
-    """What is left goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return run(argv)
