@@ -62,6 +62,12 @@ _ACK_SIZE: Final = ACK_PAYLOAD_SIZE
 _ACK_FRAME_SIZE: Final = ACK_FRAME_SIZE
 _CLOSING_METHODS: Final = (Connection.Close.index.to_bytes(4, "big"), Connection.CloseOk.index.to_bytes(4, "big"))
 
+# Of publishes with bodies of 1 KiB a read of the usual size brings few, and then the read costs more than they do. So
+# many are wanted, or so much. Where that is not even a few, the rests of their frames are wanted, and cost no join.
+PUBLISHES_WANTED: Final = 128
+PUBLISHES_WANTED_MIN: Final = 8
+PUBLISHES_WANTED_BYTES_MAX: Final = 128 * 1024
+
 
 class Sizes(Protocol):
     """Counts the sizes of bodies."""
@@ -160,8 +166,12 @@ class FrameReader:
 
     @property
     def bytes_wanted(self) -> int:
-        """So many bytes, as far as is known, are no method yet: they are the rest of a frame or of a body."""
-        return max(self._carried_size_wanted - self._carried_size, self._assembler.body_bytes_due)
+        """So many bytes should come at once: the rest of a frame or of a body, which is no method yet, or some more
+        publishes, if they are like the last one.
+        """
+        rest = max(self._carried_size_wanted - self._carried_size, self._assembler.body_bytes_due)
+        is_large = self._body_size > PUBLISHES_WANTED_BYTES_MAX // PUBLISHES_WANTED_MIN
+        return rest if is_large else max(rest, min(PUBLISHES_WANTED * self._body_size, PUBLISHES_WANTED_BYTES_MAX))
 
     @property
     def has_unfinished_body(self) -> bool:

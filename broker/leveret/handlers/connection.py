@@ -64,7 +64,7 @@ class Connection(Outgoing):
     handshake_done: connection.open went through.
     heartbeat_seconds: as negotiated, 0 for none (and before tune-ok).
     drop_after_seconds: None while alive; else TCP ends that much later, or when the peer ends it.
-    bytes_wanted: so many of those to come are no method yet.
+    bytes_wanted: so many should be read at once.
     publishes_into_backlog, publishes_to_disk: the last `receive` published to slow consumers, and what is kept.
     is_blocked: it published while an alarm is on, or an answer is awaited: not to be read from. Woken when that ends.
     tls: set by the shell before the first `receive`; None on a plain socket.

@@ -37,7 +37,8 @@ READ_BYTES = 32 * 1024
 READ_INTO_BACKLOG_BYTES = 10 * 1024
 LARGE_BYTES = 32 * 1024  # the last piece of an output of at least this size: the pieces are not joined
 PIECES_MAX = 64
-# Of the rest of a large frame or body, which is no work yet. Turns of 256 KiB took a quarter more CPU time (measured).
+# Of what a connection wants: the rest of a large frame or body, which is no work yet (turns of 256 KiB took a quarter
+# more CPU time), or some publishes that are not small.
 READ_BYTES_MAX = 1024 * 1024
 
 # A peer that sends requests and does not take the answers is not read from while more than this waits for it. A kernel
@@ -59,7 +60,7 @@ class DrivenConnection(Protocol):
     tls: set before the first `receive`, where there is TLS.
     heartbeat_seconds: 0 until tune-ok, then what was negotiated.
     drop_after_seconds: None, or in how many seconds TCP is to be reset; 0 is as soon as the output is sent.
-    bytes_wanted: this many are no method yet.
+    bytes_wanted: this many should be read at once.
     publishes_into_backlog: read in smaller turns. publishes_to_disk: not to be read from while the disk is behind.
     is_blocked: not to be read from. `wake` is called when that ends; then `go_on` is called.
     has_put_off: `go_on` is to be called before anything more is read, once there is room for the output.
