@@ -167,7 +167,7 @@ def test_what_came_back_from_the_store_is_counted_in_the_background(monkeypatch)
 def test_what_is_read_for_it_at_once_is_bounded(monkeypatch, body_size):
     """Of large messages a page would be much: they are in the store because memory is short."""
     monkeypatch.setattr(keeping, "PAGE_MESSAGES", 64)
-    monkeypatch.setattr(keeping, "SIZED_BYTES", 10_000)
+    monkeypatch.setattr(keeping, "PAGE_BYTES", 10_000)
     harness = BrokerHarness.durable()
     client = harness.connect()
     client.declare("q", durable=True)
@@ -183,7 +183,7 @@ def test_what_is_read_for_it_at_once_is_bounded(monkeypatch, body_size):
     assert len(read) == 0
     harness.run_work()
     assert body_bytes(queue, {}).all.size_bytes == 200 * body_size
-    assert max(map(len, read)) == {10: 64, 1000: 9, 100_000: 1}[body_size]
+    assert max(map(len, read)) == {10: 64, 1000: 10, 100_000: 1}[body_size]
 
 
 def test_the_timestamp_of_the_head_is_told(harness):

@@ -52,9 +52,10 @@ class Scene:
         self.keeper = Keeper(self.store, loaded)
         self.fifo = self.keeper.fifo(self.store.lines.get(1), entry_of)
 
-    def add(self, *numbers: int, waiter: Waiting | None = None) -> None:
+    def add(self, *numbers: int, waiter: Waiting | None = None, size_bytes: int = 1) -> None:
         for number in numbers:
             message = KeptMessage(number, waiter)
+            message.size = size_bytes
             entry = KeptEntry(message, number, None)
             self.fifo.keep(entry, message)
             self.fifo.append(entry)
@@ -162,10 +163,56 @@ def test_what_is_put_back_stands_before_those_in_the_line(scene: Scene) -> None:
     assert scene.pop(6) == list(range(6))
 
 
-def test_iterating_brings_all_of_them(scene: Scene) -> None:
-    scene.add(*range(7))
-    assert [number_of(entry) for entry in scene.fifo] == list(range(7))
-    assert len(scene.fifo) == 7
+def test_only_so_much_of_the_head_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that exceeds it is not, but one message is, however large."""
+    monkeypatch.setattr(keeping, "HEAD_BYTES_MAX", 100)
+    scene = Scene()
+    scene.add(*range(3), size_bytes=40)
+    assert [number_of(entry) for entry in scene.fifo.fresh] == [0, 1]
+    assert scene.pop(3) == [0, 1, 2]
+    scene.add(*range(3, 5), size_bytes=1000)
+    assert [number_of(entry) for entry in scene.fifo.fresh] == [3]
+    assert scene.pop(2) == [3, 4]
+
+
+def test_what_was_taken_from_the_head_leaves_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "HEAD_BYTES_MAX", 100)
+    scene = Scene()
+    scene.add(0, 1, size_bytes=40)
+    for number in range(2, 20):
+        assert scene.pop(1) == [number - 2]
+        scene.add(number, size_bytes=40)
+        assert len(scene.fifo.fresh) == 2
+
+
+def test_a_page_ends_with_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those in memory are counted then, too."""
+    monkeypatch.setattr(keeping, "HEAD_BYTES_MAX", 10)
+    monkeypatch.setattr(keeping, "PAGE_BYTES", 3)
+    scene = Scene()
+    scene.add(*range(10, 18), size_bytes=11)
+    assert [number_of(entry) for entry in scene.fifo.fresh] == [10]
+    assert scene.pop(2) == [10, 11]
+    assert [number_of(entry) for entry in scene.fifo.fresh] == [12]
+    assert len(scene.fifo) == 6
+    assert scene.pop(6) == list(range(12, 18))
+    assert len(scene.fifo) == 0
+
+
+def test_bytes_of_the_bodies_are_known_without_bringing_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeptMessage, "body_size_bytes", property(lambda message: message.number))
+    monkeypatch.setattr(keeping, "PAGE_MESSAGES", 2)
+    monkeypatch.setattr(keeping, "HEAD_MESSAGES_MAX", 3)
+    scene = Scene()
+    scene.add(*range(8))
+    assert scene.fifo.body_bytes() == sum(range(8))
+    scene = scene.begun_anew()
+    scene.add(8)
+    scene.fifo.put_back(scene.fifo.pop())
+    assert scene.fifo.body_bytes() == sum(range(9))
+    assert [number_of(entry) for entry in scene.fifo.fresh] == [1]
+    assert scene.pop(9) == list(range(9))
+    assert scene.fifo.body_bytes() == 0
 
 
 def test_a_line_that_was_there_before(scene: Scene) -> None:

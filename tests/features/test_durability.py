@@ -296,7 +296,7 @@ def test_requeued_messages_stand_before_those_in_the_store(
     assert bodies(client) == [b"%d" % number for number in range(30)]
 
 
-stored = MemoryStore._stored
+read_stored = MemoryStore._read_stored
 KINDS = [{}, {"x-max-priority": 2}, {"x-queue-type": "quorum"}]
 
 
@@ -312,8 +312,8 @@ def test_a_queue_whose_last_messages_are_damaged_goes_on_without_them(
     for number in range(count):
         persistent(client, b"%d" % number)
     before = broker.stopped()
-    monkeypatch.setattr(MemoryStore, "_stored", lambda store, line, after, before, limit, gone: (
-        [] if count == 1 or after > 0 else stored(store, line, after, before, limit, gone)
+    monkeypatch.setattr(MemoryStore, "_read_stored", lambda store, line, page, after, before, gone: (
+        None if count == 1 or after > 0 else read_stored(store, line, page, after, before, gone)
     ))  # fmt: skip
     after = before.stopped()
     client = after.connect()

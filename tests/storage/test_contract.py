@@ -49,6 +49,36 @@ def test_reading_goes_on_behind_a_position_and_ends_at_a_limit(disk: Disk, store
     assert line.read(9, 4) == []
 
 
+@pytest.mark.parametrize("stored_count", [0, 2, 5])
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_reading_ends_when_there_are_so_many_bytes(disk: Disk, stored_count: int, is_shared: bool) -> None:
+    """Wherever they are. The message that is too much is the last one, so there is always one."""
+    store = disk.open()
+    line, other = store.new_line(), store.new_line()
+    for position in range(5):
+        payload = bytes(100) if not is_shared else store.share(bytes(100))
+        for each in (line, other):
+            each.add(position, payload)
+        if position + 1 == stored_count:
+            commit(store)
+    for bytes_max, count in {1: 1, 100: 1, 101: 2, 200: 2, 499: 5, 500: 5, 10_000: 5}.items():
+        assert [message.position for message in line.read(-1, 10, bytes_max)] == list(range(count))
+    assert [message.position for message in line.read(1, 2, 300)] == [2, 3]
+
+
+def test_what_is_held_when_a_line_is_purged_is_read_within_the_limits(disk: Disk) -> None:
+    store = disk.open()
+    line = store.new_line()
+    for position in range(6):
+        line.add(position, bytes(100))
+    commit(store)
+    line.purge({1, 2, 4})
+    line.add(6, bytes(100))
+    assert [message.position for message in line.read(-1, 10, 150)] == [1, 2]
+    assert [message.position for message in line.read(-1, 3, 1000)] == [1, 2, 4]
+    assert [message.position for message in line.read(2, 10, 1000)] == [4, 6]
+
+
 def test_lines_do_not_mix(disk: Disk) -> None:
     store = disk.open()
     first, second, third = store.new_line(), store.new_line(), store.new_line()

@@ -8,12 +8,13 @@ import threading
 from collections import Counter
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import lmdb
 import pytest
 
 from leveret.storage import blocks, environment, lmdb_store, records, writing
-from leveret.storage.base import Batch, Store, StoreError, StoreFailed, Totals
+from leveret.storage.base import Batch, Store, StoredMessage, StoreError, StoreFailed, Totals
 from leveret.storage.check import Survey
 from leveret.storage.directory import DATA_NAME, JOURNAL_NAME, Directory
 from leveret.storage.environment import Environment
@@ -21,9 +22,13 @@ from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.opening import open_store
 from leveret.storage.reading import LineReader
 from leveret.storage.writer import Writer
-from tests.storage.disks import Disk, LmdbDisk, add_some, commit, everything, positions
+from tests.storage.disks import Disk, LmdbDisk, add_some, commit, everything, positions, reopened
+
+if TYPE_CHECKING:
+    from leveret.storage.environment import WriteTransaction
 
 PAGE_BYTES = 4096
+STATM = Path("/proc/self/statm")
 
 
 def kinds(path: Path) -> Counter[bytes]:
@@ -228,6 +233,51 @@ def test_the_map_does_not_move_under_a_reader(tmp_path: Path) -> None:
     writer.join()
     with opened.reading() as transaction:
         assert transaction.get(b"x") == bytes(1 << 20)
+    opened.close()
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="this system does not tell")
+def test_what_was_read_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would count as memory of the broker. It can be read again."""
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line = store.new_line()
+    for position in range(30):
+        line.add(position, bytes(1 << 20))
+    commit(store)
+    store = reopened(disk, store)
+    line = store.lines[line.id]
+    monkeypatch.setattr("leveret.storage.environment.MAPPED_BYTES_MAX", mapped_bytes() + (4 << 20))
+    for _ in range(2):
+        for position in range(30):
+            assert line.read(position - 1, 10, 1) == [StoredMessage(position, bytes(1 << 20))]
+            assert mapped_bytes() < environment.MAPPED_BYTES_MAX + (2 << 20)
+
+
+def mapped_bytes() -> int:
+    return int(STATM.read_text(encoding="ascii").split()[2]) * PAGE_BYTES
+
+
+def test_the_map_does_not_move_under_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(tmp_path, "os")[0].close()
+    opened = Environment(tmp_path / DATA_NAME, is_synced=False)
+    monkeypatch.setattr("leveret.storage.environment.MAPPED_BYTES_MAX", 0)
+    is_writing, may_end = threading.Event(), threading.Event()
+
+    def work(transaction: WriteTransaction) -> None:
+        is_writing.set()
+        may_end.wait(timeout=10)
+        transaction.put(b"x", b"written")
+
+    writer = threading.Thread(target=opened.write, args=[work])
+    writer.start()
+    assert is_writing.wait(timeout=10)
+    with opened.copying() as reading:
+        assert reading.get(b"x") is None
+    may_end.set()
+    writer.join()
+    with opened.copying() as reading:
+        assert reading.get(b"x") == b"written"
     opened.close()
 
 

@@ -115,9 +115,6 @@ class ClassicQueue(Queue):
     def _pop(self) -> Entry:
         return self._ready.pop()
 
-    def _entries(self) -> Iterable[Entry]:
-        return self._ready
-
     def fifos(self) -> Iterable[Fifo]:
         return (self._ready,)
 

@@ -26,9 +26,13 @@ class Fifo:
         return len(self.fresh) + len(self.returned)
 
     def __iter__(self) -> Iterator[Entry]:
-        """All entries; those given back in no order."""
+        """All entries in memory; those given back in no order."""
         yield from (entry for _, entry in self.returned)
         yield from self.fresh
+
+    def body_bytes(self) -> int:
+        """Of the bodies of all messages, added up."""
+        return sum(entry.message.body_size_bytes for entry in self)
 
     def append(self, entry: Entry) -> None:
         self.fresh.append(entry)

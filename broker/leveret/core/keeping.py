@@ -2,8 +2,8 @@
 
 How this works. A message is noted in the line when the queue gets it, and settled there when the queue is done with it;
 what the store makes of these notes is its business. In memory a queue holds the messages at its head, and from some
-number on no others: those behind are read back from the line, a page at a time and in order. Transient messages among
-them, which no line has, wait in memory and are merged in by their positions.
+number or size on no others: those behind are read back from the line, a page at a time and in order. Transient messages
+among them, which no line has, wait in memory and are merged in by their positions.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from leveret.core.fifo import Fifo
 from leveret.core.message import Entry, Message, Waiter
 from leveret.storage.base import Line, SharedPayload, Store, StoredMessage
 
+# So many messages are brought from the line at once, or fewer that have so many bytes between them; and so much at the
+# head of a queue is held in memory. RabbitMQ holds up to 2048 messages of a classic queue, whatever their sizes.
 PAGE_MESSAGES = 1024
-# So many messages at the head of a queue are held in memory; RabbitMQ holds up to 2048 of a classic queue.
+PAGE_BYTES = 1 << 20
 HEAD_MESSAGES_MAX = 4 * PAGE_MESSAGES
-
-SIZED_BYTES = 1 << 20  # about as much is read at once of messages whose sizes are asked for
+HEAD_BYTES_MAX = 4 * PAGE_BYTES
 
 # A message of this size that several queues keep is stored once. Below it a reference saves nothing.
 SHARED_BYTES_MIN = 1024
@@ -62,10 +63,10 @@ class Keeper:
 
     def read_all(self, line: Line) -> Iterator[StoredMessage]:
         """All messages of a line, page by page."""
-        page = line.read(-1, PAGE_MESSAGES)
+        page = line.read(-1, PAGE_MESSAGES, PAGE_BYTES)
         while page:
             yield from page
-            page = line.read(page[-1].position, PAGE_MESSAGES)
+            page = line.read(page[-1].position, PAGE_MESSAGES, PAGE_BYTES)
 
     def note(self, line: Line, entry: Entry, message: Message, waiter: object | None) -> None:
         """A message came to a line."""
@@ -94,7 +95,7 @@ class KeptFifo(Fifo):
     """
 
     __slots__ = (
-        "_away_after", "_entry_of", "_keeper", "_sized_before", "_sized_from", "_sized_messages", "away_bytes",
+        "_away_after", "_entry_of", "_head_bytes", "_keeper", "_sized_before", "_sized_from", "away_bytes",
         "away_count", "is_being_sized", "line", "staying",
     )  # fmt: skip
 
@@ -105,11 +106,11 @@ class KeptFifo(Fifo):
         self._entry_of = entry_of
         self.away_count = line.totals.message_count
         self._away_after = -1  # the position they come after
+        self._head_bytes = 0  # of `fresh`, or more: what was taken from it counts until `_has_room` looks
         self.staying: deque[Entry] = deque()
         self.away_bytes = 0
         self._sized_before = 0  # positions below this one count in `away_bytes`, and those from `_sized_from` on
         self._sized_from = line.next_position
-        self._sized_messages = 1  # to be looked at next
         self.is_being_sized = False
 
     def keep(self, entry: Entry, message: Message) -> None:
@@ -139,15 +140,10 @@ class KeptFifo(Fifo):
         self._see_to_head()
         return len(self.fresh) + len(self.returned) + self.away_count + len(self.staying)
 
-    def __iter__(self) -> Iterator[Entry]:
-        """All entries; this brings all of them into memory."""
-        while self.away_count or self.staying:
-            self._bring_page()
-        return super().__iter__()
-
     def append(self, entry: Entry) -> None:
         if not self.away_count and not self.staying:
-            if len(self.fresh) < HEAD_MESSAGES_MAX:
+            self._head_bytes += entry.message.size_bytes
+            if len(self.fresh) < HEAD_MESSAGES_MAX and (self._head_bytes <= HEAD_BYTES_MAX or self._has_room()):
                 self.fresh.append(entry)
                 return
             self._away_after = self.fresh[-1].position
@@ -156,6 +152,11 @@ class KeptFifo(Fifo):
             self.away_bytes += entry.message.body_size_bytes
         else:
             self.staying.append(entry)
+
+    def _has_room(self) -> bool:
+        """Add up what is left. There is room if it is less than half, so this comes once in many messages."""
+        self._head_bytes = sum(entry.message.size_bytes for entry in self.fresh)
+        return self._head_bytes <= HEAD_BYTES_MAX // 2
 
     def peek(self) -> Entry:
         self._see_to_head()
@@ -177,16 +178,20 @@ class KeptFifo(Fifo):
     def _bring_page(self) -> None:
         """The next messages of the line, and the transient ones among them, to the end of `fresh`."""
         wanted = min(PAGE_MESSAGES, self.away_count)
-        page = self.line.read(self._away_after, wanted) if wanted else []
-        self.away_count -= wanted if len(page) == wanted else self.away_count  # some were damaged, and left out
+        page = self.line.read(self._away_after, wanted, PAGE_BYTES) if wanted else []
+        page_bytes = 0
         for stored in page:
             self._bring_staying(stored.position)
+            page_bytes += len(stored.payload)
             message = self._keeper.loaded(stored.payload)
             if stored.position < self._sized_before or stored.position >= self._sized_from:
                 self.away_bytes -= message.body_size_bytes
             self.fresh.append(self._entry_of(stored, message))
         if page:
             self._away_after = page[-1].position
+        self._head_bytes += page_bytes
+        is_whole = len(page) == wanted or page_bytes >= PAGE_BYTES
+        self.away_count -= len(page) if is_whole else self.away_count  # some were damaged, and left out
         if not self.away_count:
             self.away_bytes = 0  # what was damaged is gone as well
             self._bring_staying(None)
@@ -203,16 +208,18 @@ class KeptFifo(Fifo):
         return self.away_count > 0 and max(self._sized_before, self._away_after + 1) < self._sized_from
 
     def size_page(self) -> bool:
-        """Look at some of them: few where they are large. False: there are no more."""
+        """Look at some of them. False: there are no more."""
         after = max(self._sized_before - 1, self._away_after)
-        page = self.line.read(after, self._sized_messages) if self.has_unsized else []
+        page = self.line.read(after, PAGE_MESSAGES, PAGE_BYTES) if self.has_unsized else []
         page = [stored for stored in page if stored.position < self._sized_from]
         self.away_bytes += sum(self._keeper.loaded(stored.payload).body_size_bytes for stored in page)
-        page_bytes = sum(len(stored.payload) for stored in page)
-        fitting = SIZED_BYTES * len(page) // max(page_bytes, 1)
-        self._sized_messages = max(1, min(2 * self._sized_messages, fitting, PAGE_MESSAGES))
         self._sized_before = page[-1].position + 1 if page else self._sized_from
         return self.has_unsized
+
+    def body_bytes(self) -> int:
+        while self.has_unsized:
+            self.size_page()
+        return super().body_bytes() + sum(entry.message.body_size_bytes for entry in self.staying) + self.away_bytes
 
     def note_redelivered(self) -> None:
         """What is here now was handed out before."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 from leveret.core.classic_queue import free_in_slices
 from leveret.core.fifo import Fifo
@@ -70,9 +69,6 @@ class PriorityQueue(Queue):
         if not level:
             self._filled ^= 1 << highest
         return entry
-
-    def _entries(self) -> Iterable[Entry]:
-        return chain.from_iterable(self._levels)
 
     def fifos(self) -> Iterable[Fifo]:
         return self._levels

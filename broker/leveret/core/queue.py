@@ -116,7 +116,9 @@ class Queue(Served):
         self._drops_head = has_length_limit and settings.overflow == "drop-head"
         self._choose_ways()
         if settings.max_length_bytes is not None:
-            self._ready_bytes = sum(entry.message.body_size_bytes for entry in self._entries())
+            self._ready_bytes = sum(fifo.body_bytes() for fifo in self.fifos()) + sum(
+                entry.message.body_size_bytes for entry in self.given_back()
+            )
         if self._idle_expiry is not None:
             self._idle_expiry.stop()
             self._idle_expiry = None
@@ -163,10 +165,6 @@ class Queue(Served):
     @abstractmethod
     def _pop(self) -> Entry:
         """Take the next one. Only called when there is one."""
-
-    @abstractmethod
-    def _entries(self) -> Iterable[Entry]:
-        """All that is ready, in any order."""
 
     @abstractmethod
     def fifos(self) -> Iterable[Fifo]:

@@ -229,9 +229,6 @@ class QuorumQueue(Queue):
     def _next_turn(self) -> None:
         self._turn_in_round = (self._turn_in_round + 1) % ROUND
 
-    def _entries(self) -> Iterable[Entry]:
-        return chain(self._returned, self._high, self._normal)
-
     def fifos(self) -> Iterable[Fifo]:
         return self._high, self._normal
 

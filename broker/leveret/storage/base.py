@@ -13,9 +13,10 @@ must not change.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
-from itertools import count
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count, islice
 from typing import NamedTuple, SupportsBytes
 
 
@@ -57,6 +58,36 @@ class StoredMessage(NamedTuple):
     redelivered: bool = False
     return_count: int = 0
     failed_count: int = 0
+
+
+class Page:
+    """Messages that are read at once: until there are so many, or until their payloads have so many bytes.
+
+    messages: the last one may exceed the bytes.
+    """
+
+    __slots__ = ("_bytes_left", "_messages_max", "messages")
+
+    def __init__(self, messages_max: int, bytes_max: int) -> None:
+        self.messages: list[StoredMessage] = []
+        self._messages_max = messages_max
+        self._bytes_left = bytes_max
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.messages) >= self._messages_max or self._bytes_left <= 0
+
+    def fill(self, more: Iterable[StoredMessage]) -> None:
+        """With as many as fit; no further one is asked for."""
+        if self._bytes_left <= 0:
+            return
+        messages, bytes_left = self.messages, self._bytes_left
+        for message in islice(more, self._messages_max - len(messages)):
+            messages.append(message)
+            bytes_left -= len(message[1])
+            if bytes_left <= 0:
+                break
+        self._bytes_left = bytes_left
 
 
 class Definition(NamedTuple):
@@ -180,7 +211,7 @@ class Line:
     totals: as the store was opened with them, or later.
     suspect_before: messages below this position count as redelivered, whatever their mark.
     writing: in the batch that has been taken.
-    kept_back: safe already, but not where `Store._stored` finds it.
+    kept_back: safe already, but not where `Store._read_stored` finds it.
     """
 
     __slots__ = (
@@ -283,26 +314,26 @@ class Line:
         del self._store.lines[self.id]
         return waiters
 
-    def read(self, after: int, limit: int) -> list[StoredMessage]:
+    def read(self, after: int, messages_max: int, bytes_max: int = sys.maxsize) -> list[StoredMessage]:
         """The first messages above a position that are not settled, oldest first; -1 reads from the beginning.
 
-        All that was noted counts, written or not. Fewer than the limit: there are no more.
+        All that was noted counts, written or not. See Page for the limits; below both: there are no more.
         """
+        page = Page(messages_max, bytes_max)
         pending = [changes for changes in (self.kept_back, self.writing, self._noted) if changes is not None]
         gone = set[int]().union(*[changes.settled for changes in pending])
         marks = {position: mark for changes in pending for position, mark in changes.marks.items()}
         first_pending = next((position for changes in pending for position in changes.added), None)
-        found = self._store._stored(self, after, first_pending, limit, gone)
-        if marks:
-            found = [_marked(message, marks) for message in found]
+        self._store._read_stored(self, page, after, first_pending, gone)
         for changes in pending:
-            for position, (payload, expires_at, _) in changes.added.items():
-                if len(found) >= limit:
-                    return found
-                if position > after and position not in gone and (not self.purged or self.purged.spares(position)):
-                    message = StoredMessage(position, bytes(payload), expires_at)
-                    found.append(_marked(message, marks) if marks else message)
-        return found
+            page.fill(self._pending(changes, after, gone))
+        return [_marked(message, marks) for message in page.messages] if marks else page.messages
+
+    def _pending(self, changes: Changes, after: int, gone: set[int]) -> Iterator[StoredMessage]:
+        purged = self.purged
+        for position, (payload, expires_at, _) in changes.added.items():
+            if position > after and position not in gone and (purged is None or purged.spares(position)):
+                yield StoredMessage(position, bytes(payload), expires_at)
 
     def take_changes(self) -> Changes | None:
         """For the store: what has gathered, which is now about to be written. None: all of it has come to nothing."""
@@ -316,7 +347,7 @@ class Line:
         return noted
 
     def end_keeping_back(self, totals: Totals) -> None:
-        """For the store: `_stored` finds it all now."""
+        """For the store: `_read_stored` finds it all now."""
         self.kept_back = None
         self.totals = totals
         self._position_after = max(self._position_after, totals.next_position)
@@ -446,8 +477,8 @@ class Store(ABC):
         """`commit`. Also sweeps, if there is something to."""
 
     @abstractmethod
-    def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:
-        """What is on the disk between two positions (exclusive), without those gone and those purged."""
+    def _read_stored(self, line: Line, page: Page, after: int, before: int | None, gone: set[int]) -> None:
+        """Fill a page with what is on the disk between two positions (exclusive), without those gone and purged."""
 
     def _is_sweeping(self) -> bool:
         """Is there more to remove of lines that were purged or dropped? Asked while nothing is written."""

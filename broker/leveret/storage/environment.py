@@ -60,6 +60,7 @@ class Environment:
         except lmdb.Error as error:
             raise StoreUnusable(f"{path} cannot be opened: {error}") from error
         self._map_lock = Lock()  # held by readers, who must not see the map move
+        self._write_lock = Lock()  # held while there is a transaction that writes: then the map must not move either
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[ReadTransaction]:
@@ -75,6 +76,11 @@ class Environment:
         """
         with self._map_lock, self._readable(), self._lmdb.begin() as transaction:
             yield transaction
+        if self._write_lock.acquire(blocking=False):  # else the one who writes does it at the end
+            try:
+                self._unload()
+            finally:
+                self._write_lock.release()
 
     @contextlib.contextmanager
     def _readable(self) -> Iterator[None]:
@@ -88,11 +94,15 @@ class Environment:
 
         Raises StoreFull or StoreFailed, and then nothing was written, as far as is known.
         """
+        with self._write_lock:
+            self._write(work)
+            self._unload()
+
+    def _write(self, work: Callable[[WriteTransaction], None]) -> None:
         while True:
             try:
                 with self._lmdb.begin(write=True) as transaction:
                     work(transaction)
-                self._unload()
                 return
             except lmdb.MapFullError:
                 self._grow_map()
@@ -134,13 +144,19 @@ class Environment:
         return None
 
     def _unload(self) -> None:
-        """Pages that were touched count as this process's memory, although the kernel can take them back. Let go."""
+        """Pages that were touched count as this process's memory, although the kernel can take them back. Let go.
+
+        Raises StoreFailed.
+        """
         try:
             resident_pages = int(_STATM.read_text(encoding="ascii").split()[2])
         except FileNotFoundError:
             return  # not Linux
         if resident_pages * _SYSTEM_PAGE_BYTES > MAPPED_BYTES_MAX:
-            self._remap(self._map_bytes)
+            try:
+                self._remap(self._map_bytes)
+            except lmdb.Error as error:
+                raise StoreFailed(f"{self._path} cannot be mapped again: {error}") from error
 
     def _remap(self, map_bytes: int) -> None:
         with self._map_lock:

@@ -21,10 +21,10 @@ from leveret.storage.base import (
     Changes,
     Definition,
     Line,
+    Page,
     Purge,
     SharedPayload,
     Store,
-    StoredMessage,
     StoreFailed,
     StoreFull,
 )
@@ -233,21 +233,19 @@ class LmdbStore(Store):
     def _is_sweeping(self) -> bool:
         return bool(self._sweeps)
 
-    def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:
-        found: list[StoredMessage] = []
+    def _read_stored(self, line: Line, page: Page, after: int, before: int | None, gone: set[int]) -> None:
         if before is None:
             before = records.POSITION_MAX
         with self._failing(), self._environment.copying() as transaction:
             reader = LineReader(line, transaction)
             if line.purged is not None:
                 for position in sorted(line.purged.kept - gone):
-                    if after < position < min(before, line.purged.before) and len(found) < limit:
-                        found += reader.read(position - 1, position + 1, 1, gone)
+                    if after < position < min(before, line.purged.before) and not page.is_full:
+                        reader.read(page, position - 1, position + 1, gone)
                 after = max(after, line.purged.before - 1)
-            found += reader.read(after, before, limit - len(found), gone)
+            reader.read(page, after, before, gone)
         for damaged in reader.damaged:
             self._give_up(line, damaged)
-        return found
 
     def _give_up(self, line: Line, damaged: Block | int) -> None:
         """What cannot be read is dropped."""

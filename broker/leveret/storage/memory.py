@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from leveret.storage.base import Batch, Definition, Line, Store, StoredMessage, Totals
+from leveret.storage.base import Batch, Definition, Line, Page, Store, StoredMessage, Totals
 
 
 @dataclass
@@ -78,13 +78,14 @@ class MemoryStore(Store):
                         redelivered=True, return_count=return_count, failed_count=failed_count
                     )
 
-    def _stored(self, line: Line, after: int, before: int | None, limit: int, gone: set[int]) -> list[StoredMessage]:
-        found: list[StoredMessage] = []
+    def _read_stored(self, line: Line, page: Page, after: int, before: int | None, gone: set[int]) -> None:
+        page.fill(self._between(line, after, before, gone))
+
+    def _between(self, line: Line, after: int, before: int | None, gone: set[int]) -> Iterator[StoredMessage]:
         stored = self.contents.lines.get(line.id)
         for position, message in stored.messages.items() if stored else ():
-            if len(found) == limit or (before is not None and position >= before):
-                break
+            if before is not None and position >= before:
+                return
             if position > after and position not in gone and not (line.purged and not line.purged.spares(position)):
                 is_suspect = position < line.suspect_before and not message.redelivered
-                found.append(message._replace(redelivered=True) if is_suspect else message)
-        return found
+                yield message._replace(redelivered=True) if is_suspect else message

@@ -8,7 +8,7 @@ from itertools import compress, repeat
 from typing import TYPE_CHECKING
 
 from leveret.storage import records
-from leveret.storage.base import Line, StoredMessage
+from leveret.storage.base import Line, Page, StoredMessage
 from leveret.storage.blocks import GONE, RETURNED, Block, Marks, decode_block
 from leveret.storage.columns import Columns
 from leveret.storage.records import DamagedRecord
@@ -52,12 +52,11 @@ class LineReader:
         self._line = line
         self._transaction = transaction
 
-    def read(self, after: int, before: int, limit: int, gone: set[int]) -> list[StoredMessage]:
-        """Up to so many messages between two positions, without those that are gone."""
-        found: list[StoredMessage] = []
+    def read(self, page: Page, after: int, before: int, gone: set[int]) -> None:
+        """Fill a page with messages between two positions, without those that are gone."""
         with self._transaction.cursor() as cursor:
-            is_on = limit > 0 and cursor.set_range(records.POSITION_KEY.pack(records.BLOCK, self._line.id, after + 1))
-            while is_on and len(found) < limit:
+            is_on = cursor.set_range(records.POSITION_KEY.pack(records.BLOCK, self._line.id, after + 1))
+            while is_on and not page.is_full:
                 block = Block.of(cursor.key(), self._line.id)
                 if block is None or block.first >= before:
                     break
@@ -70,10 +69,8 @@ class LineReader:
                     messages = self._messages(block, columns, marks)
                     if block.first <= after or block.last >= before or not gone.isdisjoint(columns.positions):
                         messages = [on for on in messages if after < on[0] < before and on[0] not in gone]
-                    messages = messages[: limit - len(found)]
-                    found += self._with_payloads(columns, messages) if columns.payload_ids else messages
+                    page.fill(self._with_payloads(columns, messages) if columns.payload_ids else messages)
                 is_on = cursor.next()
-        return found
 
     def _messages(self, block: Block, columns: Columns, marks: Marks) -> list[StoredMessage]:
         """Those of a block that are not gone, without payloads that lie apart."""
