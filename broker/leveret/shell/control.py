@@ -56,18 +56,22 @@ def announced(runtime_dir: Path, name: str) -> Iterator[Path | None]:
 
     None where there can be no such directory of this user alone, which is logged.
     """
+    path = runtime_dir / f"{name}.{os.getpid()}"
     try:
         runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = runtime_dir.stat()
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        if found.st_uid != os.geteuid():
+            raise PermissionError("it belongs to another user")
+        if found.st_mode & 0o022:
             raise PermissionError("others may write to it")
+        if not os.access(runtime_dir, os.W_OK):  # in a container whose root file system is read-only
+            raise PermissionError("it cannot be written to")
+        path.unlink(missing_ok=True)
+        _forget_the_dead(runtime_dir)
     except OSError as error:
         log.warning("the broker cannot be found through %s: %s", runtime_dir, error)
         yield None
         return
-    path = runtime_dir / f"{name}.{os.getpid()}"
-    path.unlink(missing_ok=True)
-    _forget_the_dead(runtime_dir)
     try:
         yield path
     finally:

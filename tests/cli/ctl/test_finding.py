@@ -137,6 +137,26 @@ def test_a_directory_that_others_may_write_to_is_not_used(start, ctl, said, runt
     assert name_of(said, "--data-dir", str(tmp_path / "d")) == "one@test"
 
 
+def test_a_directory_of_another_user_is_not_used(start, said, runtime_dir, tmp_path, caplog, monkeypatch):
+    """In a container that runs with any --user."""
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        start("one@test", data_dir=tmp_path / "d")
+    assert f"the broker cannot be found through {runtime_dir}: it belongs to another user" in caplog.text
+    assert list(runtime_dir.iterdir()) == []
+    assert name_of(said, "--data-dir", str(tmp_path / "d")) == "one@test"
+
+
+def test_a_directory_that_cannot_be_written_is_not_used(start, said, runtime_dir, tmp_path, caplog, monkeypatch):
+    """In a container whose root file system is read-only."""
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode, real=os.access: path != runtime_dir and real(path, mode))
+        start("one@test", data_dir=tmp_path / "d")
+    assert f"the broker cannot be found through {runtime_dir}: it cannot be written to" in caplog.text
+    assert list(runtime_dir.iterdir()) == []
+    assert name_of(said, "--data-dir", str(tmp_path / "d")) == "one@test"
+
+
 def test_where_it_is_by_default(monkeypatch):
     monkeypatch.delenv("LEVERET_RUNTIME_DIR", raising=False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")

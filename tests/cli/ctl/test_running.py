@@ -1,8 +1,11 @@
 """Commands on a running broker that are not in the recorded ones: what they do, and what has no other of its kind."""
 
+import errno
 import json
 import logging
+import os
 import re
+import socket
 
 import pika
 import pytest
@@ -51,6 +54,21 @@ def test_ports_are_connected_to(broker, said, ctl):
     assert (status, stdout) == (69, "")
     assert f"port: {broker.port}, protocol: amqp" in stderr
     assert json.loads(ctl("check_port_connectivity", "--formatter", "json")[2])["failures"][0]["port"] == broker.port
+
+
+def test_of_a_listener_on_every_address_one_that_there_is_suffices(start, said, ctl, monkeypatch):
+    """In a container [::] has often no ::1."""
+    broker = start(host="::")
+
+    def connect(address, real=socket.create_connection, **options):
+        if address[0] == "::1":
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        return real(address, **options)
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert said("check_port_connectivity") == f"Successfully connected to ports {broker.port} on node one@test.\n"
+    said("suspend_listeners")
+    assert ctl("check_port_connectivity", "-q")[0] == 69
 
 
 def test_a_port_without_a_listener_fails_the_check(broker, said, ctl):

@@ -25,7 +25,8 @@ _PROTOCOLS = {
     "amqp091": "amqp", "amqp0.9.1": "amqp", "amqp0-9-1": "amqp", "amqp10": "amqp", "amqp1.0": "amqp",
     "amqp1-0": "amqp", "amqps": "amqp/ssl", "amqp/tls": "amqp/ssl", "prometheus": "http/prometheus",
 }  # fmt: skip
-_OF_ALL = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}
+# `[::]` is every address of both kinds, of which a container often has no IPv6 one.
+_OF_ALL = {"0.0.0.0": ["127.0.0.1"], "[::]": ["::1", "127.0.0.1"]}
 
 _DEPRECATED = """\
 This command is DEPRECATED and will be removed in a future version.
@@ -165,12 +166,13 @@ def check_port_connectivity(call: Call) -> Said:
 
 
 def _accepts(interface: str, port: int, seconds: float) -> bool:
-    host = _OF_ALL.get(interface, interface).strip("[]")
-    try:
-        socket.create_connection((host, port), timeout=seconds).close()
-    except OSError:
-        return False
-    return True
+    for host in _OF_ALL.get(interface, [interface.strip("[]")]):
+        try:
+            socket.create_connection((host, port), timeout=seconds).close()
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def _check_port(call: Call) -> None:
