@@ -37,7 +37,7 @@ from leveret.shell.server import Server
 from leveret.storage.base import Store
 
 if TYPE_CHECKING:
-    from leveret.shell.tls import Certificates, TLSOptions
+    from leveret.shell.tls import Certificates, TLSListener, TLSOptions
     from leveret.storage.opening import StoreReport
 
 log = logging.getLogger(__name__)
@@ -49,13 +49,14 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where to listen. management, management_tls: None for no HTTP API, or none over TLS. metrics: None for none."""
+    """Where to listen. None: for no HTTP API, no metrics, or none of them over TLS."""
 
     plain: Sequence[Address]
     tls: Sequence[Address]
     management: Address | None
     management_tls: Address | None = None
     metrics: Address | None = None
+    metrics_tls: Address | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Where:
 class Application:
     """Made by `prepared`; `run` serves and, at its end, closes all that there is.
 
-    listening: RabbitMQ's name of the protocol, `amqp`, `amqp/ssl`, `http`, `http/prometheus`, with host and
-    port of each listener.
+    listening: RabbitMQ's name of the protocol, `amqp`, `amqp/ssl`, `http`, `https`, `http/prometheus`,
+    `https/prometheus`, with host and port of each listener.
     bound: the addresses, with the ports that were taken.
     """
 
@@ -94,7 +95,7 @@ class Application:
         self._has_ended = trio.Event()
         self._waiting: set[_Waiter] = set()
         self._of_management: list[Listener] = []
-        self._of_metrics: list[SocketListener] = []
+        self._of_metrics: list[Listener] = []
         self._listeners: list[Listener] = []
         self.node: Node
         self.users: Users
@@ -116,9 +117,11 @@ class Application:
     async def _prepare(self, addresses: Addresses) -> None:
         settings = self.settings
         self.certificates = _read_certificates(parts.tls_options(settings)) if settings.listeners_ssl else None
-        self._management_certificates = None
+        self._management_certificates = self._metrics_certificates = None
         if addresses.management_tls is not None:
             self._management_certificates = _read_certificates(parts.management_tls_options(settings))
+        if addresses.metrics_tls is not None:
+            self._metrics_certificates = _read_certificates(parts.metrics_tls_options(settings))
         self._listeners = await self._listen(addresses)
         keeper, report = self._at_end.enter_context(_stored(self._where))
         self.node, self.users = _node_and_users(self._where, keeper, report)
@@ -204,7 +207,7 @@ class Application:
         await serving.serve(managed, self._of_management)
 
     def read_certificates_again(self) -> None:
-        for certificates in (self.certificates, self._management_certificates):
+        for certificates in (self.certificates, self._management_certificates, self._metrics_certificates):
             if certificates is not None:
                 certificates.read_again()
 
@@ -214,6 +217,7 @@ class Application:
         await serving.serve(
             parts.measured(self.node, self.watermarks, self.control, self.started_seconds), self._of_metrics,
             self.settings.metrics_path, per_object=self.settings.metrics_per_object,
+            gate=parts.metrics_gate(self.settings, self.node, self.control, self.server.flush),
         )  # fmt: skip
 
     async def suspend_listeners(self) -> None:
@@ -258,35 +262,42 @@ class Application:
         tls = await self._listen_on("amqp/ssl", addresses.tls if self.certificates is not None else (), self._at_end)
         if not (plain or tls):
             raise OSError("there is nothing to listen on: neither listeners.tcp nor listeners.ssl has an address")
-        of_http = [] if addresses.management is None else [addresses.management]
-        management = await self._listen_on("http", of_http, self._at_end)
-        self._of_management = [listener for group in management for listener in group]
-        management_tls: list[list[SocketListener]] = []
-        if addresses.management_tls is not None and self._management_certificates is not None:
-            from leveret.shell.tls import TLSListener
-
-            management_tls = await self._listen_on("https", [addresses.management_tls], self._at_end)
-            of_api = self._management_certificates
-            self._of_management += [TLSListener(listener, of_api) for group in management_tls for listener in group]
-        metrics = await self._listen_for_metrics(addresses.metrics)
-        self._of_metrics = [listener for group in metrics for listener in group]
+        management = await self._listen_for_http("http", addresses.management, None)
+        management_tls = await self._listen_for_http("https", addresses.management_tls, self._management_certificates)
+        self._of_management = [*management, *management_tls]
+        metrics = await self._listen_for_metrics("http/prometheus", addresses.metrics, None)
+        of_metrics = self._metrics_certificates
+        metrics_tls = await self._listen_for_metrics("https/prometheus", addresses.metrics_tls, of_metrics)
+        self._of_metrics = [*metrics, *metrics_tls]
         self.bound = Addresses(
             _bound(addresses.plain, plain), _bound(addresses.tls, tls),
             _bound_one(addresses.management, management), _bound_one(addresses.management_tls, management_tls),
-            _bound_one(addresses.metrics, metrics),
+            _bound_one(addresses.metrics, metrics), _bound_one(addresses.metrics_tls, metrics_tls),
         )  # fmt: skip
         return self._for_clients(plain, tls)
 
-    async def _listen_for_metrics(self, address: Address | None) -> list[list[SocketListener]]:
+    async def _listen_for_metrics(
+        self, protocol: str, address: Address | None, certificates: "Certificates | None"
+    ) -> "Sequence[SocketListener | TLSListener]":
         """A port that is taken keeps RabbitMQ from starting. Here it is usual: each broker on a machine is given a port
         for AMQP, and hardly one for these."""
-        if address is None:
-            return []
         try:
-            return await self._listen_on("http/prometheus", [address], self._at_end)
+            return await self._listen_for_http(protocol, address, certificates)
         except OSError as error:
             log.warning("there are no metrics: %s", error.strerror)
             return []
+
+    async def _listen_for_http(
+        self, protocol: str, address: Address | None, certificates: "Certificates | None"
+    ) -> "Sequence[SocketListener | TLSListener]":
+        if address is None:
+            return []
+        [group] = await self._listen_on(protocol, [address], self._at_end)
+        if certificates is None:
+            return group
+        from leveret.shell.tls import TLSListener
+
+        return [TLSListener(listener, certificates) for listener in group]
 
     async def _listen_on(
         self, protocol: str, addresses: Sequence[Address], at_end: contextlib.ExitStack
@@ -408,6 +419,8 @@ def _bound(addresses: Sequence[Address], groups: Sequence[Sequence[SocketListene
     return [Address(address.host, group[0].port) for address, group in zip(addresses, groups, strict=False)]
 
 
-def _bound_one(address: Address | None, groups: Sequence[Sequence[SocketListener]]) -> Address | None:
-    """groups: of this address; none where it is not listened on."""
-    return None if address is None or not groups else _bound([address], groups)[0]
+def _bound_one(
+    address: Address | None, listeners: "Sequence[SocketListener | TLSListener]"
+) -> Address | None:  # fmt: skip
+    """listeners: of this address; none where it is not listened on."""
+    return None if address is None or not listeners else Address(address.host, listeners[0].port)

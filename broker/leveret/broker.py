@@ -72,11 +72,13 @@ class Broker:
         self.management_port: int | None = None
         self.management_tls_port: int | None = None
         self.metrics_port: int | None = None
+        self.metrics_tls_port: int | None = None
         self._settings = settings
         plain = (Address(host, port),) if settings.listeners_tcp is None else settings.listeners_tcp
         self._addresses = Addresses(
-            plain, settings.listeners_ssl, management, parts.management_tls_address(settings), metrics
-        )
+            plain, settings.listeners_ssl, management, parts.management_tls_address(settings), metrics,
+            parts.metrics_tls_address(settings),
+        )  # fmt: skip
         self._bound: Addresses | None = None
         self._listening: list[tuple[str, str, int]] = []
         self._runtime_dir = runtime_dir
@@ -117,10 +119,17 @@ class Broker:
         return _url("http", self._addresses.metrics.host, self.metrics_port) + self._settings.metrics_path
 
     @property
+    def metrics_tls_url(self) -> str | None:
+        """The same over TLS, such as `https://127.0.0.1:15691/metrics`; None: there is no such listener, or not yet."""
+        if self._addresses.metrics_tls is None or self.metrics_tls_port is None:
+            return None
+        return _url("https", self._addresses.metrics_tls.host, self.metrics_tls_port) + self._settings.metrics_path
+
+    @property
     def listening(self) -> list[tuple[str, str, int]]:
         """Where the broker listens: RabbitMQ's name of the protocol, address and port.
 
-        The names are `amqp`, `amqp/ssl`, `http`, `http/prometheus`.
+        The names are `amqp`, `amqp/ssl`, `http`, `https`, `http/prometheus`, `https/prometheus`.
         """
         return list(self._listening)
 
@@ -232,6 +241,8 @@ class Broker:
             self.management_tls_port = bound.management_tls.port
         if bound.metrics is not None:
             self.metrics_port = bound.metrics.port
+        if bound.metrics_tls is not None:
+            self.metrics_tls_port = bound.metrics_tls.port
         return application
 
 

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leveret.auth.access_control import AccessControl, Backend, InternalBackend
 from leveret.auth.first_definitions import FirstDefinitions, make_first_definitions
@@ -24,6 +24,7 @@ from leveret.shell.watermarks import Watermarks
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from leveret.management.gate import Gate
     from leveret.management.managed import Managed
     from leveret.metrics.measured import Measured
     from leveret.shell.http_backend import HttpQuestions
@@ -83,20 +84,17 @@ def tuning(settings: Settings) -> Tuning:
 
 
 def management_tls_options(settings: Settings) -> "TLSOptions":
-    """Where it has no certificate of its own, all is as for AMQP."""
-    from leveret.shell.tls import TLSOptions
+    return _http_tls_options(settings, "management_ssl")
 
-    if settings.management_ssl_certfile is None:
-        return tls_options(settings)
-    return TLSOptions(
-        certfile=settings.management_ssl_certfile,
-        keyfile=settings.management_ssl_keyfile,
-        cacertfile=settings.management_ssl_cacertfile,
-        password=settings.management_ssl_password,
-        verify=settings.management_ssl_verify == "verify_peer",
-        fail_if_no_peer_cert=settings.management_ssl_fail_if_no_peer_cert,
-        versions=settings.ssl_options_versions,
-    )
+
+def metrics_tls_options(settings: Settings) -> "TLSOptions":
+    return _http_tls_options(settings, "metrics_ssl")
+
+
+def _http_tls_options(settings: Settings, prefix: str) -> "TLSOptions":
+    """Where it has no certificate of its own, all is as for AMQP."""
+    has_own = getattr(settings, f"{prefix}_certfile") is not None
+    return tls_options(settings, prefix if has_own else "ssl_options")
 
 
 def management_tls_address(settings: Settings) -> Address | None:
@@ -107,16 +105,27 @@ def management_tls_address(settings: Settings) -> Address | None:
     return Address(host, settings.management_ssl_port)
 
 
-def tls_options(settings: Settings) -> "TLSOptions":
+def metrics_tls_address(settings: Settings) -> Address | None:
+    """None: there are no metrics over TLS."""
+    if settings.metrics_ssl_port is None:
+        return None
+    return Address(settings.metrics_ssl_ip or settings.metrics_host or settings.host, settings.metrics_ssl_port)
+
+
+def tls_options(settings: Settings, prefix: str = "ssl_options") -> "TLSOptions":
+    """prefix: of the settings that they are in."""
     from leveret.shell.tls import TLSOptions  # not before there is TLS
 
+    def value(name: str) -> Any:
+        return getattr(settings, f"{prefix}_{name}")
+
     return TLSOptions(
-        certfile=settings.ssl_options_certfile,
-        keyfile=settings.ssl_options_keyfile,
-        cacertfile=settings.ssl_options_cacertfile,
-        password=settings.ssl_options_password,
-        verify=settings.ssl_options_verify == "verify_peer",
-        fail_if_no_peer_cert=settings.ssl_options_fail_if_no_peer_cert,
+        certfile=value("certfile"),
+        keyfile=value("keyfile"),
+        cacertfile=value("cacertfile"),
+        password=value("password"),
+        verify=value("verify") == "verify_peer",
+        fail_if_no_peer_cert=value("fail_if_no_peer_cert"),
         versions=settings.ssl_options_versions,
     )
 
@@ -187,6 +196,15 @@ def measured(node: Node, watermarks: Watermarks, control: AccessControl, started
     return Measured(node, watermarks, control.attempts, started_seconds)
 
 
+def metrics_gate(settings: Settings, node: Node, control: AccessControl, flush: Callable[[], None]) -> "Gate | None":
+    """None: anybody may see the metrics."""
+    if not settings.metrics_authentication:
+        return None
+    from leveret.management.gate import Gate
+
+    return Gate(control, node.timers, flush)
+
+
 def managed(
     node: Node, users: Users, control: AccessControl, listening: Iterable[tuple[str, str, int]],
     flush: Callable[[], None], data_dir: Path | None, settings: Settings, watermarks: Watermarks,
@@ -202,6 +220,9 @@ def managed(
     of_api = settings.management_ssl_certfile or settings.ssl_options_certfile
     if settings.management_ssl_port is not None and of_api is not None:
         certificates["https"] = of_api
+    of_metrics = settings.metrics_ssl_certfile or settings.ssl_options_certfile
+    if settings.metrics_ssl_port is not None and of_metrics is not None:
+        certificates["https/prometheus"] = of_metrics
     options = ApiOptions(
         settings.management_path_prefix, settings.management_cors_allow_origins, settings.management_cors_max_age,
         settings.management_http_max_body_size, settings.management_login_session_timeout,

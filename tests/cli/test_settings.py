@@ -358,6 +358,34 @@ def test_where_the_metrics_are(leveret):
     assert 'rabbitmq_endpoint="per-object"' in response.text
 
 
+def test_the_metrics_over_tls_for_users_only(leveret, tmp_path):
+    authority = Authority(tmp_path)
+    authority.issue(password="secret")
+    lines = (
+        "metrics.ssl.port = 0",
+        "metrics.ssl.ip = '127.0.0.2'",
+        "metrics.ssl.certfile = 'server.pem'",
+        "metrics.ssl.keyfile = 'server.key'",
+        "metrics.ssl.password = 'secret'",
+        "metrics.ssl.cacertfile = 'ca.pem'",
+        "metrics.ssl.verify = 'verify_peer'",
+        "metrics.ssl.fail_if_no_peer_cert = true",
+        "metrics_authentication = true",
+    )
+    (tmp_path / "leveret.toml").write_text("\n".join(lines))
+    process = leveret("server", "--port", "0", "--in-memory", "--no-management")
+    started = re.compile(r"Prometheus metrics: HTTPS listener started on port (\d+)\n")
+    port = next(match[1] for line in iter(process.stderr.readline, "") if (match := started.search(line)))
+    url = f"https://127.0.0.2:{port}/metrics"
+    without, context = client_context(authority), client_context(authority, "alice")
+    without.check_hostname = context.check_hostname = False
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url, verify=without, timeout=20)
+    with httpx.Client(verify=context, timeout=20) as client:
+        assert client.get(url).status_code == 401
+        assert "rabbitmq_identity_info" in client.get(url, auth=("guest", "guest")).text
+
+
 def test_no_metrics_wins_over_a_port(leveret):
     process = leveret("server", "--port", "0", "--in-memory", "--metrics-port", "0", "--no-metrics")
     told = (line for line in iter(process.stderr.readline, "") if "plugins started" in line or METRICS.search(line))

@@ -119,6 +119,20 @@ def test_tls_for_the_http_api_is_instead_of_what_is_not_asked_for(configured, wr
     assert (settings.management_port, settings.management_ssl_port) == ports
 
 
+@pytest.mark.parametrize(
+    ("lines", "ports"),
+    [
+        ("", (15692, None)),
+        ("prometheus.ssl.port = 15691", (None, 15691)),
+        ("prometheus.ssl.port = 15691\nprometheus.tcp.port = 15692", (15692, 15691)),
+    ],
+)
+def test_tls_for_the_metrics_is_instead_of_what_is_not_asked_for(configured, write, lines, ports):
+    write("rabbitmq.conf", lines)
+    settings = configured().settings
+    assert (settings.metrics_port, settings.metrics_ssl_port) == ports
+
+
 def test_a_wrong_element_is_told_with_a_line(configured, write, folder):
     write("rabbitmq.conf", "listeners.tcp.1 = nowhere\n")
     (problem,) = problems(configured)

@@ -51,7 +51,7 @@ def read(arguments: argparse.Namespace) -> Configuration:
     if arguments.no_management:
         options["management_port"] = options["management.ssl.port"] = "none"
     if arguments.no_metrics:
-        options["metrics_port"] = "none"
+        options["metrics_port"] = options["metrics.ssl.port"] = "none"
     defaults = _OF_RABBITMQ if arguments.as_rabbitmq else {}
     return load(
         options, os.environ, arguments.config, {name: Found(text, AS_RABBITMQ) for name, text in defaults.items()}

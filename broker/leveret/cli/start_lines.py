@@ -18,6 +18,7 @@ _OF_PLUGINS: Final = {
     "http": "Management plugin: HTTP (non-TLS) listener started on port %d",
     "https": "Management plugin: HTTPS listener started on port %d",
     "http/prometheus": "Prometheus metrics: HTTP (non-TLS) listener started on port %d",
+    "https/prometheus": "Prometheus metrics: HTTPS listener started on port %d",
 }
 _LISTENERS: Final = {"amqp": "started TCP listener on %s", "amqp/ssl": "started TLS (SSL) listener on %s"}
 

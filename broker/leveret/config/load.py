@@ -62,7 +62,7 @@ def load(
     if report.problems:
         raise ConfigurationError(report.problems)
     _settle_listeners(values, ranks, sources)
-    _settle_management(values, ranks, sources)
+    _settle_http(values, ranks, sources)
     _settle_plugins(values, ranks, sources, report)
     settings = Settings(**{by_name[name].attribute: value for name, value in values.items()})
     return Configuration(settings, sources, tuple(files), tuple(report.notes))
@@ -98,10 +98,11 @@ def _settle_listeners(values: dict[str, Any], ranks: dict[str, int], sources: di
         sources["listeners.tcp"] = sources[by_port]
 
 
-def _settle_management(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str]) -> None:
-    """RabbitMQ: where there is TLS for the HTTP API, and nothing is said of plain HTTP, there is none."""
-    if values["management.ssl.port"] is not None and ranks["management_port"] == 0:
-        values["management_port"], sources["management_port"] = None, sources["management.ssl.port"]
+def _settle_http(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str]) -> None:
+    """RabbitMQ: with TLS for the HTTP API or the metrics, and nothing is said of plain HTTP, there is none."""
+    for plain, tls in (("management_port", "management.ssl.port"), ("metrics_port", "metrics.ssl.port")):
+        if values[tls] is not None and ranks[plain] == 0:
+            values[plain], sources[plain] = None, sources[tls]
 
 
 def _settle_plugins(values: dict[str, Any], ranks: dict[str, int], sources: dict[str, str], report: Report) -> None:
@@ -114,7 +115,7 @@ def _settle_plugins(values: dict[str, Any], ranks: dict[str, int], sources: dict
     plugins.report_unserved(enabled, where, report)
     for plugin, port in (
         (plugins.MANAGEMENT, "management_port"), (plugins.MANAGEMENT, "management.ssl.port"),
-        (plugins.PROMETHEUS, "metrics_port"),
+        (plugins.PROMETHEUS, "metrics_port"), (plugins.PROMETHEUS, "metrics.ssl.port"),
     ):  # fmt: skip
         if plugin not in plugins.started(enabled) and ranks[port] <= ranks["enabled_plugins"]:
             values[port], sources[port] = None, where

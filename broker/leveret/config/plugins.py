@@ -63,7 +63,8 @@ def started(enabled: Iterable[str] | None) -> tuple[str, ...]:
 def running(settings: "Settings") -> tuple[str, ...]:
     """Those that are enabled, less those whose port is none."""
     ports = {
-        MANAGEMENT: (settings.management_port, settings.management_ssl_port), PROMETHEUS: (settings.metrics_port,),
+        MANAGEMENT: (settings.management_port, settings.management_ssl_port),
+        PROMETHEUS: (settings.metrics_port, settings.metrics_ssl_port),
     }  # fmt: skip
     off = {name for name, of_plugin in ports.items() if set(of_plugin) == {None}}
     return tuple(name for name in started(settings.enabled_plugins) if name not in off)

@@ -186,6 +186,42 @@ class Settings:
     metrics_host: str | None = _setting(
         None, NAME, "Name or address they are at. Default: `host`.", keys=("prometheus.tcp.ip",),
     )  # fmt: skip
+    metrics_ssl_port: int | None = _setting(
+        None, optional(whole("a port", 0, PORT_MAX), "none"),
+        "Port of the metrics over TLS, usually `15691`. Without a port for plain HTTP: that one only.",
+        name="metrics.ssl.port", keys=("prometheus.ssl.port",),
+    )  # fmt: skip
+    metrics_ssl_ip: str | None = _setting(
+        None, NAME, "Name or address they are at then. Default: `metrics_host`, or `host`.",
+        name="metrics.ssl.ip", keys=("prometheus.ssl.ip",),
+    )  # fmt: skip
+    metrics_ssl_certfile: Path | None = _setting(
+        None, PATH, "The certificate, PEM. Default: everything of `ssl_options`.",
+        name="metrics.ssl.certfile", keys=("prometheus.ssl.certfile",),
+    )  # fmt: skip
+    metrics_ssl_keyfile: Path | None = _setting(
+        None, PATH, "Its key, PEM; where it is not in the file of the certificate.",
+        name="metrics.ssl.keyfile", keys=("prometheus.ssl.keyfile",),
+    )  # fmt: skip
+    metrics_ssl_password: str | None = _setting(
+        None, TEXT, "That of the key.", name="metrics.ssl.password", keys=("prometheus.ssl.password",), is_secret=True
+    )
+    metrics_ssl_cacertfile: Path | None = _setting(
+        None, PATH, "The authorities that certificates of clients come from, PEM.",
+        name="metrics.ssl.cacertfile", keys=("prometheus.ssl.cacertfile",),
+    )  # fmt: skip
+    metrics_ssl_verify: str = _setting(
+        "verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?",
+        name="metrics.ssl.verify", keys=("prometheus.ssl.verify",),
+    )  # fmt: skip
+    metrics_ssl_fail_if_no_peer_cert: bool = _setting(
+        False, BOOLEAN, "Must they have one?",
+        name="metrics.ssl.fail_if_no_peer_cert", keys=("prometheus.ssl.fail_if_no_peer_cert",),
+    )  # fmt: skip
+    metrics_authentication: bool = _setting(
+        False, BOOLEAN, "Are the metrics only for users with the tag `monitoring` or `administrator`?",
+        keys=("prometheus.authentication.enabled",),
+    )  # fmt: skip
     metrics_path: str = _setting("/metrics", URL_PATH, "Their path.", keys=("prometheus.path",))
     metrics_per_object: bool = _setting(
         False, BOOLEAN, "Has `/metrics` every queue, connection and channel, instead of their sums?",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import trio
@@ -14,9 +13,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from leveret.auth.access import Authority
-from leveret.auth.questions import Answers, Unanswered
+from leveret.auth.questions import Answers
 from leveret.auth.users import User
 from leveret.management.answers import Answer, Problem, refused, too_large
+from leveret.management.carrying_out import carried_out
 from leveret.management.cors import READING, check_origin, cors_headers
 from leveret.management.listing import Listing
 from leveret.management.login import credentials_of, log_in, require
@@ -24,8 +24,6 @@ from leveret.management.making import InTurns, Makers
 from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
 from leveret_protocol.errors import AMQPError
-
-Result = TypeVar("Result")
 
 NOBODYS_BODY_BYTES_MAX = 16 * 1024  # of whoever needs no login
 BODY_SECONDS = 60.0  # in which a body has come; RabbitMQ: management.listener.server.request_timeout
@@ -75,23 +73,23 @@ class Resource:
             raise Problem(405, headers={"allow": self._allowed})
         _check_accepted(http.headers)
         check_origin(http.method, http.headers, self._options.cors_origins)
-        answers = Answers(self._managed.node.timers)
+        answers, flush = Answers(self._managed.node.timers), self._managed.flush
         try:
-            user, authority = await self._carried_out(lambda: self._log_in(route, http, answers), answers)
+            user, authority = await carried_out(lambda: self._log_in(route, http, answers), answers, flush)
             bytes_max = self._options.body_bytes_max  # for nobody else: a body may be large
             octets = await _octets(http, min(bytes_max, NOBODYS_BODY_BYTES_MAX) if user is NOBODY else bytes_max)
             request = Request(
                 self._managed, user, authority, _names(http), dict(http.query_params), http.headers, octets,
                 http.client.host if http.client else "", answers,
             )  # fmt: skip
-            result = await self._carried_out(lambda: route.run(request), answers)
+            result = await carried_out(lambda: route.run(request), answers, flush)
         finally:
             answers.clear()
         if isinstance(result, Listing):
             key = (http.scope["path"], http.url.query, None if request.sees_all else user.name)
             result = await self._makers.made(key, result.steps)
         if isinstance(result, InTurns):
-            result = await self._makers.in_turns(result.steps, self._managed.flush)
+            result = await self._makers.in_turns(result.steps, flush)
         if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)
@@ -105,16 +103,6 @@ class Resource:
         admitted = log_in(self._managed.control, credentials, host, answers)
         require(admitted.user.tags, route.tags)
         return admitted.user, admitted.authority
-
-    async def _carried_out(self, run: Callable[[], Result], answers: Answers) -> Result:
-        """A turn, and another one from the start for each question that somebody else has to answer first."""
-        while True:
-            try:
-                return run()
-            except Unanswered as unanswered:
-                await _told(unanswered, answers)
-            finally:
-                self._managed.flush()
 
     async def _wait_until_safe(self) -> None:
         """What was done is on the disk before it is told, as AMQP's confirms are."""
@@ -136,17 +124,6 @@ class _Waiter:
 
     def safe(self) -> None:
         self.is_safe.set()
-
-
-async def _told(unanswered: Unanswered, answers: Answers) -> None:
-    is_told = trio.Event()
-
-    def tell(answer: str) -> None:
-        answers.put(unanswered.question, answer)
-        is_told.set()
-
-    unanswered.ask(tell)
-    await is_told.wait()
 
 
 def _check_accepted(headers: Headers) -> None:

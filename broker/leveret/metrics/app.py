@@ -1,10 +1,10 @@
-"""The metrics over HTTP: RabbitMQ's four addresses, without a login, as RabbitMQ has them."""
+"""The metrics over HTTP: RabbitMQ's four addresses, without a login unless one is asked for."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
 import trio
@@ -25,13 +25,20 @@ _NOT_FOUND: Final = b'{"error":"Object Not Found","reason":"Not Found"}'
 Headers = list[tuple[bytes, bytes]]
 
 
+class Gate(Protocol):
+    """Who may see them."""
+
+    async def refusal(self, authorization: str | None, host: str) -> tuple[int, Mapping[str, str], bytes] | None:
+        """Status, headers and body for who may not. authorization: the header. host: the address of who asks."""
+
+
 def make_app(
-    measured: Measured, path: str = "/metrics", *, per_object: bool = False,
+    measured: Measured, path: str = "/metrics", *, per_object: bool = False, gate: Gate | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Application:  # fmt: skip
     """An ASGI application. path: of the metrics. per_object: does this path itself have a sample for each object?
 
-    clock: in seconds, for the turns that an answer is made in.
+    gate: None: anybody may see them. clock: in seconds, for the turns that an answer is made in.
     """
 
     async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -42,6 +49,9 @@ def make_app(
             await _answer(send, 200, b"", [(b"allow", _METHODS.encode())])
         elif method not in ("GET", "HEAD"):
             await _answer(send, 405, b"", [(b"allow", _METHODS.encode())])
+        elif gate is not None and (refusal := await gate.refusal(_authorization(scope), _host(scope))) is not None:
+            status, headers, body = refusal
+            await _answer(send, status, body, [(name.encode(), value.encode()) for name, value in headers.items()])
         else:
             text = _found(measured, scope, path, per_object=per_object)
             if text is None:
@@ -50,6 +60,15 @@ def make_app(
                 await _stream(send, () if method == "HEAD" else text, clock)
 
     return app
+
+
+def _authorization(scope: MutableMapping[str, Any]) -> str | None:
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    return found[0].decode("latin-1") if found else None
+
+
+def _host(scope: MutableMapping[str, Any]) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _found(measured: Measured, scope: MutableMapping[str, Any], path: str, *, per_object: bool) -> Iterator[str] | None:

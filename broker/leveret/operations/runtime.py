@@ -30,6 +30,7 @@ Shape = dict[str, Any]
 PURPOSES: Final = {
     "amqp": "AMQP 0-9-1 and AMQP 1.0", "amqp/ssl": "AMQP 0-9-1 and AMQP 1.0 over TLS", "http": "HTTP API",
     "https": "HTTP API over TLS (HTTPS)", "http/prometheus": "Prometheus exporter API over HTTP",
+    "https/prometheus": "Prometheus exporter API over TLS (HTTPS)",
 }  # fmt: skip
 LEVELS: Final = ("debug", "info", "warning", "error", "critical", "none")
 LOG_END_BYTES: Final = 1 << 20  # no more of the log is looked at: it may have any size, and others wait meanwhile
