@@ -110,7 +110,8 @@ def failing_write(nth: int, code: int, *, is_half_written: bool = False, times: 
         except OSError:
             if is_half_written:
                 octets = b"".join(pieces)
-                pwritev(fd, [octets[: len(octets) // 2]], at)
+                with open(f"/dev/fd/{fd}", "rb+", buffering=0) as file:  # which takes any part of a block
+                    pwritev(file.fileno(), [octets[: len(octets) // 2]], at)
             raise
         return pwritev(fd, pieces, at)
 

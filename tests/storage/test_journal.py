@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from leveret.storage import journal
 from leveret.storage.journal import Journal
 from leveret.storage.records import FORMAT
+from tests.storage.failing import failing_write
 
 MARK = b"one mark"
 BLOCK_BYTES = 512
@@ -52,6 +54,32 @@ def test_what_was_appended_is_read_in_order(tmp_path: Path, seed: int) -> None:
     expected = list(some_batches(seed, 40))
     write(tmp_path, expected)
     assert read(tmp_path) == (expected, [])
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_one_that_waits_for_the_disk_has_the_same_in_it(tmp_path: Path, is_refused: bool) -> None:
+    """It goes past the cache of the system, or if that is refused at the first try, through it as all others do."""
+    if is_refused and not can_pass_the_cache(tmp_path):
+        pytest.skip("it is refused before")
+    expected = [*some_batches(7, 20), bytes(300_000), b"last"]
+    opened = Journal(tmp_path / "journal", MARK, 0, is_synced=True)
+    with failing_write(int(is_refused), errno.EINVAL) as steps:
+        for batch in expected:
+            opened.append(batch)
+    opened.close()
+    assert steps.count >= len(expected)
+    assert read(tmp_path) == (expected, [])
+    (tmp_path / "other").mkdir()
+    write(tmp_path / "other", expected)
+    assert (tmp_path / "other" / "journal").read_bytes() == (tmp_path / "journal").read_bytes()
+
+
+def can_pass_the_cache(folder: Path) -> bool:
+    try:
+        os.close(os.open(folder / "tried", os.O_CREAT | os.O_RDWR | os.O_DIRECT))
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def test_only_what_comes_after_what_the_environment_has_is_read(tmp_path: Path) -> None:
