@@ -443,6 +443,17 @@ class TestMany:
         assert client.counts("q") == (0, 0)
         assert client.drain("dead") == bodies
 
+    def test_of_large_ones_a_slice_has_few(self, harness: BrokerHarness, client: Client) -> None:
+        declare(client, x_message_ttl=50)
+        bodies = [b"%d" % number * 100_000 for number in range(8)]
+        for body in bodies:
+            client.publish("", "q", body)
+        harness.advance(0.05)
+        assert client.counts("q")[0] == 5
+        assert harness.run_work() == 2
+        assert client.counts("q") == (0, 0)
+        assert client.drain("dead") == bodies
+
     def test_what_is_published_meanwhile_stays_behind_them(self, harness: BrokerHarness, client: Client) -> None:
         declare(client)
         client.send_bytes(client.published("", "q", b"old", expiration="50") * self.COUNT)

@@ -1,5 +1,6 @@
 """A publisher that sends faster than the disk takes it: it is not read from until what waits is being committed."""
 
+import functools
 import math
 
 import pytest
@@ -24,15 +25,16 @@ async def harness(nursery, monkeypatch):
         return Commits(
             store,
             lambda: 2 * commits.DISK_FREE_BYTES_MIN,
-            Alarms(lambda reason: None),
+            Alarms(alarm.send_nowait),
             lambda waiters: send.send_nowait(list(waiters)),
             flush,
             here_seconds_max=0,
         )
 
     send, told = trio.open_memory_channel(math.inf)
+    alarm, alarms = trio.open_memory_channel(math.inf)
     harness = ServerHarness(make_commits)
-    harness.store, harness.told = store, told
+    harness.store, harness.told, harness.alarms = store, told, alarms
 
     def note(connection, data):
         connection.publishes_to_disk = data.startswith(b"+")
@@ -104,3 +106,55 @@ async def test_one_that_ends_meanwhile_is_forgotten(harness):
     assert await told(harness, 2) == [b"+first", b"+5678 9abcd"]
     assert b"+last" not in connection.received
     assert harness.server.connection_count == 0
+
+
+def slices(harness, count):
+    """Work that notes something in each slice, and the numbers of those that were carried out."""
+    done = []
+
+    def note(number):
+        harness.store.define("queue", f"slice {number}", b"")
+        harness.store.when_safe(number)
+        done.append(number)
+
+    harness.work.add(*(functools.partial(note, number) for number in range(count)))
+    return done
+
+
+async def test_long_work_waits_for_the_disk_too(harness):
+    """What expires all at once goes from one queue to another, and is nowhere but in memory until it is written."""
+    done = slices(harness, 6)
+    await wait_all_tasks_blocked()
+    assert done == [0, 1]
+    harness.store.open_gate()
+    assert await told(harness, 1) == [0]
+    assert done == [0, 1, 2]
+    harness.store.open_gate(5)
+    assert await told(harness, 5) == [1, 2, 3, 4, 5]
+    assert done == [0, 1, 2, 3, 4, 5]
+
+
+async def test_long_work_that_notes_nothing_does_not_wait(harness):
+    transport, _ = await harness.connect()
+    transport.peer_sends(b"+first")
+    done = []
+    await wait_all_tasks_blocked()
+    harness.work.add(*(functools.partial(done.append, number) for number in range(6)))
+    await wait_all_tasks_blocked()
+    assert done == [0, 1, 2, 3, 4, 5]
+
+
+async def test_long_work_goes_on_while_the_disk_is_full(harness, mock_clock):
+    """What was to be delivered is. It is noticed within a second."""
+    harness.store.is_full = True
+    done = slices(harness, 6)
+    await wait_all_tasks_blocked()
+    assert done == [0, 1]
+    harness.store.open_gate()
+    assert await harness.alarms.receive() == "low on disk"
+    mock_clock.jump(1)
+    await wait_all_tasks_blocked()
+    assert done == [0, 1, 2, 3, 4, 5]
+    harness.store.is_full = False
+    harness.store.open_gate(3)
+    assert await told(harness, 6) == [0, 1, 2, 3, 4, 5]

@@ -23,11 +23,15 @@ SECONDS = 10
 
 
 class GatedStore(MemoryStore):
-    """Each commit waits for the gate to be opened. batches: the names defined in each, as they were written."""
+    """Each commit waits for the gate to be opened. batches: the names defined in each, as they were written.
+
+    is_full: there is no space for any.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.batches: list[list[str]] = []
+        self.is_full = False
         self._gate = threading.Semaphore(0)
 
     def open_gate(self, times: int = 1) -> None:
@@ -35,6 +39,8 @@ class GatedStore(MemoryStore):
 
     def _write(self, batch: Batch) -> None:
         assert self._gate.acquire(timeout=SECONDS)
+        if self.is_full:
+            raise StoreFull("there is no space: a test says so")
         super()._write(batch)
         self.batches.append([name for _, name in batch.definitions])
 

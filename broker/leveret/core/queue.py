@@ -312,10 +312,10 @@ class Queue(Served):
                 if rotation.active[0].no_ack:
                     self._forget(entry)
                 self._hand_over(entry)
-                bytes_left -= entry.message.size_bytes
             else:
                 self._dead_letter(entry, reason)
             messages_left -= 1
+            bytes_left -= entry.message.size_bytes
 
     def _go_on(self) -> None:
         """Another slice, of whatever `pump` is by then."""
@@ -404,14 +404,16 @@ class Queue(Served):
 
     def _give_up(self) -> bool:
         """Give up what has to go, one slice of it. False: there may be more; the node will call for it."""
-        for _ in range(SLICE_MESSAGES):
-            count = self.message_count
-            if not count or (reason := self._doom(count)) is None:
-                return True
+        messages_left, bytes_left = SLICE_MESSAGES, SLICE_BYTES
+        while (count := self.message_count) and (reason := self._doom(count)) is not None:
+            if messages_left <= 0 or bytes_left <= 0:
+                self.vhost.node.add_work(self._go_on)
+                return False
             entry = self._take()
             self._dead_letter(entry, reason)
-        self.vhost.node.add_work(self._go_on)
-        return False
+            messages_left -= 1
+            bytes_left -= entry.message.size_bytes
+        return True
 
     def _wake_at(self, expires_at: float) -> None:
         timer = self._head_timer

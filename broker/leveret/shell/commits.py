@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterable
 import trio
 
 from leveret.core.alarms import Alarms
+from leveret.core.queue import SLICE_BYTES
 from leveret.storage.base import Batch, Store, StoreError, StoreFull
 from leveret.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 
-# So much of what is read may wait for a commit; only a publisher without confirms can send it. RabbitMQ's credit flow
-# holds up a publisher whose queues' stores do not keep up after some hundred messages.
+# So much of what is read, or done in the background, may wait for a commit; only a publisher without confirms can send
+# it. RabbitMQ's credit flow holds up a publisher whose queues' stores do not keep up after some hundred messages.
 GATHERED_BYTES_MAX = 4 << 20
 
 # A batch of which so much was read, and that is expected to take so long, is committed here.
@@ -56,6 +57,7 @@ class Commits:
     tell_safe: called with those who waited, once what they wait for is safe.
     flush: called after it; the turn is over.
     disk_free_bytes_min: tells below what the disk is nearly full.
+    is_full: there is no space for the batch that is to be committed.
     here_seconds_max: see HERE_SECONDS_MAX; 0: all commits run in the writer's thread.
     """
 
@@ -68,7 +70,7 @@ class Commits:
         self._disk_free_bytes_min = disk_free_bytes_min
         self._store = store
         self._disk_free_bytes = disk_free_bytes
-        self._is_full = False
+        self.is_full = False
         self._alarms = alarms
         self._tell_safe = tell_safe
         self._flush = flush
@@ -94,6 +96,11 @@ class Commits:
     def gather(self, size_bytes: int) -> None:
         """So much was read that holds something to commit."""
         self._gathered_bytes += size_bytes
+
+    def gather_slice(self) -> None:
+        """A slice of long work was carried out. It may be one of messages that went from one queue to another."""
+        if self._store.has_notes:
+            self._gathered_bytes += SLICE_BYTES
 
     def begin(self) -> bool:
         """A turn is over: begin to commit what it noted, unless a commit runs already. Was what had gathered taken?"""
@@ -179,7 +186,7 @@ class Commits:
             self._has_failed(error)
 
     def _is_safe(self, batch: Batch) -> None:
-        self._writing, self._is_full = None, False
+        self._writing, self.is_full = None, False
         self._tell_safe(self._store.end_commit(batch))
         self._flush()
 
@@ -199,7 +206,7 @@ class Commits:
             self._writing = None  # never again
             raise trouble
         log.error("%s", trouble)
-        self._is_full = True
+        self.is_full = True
         self._look_at_disk()
         await trio.sleep(FULL_PAUSE_SECONDS)
         assert self._writing is not None
@@ -212,7 +219,7 @@ class Commits:
             await trio.sleep(DISK_LOOK_SECONDS)
 
     def _look_at_disk(self) -> None:
-        if self._is_full or self._disk_free_bytes() < self._disk_free_bytes_min():
+        if self.is_full or self._disk_free_bytes() < self._disk_free_bytes_min():
             self._alarms.begin("disk")
         else:
             self._alarms.end("disk")

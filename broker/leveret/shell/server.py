@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import trio
 
 from leveret.core.timers import Timers
-from leveret.shell.commits import Commits
+from leveret.shell.commits import FULL_PAUSE_SECONDS, Commits
 from leveret.shell.connection import HANDSHAKE_SECONDS, TLS_HANDSHAKE_SECONDS, ConnectionDriver, MakeConnection
 from leveret.shell.listener import Listener
 from leveret.shell.timers import keep_awake
@@ -74,7 +74,7 @@ class Server:
         self._work_waits = trio.Event()
         work.on_work = self._wake_worker
         self._to_flush: list[ConnectionDriver] = []
-        self._behind: list[ConnectionDriver] = []
+        self._behind: list[Callable[[], None]] = []
         self.ended_count = 0
         self._drivers: dict[ConnectionDriver, None] = {}  # in the order they came
         self._all_gone = trio.Event()
@@ -207,10 +207,23 @@ class Server:
         while True:
             while self._work.has_work():
                 self._work.run_slice()
+                if self._commits is not None:
+                    self._commits.gather_slice()
                 self.flush()
-                await trio.lowlevel.checkpoint()
+                await self._end_slice()
             self._work_waits = trio.Event()
             await self._work_waits.wait()
+
+    async def _end_slice(self) -> None:
+        """Let others have a turn, and the disk catch up, unless it cannot: then there are still messages to deliver."""
+        commits = self._commits
+        if commits is None or not commits.is_behind or commits.is_full:
+            await trio.lowlevel.checkpoint()
+            return
+        has_caught_up = trio.Event()
+        self._behind.append(has_caught_up.set)
+        with trio.move_on_after(FULL_PAUSE_SECONDS):
+            await has_caught_up.wait()
 
     # -- for the connections
 
@@ -226,8 +239,8 @@ class Server:
         to_flush.clear()
         if self._commits is not None and self._commits.begin() and self._behind:
             behind, self._behind = self._behind, []
-            for driver in behind:
-                driver.catch_up()
+            for catch_up in behind:
+                catch_up()
 
     def is_behind(self, driver: ConnectionDriver, size_bytes: int) -> bool:
         """A connection has sent so much that is to be committed. Should it wait before it is read from again? Then its
@@ -236,7 +249,7 @@ class Server:
             return False
         self._commits.gather(size_bytes)
         if self._commits.is_behind:
-            self._behind.append(driver)
+            self._behind.append(driver.catch_up)
         return self._commits.is_behind
 
     def start_soon(self, task: Callable[[], Awaitable[Any]]) -> None:
