@@ -2,6 +2,7 @@
 
 import functools
 import math
+import time
 
 import pytest
 import trio
@@ -80,6 +81,15 @@ async def test_who_sends_nothing_to_keep_is_read_from(harness):
     await wait_all_tasks_blocked()
     assert other.received == [b"ack", b"ack", b"a long transient message"]
     assert len(connection.received) == 3
+
+
+async def test_what_nobody_waits_for_is_committed_all_the_same(harness, monkeypatch):
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)  # it never gets old
+    harness.store.define("queue", "unawaited", b"")
+    harness.server.flush()
+    harness.store.open_gate()
+    assert await harness.told.receive() == []
+    assert harness.store.batches == [["unawaited"]]
 
 
 async def test_several_are_held_up_and_go_on_together(harness):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -14,7 +15,15 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from leveret.core.alarms import Alarms
-from leveret.shell.commits import DISK_FREE_BYTES_MIN, DISK_LOOK_SECONDS, FULL_PAUSE_SECONDS, Commits, commit_rest
+from leveret.shell.commits import (
+    DISK_FREE_BYTES_MIN,
+    DISK_LOOK_SECONDS,
+    FULL_PAUSE_SECONDS,
+    UNAWAITED_BYTES_MAX,
+    UNAWAITED_SECONDS_MAX,
+    Commits,
+    commit_rest,
+)
 from leveret.storage.base import Batch, Store, StoreFailed, StoreFull
 from leveret.storage.memory import MemoryStore
 from tests.storage.failing import FULL, KEPT, LOST, FailingStore
@@ -152,6 +161,67 @@ async def test_what_was_noted_before_it_serves_is_committed_when_it_does(nursery
     store.open_gate()
     await nursery.start(scene.commits.run)
     assert await scene.told.receive() == ["early"]
+    nursery.cancel_scope.cancel()
+
+
+# -- what nobody waits for
+
+
+async def begin_without_waiters(nursery, monkeypatch) -> tuple[GatedStore, Scene]:
+    """Two turns have noted something that nobody waits for. Time stands still."""
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    store = GatedStore()
+    store.open_gate(100)
+    scene = Scene(store)
+    await nursery.start(scene.commits.run)
+    nursery.start_soon(scene.commits.begin_unawaited)
+    await wait_all_tasks_blocked()
+    for name in "ab":
+        store.define("queue", name, b"")
+        scene.commits.begin()
+    return store, scene
+
+
+async def test_what_nobody_waits_for_is_committed_once_no_more_of_it_comes(nursery, monkeypatch):
+    store, scene = await begin_without_waiters(nursery, monkeypatch)
+    for name in "cde":
+        await trio.lowlevel.checkpoint()
+        store.define("queue", name, b"")
+        scene.commits.begin()
+    assert store.batches == []
+    assert await scene.told.receive() == []
+    assert store.batches == [list("abcde")]
+    nursery.cancel_scope.cancel()
+
+
+async def test_it_goes_with_what_somebody_waits_for(nursery, monkeypatch):
+    store, scene = await begin_without_waiters(nursery, monkeypatch)
+    scene.turn("c")
+    assert not store.has_notes
+    assert await scene.told.receive() == ["c"]
+    assert store.batches == [list("abc")]
+    nursery.cancel_scope.cancel()
+
+
+async def test_it_is_committed_while_more_comes_where_it_is_much(nursery, monkeypatch):
+    store, scene = await begin_without_waiters(nursery, monkeypatch)
+    scene.commits.gather(UNAWAITED_BYTES_MAX)
+    store.define("queue", "c", b"")
+    assert scene.commits.begin()
+    assert not store.has_notes
+    store.define("queue", "d", b"")  # what comes meanwhile begins anew
+    assert await scene.told.receive() == []
+    assert await scene.told.receive() == []
+    assert store.batches == [list("abc"), ["d"]]
+    nursery.cancel_scope.cancel()
+
+
+async def test_it_is_committed_while_more_comes_where_it_is_old(nursery, monkeypatch):
+    store, scene = await begin_without_waiters(nursery, monkeypatch)
+    monkeypatch.setattr(time, "perf_counter", lambda: UNAWAITED_SECONDS_MAX)
+    store.define("queue", "c", b"")
+    assert scene.commits.begin()
+    assert not store.has_notes
     nursery.cancel_scope.cancel()
 
 

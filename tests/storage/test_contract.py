@@ -182,13 +182,16 @@ def test_whether_anything_has_a_deadline_is_known_at_opening(disk: Disk) -> None
 def test_waiters_come_back_when_their_messages_are_safe_in_order(disk: Disk) -> None:
     store = disk.open()
     line, other = store.new_line(), store.new_line()
+    assert not store.is_awaited
     line.add(0, b"a", waiter="a")
     other.add(0, b"b", waiter="b")
     line.add(1, b"c")
     line.add(2, b"d", waiter="d")
+    assert store.is_awaited
     store.when_safe("all")
     batch = store.begin_commit()
     assert batch is not None
+    assert not store.is_awaited
     line.add(3, b"e", waiter="e")
     store.commit(batch)
     assert store.end_commit(batch) == ["a", "d", "b", "all"]

@@ -1,6 +1,7 @@
 """Has what the broker noted in its store committed, batch after batch, and tells those who wait for it.
 
-There is no timer: the first turn that notes something begins a commit, and while it runs the next batch gathers.
+There is no timer: the first turn that notes something begins a commit, and while it runs the next batch gathers. What
+nobody waits for gathers as long as more of it comes, up to some size and age: a large batch costs less of each message.
 
 A commit runs in the writer's thread, so that nobody waits for the disk who need not. But to hand it over and back takes
 longer than a quick disk does. So while commits take well under a millisecond a small one is carried out right here,
@@ -10,6 +11,7 @@ that is waited for.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 
@@ -23,8 +25,14 @@ from leveret.storage.writer import Writer
 log = logging.getLogger(__name__)
 
 # So much of what is read, or done in the background, may wait for a commit; only a publisher without confirms can send
-# it. RabbitMQ's credit flow holds up a publisher whose queues' stores do not keep up after some hundred messages.
-GATHERED_BYTES_MAX = 4 << 20
+# it. RabbitMQ's credit flow holds up a publisher whose queues' stores do not keep up after some hundred messages. With
+# 4 MiB to write a kibibyte took the writer half as long again: what it copies was in no cache any more (measured).
+GATHERED_BYTES_MAX = 2 << 20
+
+# What nobody waits for is committed once so much of it was read, or once it is so old. RabbitMQ leaves it to the
+# operating system, and its indexes of queues up to 200 ms in memory.
+UNAWAITED_BYTES_MAX = 1 << 20
+UNAWAITED_SECONDS_MAX = 0.02
 
 # A batch of which so much was read, and that is expected to take so long, is committed here.
 HERE_BYTES_MAX = 16 << 10
@@ -77,6 +85,9 @@ class Commits:
         self._writer: Writer | None = None
         self._writing: Batch | None = None
         self._gathered_bytes = 0
+        self._unawaited_since: float | None = None
+        self._unawaited_turns = 0  # that have noted something and were not followed by a commit
+        self._is_unawaited = trio.Event()
         self._here_seconds_max = here_seconds_max
         self._usual_seconds = 1.0  # of a commit, until it is known better
         self._rounds = _Rounds()
@@ -106,6 +117,33 @@ class Commits:
         """A turn is over: begin to commit what it noted, unless a commit runs already. Was what had gathered taken?"""
         if self._writer is None or self._writing is not None:
             return False
+        if self._store.has_notes and not self._store.is_awaited and self._may_gather():
+            self._unawaited_turns += 1
+            self._is_unawaited.set()
+            return False
+        return self._begin()
+
+    def _may_gather(self) -> bool:
+        now = time.perf_counter()
+        if self._unawaited_since is None:
+            self._unawaited_since = now
+        return self._gathered_bytes < UNAWAITED_BYTES_MAX and now < self._unawaited_since + UNAWAITED_SECONDS_MAX
+
+    async def begin_unawaited(self) -> None:
+        """After a whole round of trio in which no more came, commit what nobody waits for. Until cancelled."""
+        while True:
+            await self._is_unawaited.wait()
+            self._is_unawaited = trio.Event()
+            quiet = 0
+            while quiet < 2:  # the others may come before this task in one round, and behind it in the next
+                turns = self._unawaited_turns
+                await trio.lowlevel.checkpoint()
+                quiet = quiet + 1 if turns == self._unawaited_turns else 0
+            self._unawaited_since = -math.inf
+            self._flush()
+
+    def _begin(self) -> bool:
+        assert self._writer is not None
         is_small = self._gathered_bytes <= HERE_BYTES_MAX and not self._store.is_long_commit_due
         if is_small and self._usual_seconds < self._here_seconds_max:
             if self._store.has_notes:
@@ -119,6 +157,7 @@ class Commits:
     def _take(self) -> None:
         self._writing = self._store.begin_commit()
         self._gathered_bytes = 0
+        self._unawaited_since = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. Raises StoreFailed: nothing can be kept any more, and nobody is told it was."""
@@ -131,7 +170,7 @@ class Commits:
         self._writer = Writer(self._commit, on_done)
         task_status.started()
         try:
-            self.begin()
+            self._begin()
             while True:
                 await self._has_to_do.wait()
                 self._has_to_do = trio.Event()

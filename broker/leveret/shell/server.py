@@ -152,6 +152,7 @@ class Server:
             nursery.start_soon(self._run_work)
             if self._commits is not None:
                 await nursery.start(self._commits.run)
+                nursery.start_soon(self._commits.begin_unawaited)
                 nursery.start_soon(self._commits.watch_disk)
             task_status.started(nursery)
 

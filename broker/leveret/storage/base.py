@@ -190,14 +190,16 @@ class Batch:
     """What is committed in one go.
 
     definitions: (kind, name) -> value, or None for one that was deleted.
+    is_awaited: whether there may be any waiters.
     """
 
-    __slots__ = ("changes", "definitions", "waiters")
+    __slots__ = ("changes", "definitions", "is_awaited", "waiters")
 
     def __init__(self) -> None:
         self.changes: list[Changes] = []
         self.definitions: dict[tuple[str, str], bytes | None] = {}
         self.waiters: list[object] = []
+        self.is_awaited = False
 
     @property
     def is_empty(self) -> bool:
@@ -249,6 +251,8 @@ class Line:
         noted = self._noted
         if not noted.is_listed:
             self._list()
+        if waiter is not None:
+            self._store.is_awaited = True
         noted.added[position] = (payload, expires_at, waiter)
 
     def share(self, position: int, payload: SharedPayload) -> None:
@@ -373,6 +377,7 @@ class Store(ABC):
     """Lines and definitions.
 
     lines: by id, those that are not dropped.
+    is_awaited: whether anybody may wait for what has gathered.
     """
 
     def __init__(self) -> None:
@@ -383,6 +388,7 @@ class Store(ABC):
         self._gathering = Batch()
         self._writing: Batch | None = None
         self._has_failed = False
+        self.is_awaited = False
 
     # -- notes --------------------------------------------------------------------------------------------------------
 
@@ -409,6 +415,7 @@ class Store(ABC):
     def when_safe(self, waiter: object) -> None:
         """`waiter` comes back once everything that was noted until now is safe."""
         self._gathering.waiters.append(waiter)
+        self.is_awaited = True
 
     # -- commits ------------------------------------------------------------------------------------------------------
 
@@ -432,6 +439,7 @@ class Store(ABC):
         if batch.is_empty and not self._is_sweeping():
             return None
         self._gathering = Batch()
+        batch.is_awaited, self.is_awaited = self.is_awaited, False
         self._writing = batch
         return batch
 
@@ -458,7 +466,8 @@ class Store(ABC):
         waiters: list[object] = []
         for changes in batch.changes:
             changes.line.writing = None
-            waiters += [waiter for _, _, waiter in changes.added.values() if waiter is not None]
+            if batch.is_awaited:
+                waiters += [waiter for _, _, waiter in changes.added.values() if waiter is not None]
         waiters += batch.waiters
         return waiters
 
