@@ -371,6 +371,24 @@ def test_only_large_batches_go_to_the_environment_at_once(tmp_path: Path) -> Non
     store.close()
 
 
+def test_what_is_plainly_large_is_not_encoded_for_the_journal_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    line, other = store.new_line(), store.new_line()
+    commit(store)
+    monkeypatch.setattr(lmdb_store, "encode_batch", None)
+    size = lmdb_store.JOURNALED_BYTES_MAX // 40
+    for position in range(25):
+        line.add(position, bytes(size))
+        other.add(position, bytes(size))
+    commit(store)
+    assert kinds(disk.path)[records.BLOCK] > 0
+    assert positions(line) == positions(other) == list(range(25))
+    store.close()
+
+
 def test_a_survey_of_a_store_in_use_elsewhere_counts_what_is_there(tmp_path: Path) -> None:
     disk = LmdbDisk(tmp_path / "disk")
     store = disk.open()

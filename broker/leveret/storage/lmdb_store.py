@@ -161,7 +161,7 @@ class LmdbStore(Store):
         return is_much or super().is_long_commit_due
 
     def _write(self, batch: Batch) -> None:
-        is_large = sum(map(len, batch.changes)) > JOURNALED_MAX
+        is_large = _is_large(batch)
         octets = b"" if is_large else encode_batch(batch)
         if is_large or len(octets) > JOURNALED_BYTES_MAX:
             self._write_kept_back(batch)
@@ -265,3 +265,16 @@ class LmdbStore(Store):
         except StoreFailed:
             self._is_unreadable = True  # a commit may run meanwhile, and succeed
             raise
+
+
+def _is_large(batch: Batch) -> bool:
+    """Too large for the journal, as far as can be told without all of its bytes?"""
+    if sum(map(len, batch.changes)) > JOURNALED_MAX:
+        return True
+    size = 0
+    for changes in batch.changes:
+        if changes.added and size <= JOURNALED_BYTES_MAX:
+            payload = next(reversed(changes.added.values()))[0]  # most are about as large
+            if not isinstance(payload, SharedPayload):
+                size += len(bytes(payload)) * len(changes.added)
+    return size > JOURNALED_BYTES_MAX
