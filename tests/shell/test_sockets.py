@@ -148,6 +148,50 @@ async def test_a_transport_that_was_reset_wakes_whoever_reads_from_it():
         assert outcomes == ["closed"]
 
 
+@contextlib.asynccontextmanager
+async def a_transport():
+    """With the socket of its peer."""
+    accepting = socket.create_server(("127.0.0.1", 0))
+    with accepting, socket.create_connection(accepting.getsockname()) as peer:
+        connected, _ = accepting.accept()
+        transport = SocketTransport(connected, "peer", "local")
+        yield transport, peer
+        transport.reset()
+
+
+async def test_behind_a_full_read_there_may_be_more_or_nothing_yet():
+    async with a_transport() as (transport, peer):
+        peer.sendall(b"12345678")
+        assert await transport.receive_some(4) == b"1234"
+        assert await transport.receive_some(4) == b"5678"
+        found = []
+
+        async def read():
+            found.append(await transport.receive_some(4))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await trio.testing.wait_all_tasks_blocked()
+            assert found == []
+            peer.sendall(b"9")
+        assert found == [b"9"]
+
+
+async def test_a_transport_that_is_reset_behind_a_full_read_is_closed():
+    async with a_transport() as (transport, peer):
+        peer.sendall(b"12345678")
+        await transport.receive_some(4)
+
+        async def read():
+            with pytest.raises(trio.ClosedResourceError):
+                await transport.receive_some(4)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await trio.lowlevel.checkpoint()
+            transport.reset()
+
+
 # -- listening
 
 

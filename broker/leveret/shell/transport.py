@@ -61,6 +61,7 @@ class SocketTransport:
 
     def __init__(self, connected: socket.socket, peer: str, local: str) -> None:
         self._socket = connected
+        self._has_more = False
         self.peer = peer
         self.local = local
         connected.setblocking(False)
@@ -71,12 +72,20 @@ class SocketTransport:
         """TCP needs nothing more."""
 
     async def receive_some(self, size: int) -> bytes:
-        while True:
+        if self._has_more:  # most likely: then to ask the kernel for news of it would take longer than to try
+            await trio.lowlevel.checkpoint()
+            if self._socket.fileno() == -1:
+                raise trio.ClosedResourceError
+        else:
             await trio.lowlevel.wait_readable(self._socket)
+        while True:
             try:
-                return self._socket.recv(size)
-            except BlockingIOError:
-                continue  # woken for nothing, which the kernel is free to do
+                data = self._socket.recv(size)
+            except BlockingIOError:  # woken for nothing, which the kernel is free to do
+                await trio.lowlevel.wait_readable(self._socket)
+            else:
+                self._has_more = len(data) == size
+                return data
 
     def try_send(self, data: bytes | memoryview) -> int:
         try:
