@@ -21,6 +21,7 @@ Octets: TypeAlias = bytes | bytearray | memoryview
 _FRAME_START: Final = struct.Struct(">BHI")
 _FRAME_START_SIZE: Final = 7
 _SIZE: Final = struct.Struct(">I")
+_BODY_SIZE: Final = struct.Struct(">Q")
 _CHANNEL_NUMBER: Final = struct.Struct(">BH")
 _FRAME_END: Final = bytes((FRAME_END,))
 
@@ -48,7 +49,8 @@ def frames_body(frames: bytes, header_size: int) -> bytes:
 
 def frames_body_size(frames: bytes, header_size: int) -> int:
     """Bytes in the body, as the header frame has it."""
-    return int.from_bytes(frames[_FRAME_START_SIZE + 4 : _FRAME_START_SIZE + 12], "big")
+    size: int = _BODY_SIZE.unpack_from(frames, _FRAME_START_SIZE + 4)[0]
+    return size
 
 
 def content_frames(channel_number: int, header_payload: bytes, body: Octets, frame_max: int) -> bytes:

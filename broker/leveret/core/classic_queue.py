@@ -73,13 +73,13 @@ class ClassicQueue(Queue):
             return self._publish_plainly(message)
         position = self._next_position
         self._next_position = position + 1
-        entry = KeptEntry(message, position, None)
-        ready.keep(entry, message)
         if is_first:
+            entry = KeptEntry(message, position, None)
+            ready.keep(entry, message)
             self.unacked_count += 1
             self._turn(active[0], entry)
             return PENDING
-        ready.append(entry)
+        ready.keep_last(message, position)
         return PENDING | BACKLOG if self.consumers else PENDING
 
     def _pump_plainly(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import SupportsBytes, cast
 
 from leveret.core.fifo import Fifo
-from leveret.core.message import Entry, Message, Waiter
+from leveret.core.message import Entry, KeptEntry, Message, Waiter
 from leveret.storage.base import Line, SharedPayload, Store, StoredMessage
 
 # So many messages are brought from the line at once, or fewer that have so many bytes between them; and so much at the
@@ -70,10 +70,10 @@ class Keeper:
 
     def note(self, line: Line, entry: Entry, message: Message, waiter: object | None) -> None:
         """A message came to a line."""
-        payload = message if message.size_bytes < SHARED_BYTES_MIN else self._payload(line, entry.position, message)
+        payload = message if message.size_bytes < SHARED_BYTES_MIN else self.payload(line, entry.position, message)
         line.add(entry.position, payload, entry.expires_at, waiter)
 
-    def _payload(self, line: Line, position: int, message: Message) -> SupportsBytes:
+    def payload(self, line: Line, position: int, message: Message) -> SupportsBytes:
         """For a line. The queues of a message ask one after the other: with the second one it is shared."""
         if self._last_message is not message:
             self._last_message, self._last_place, self._last_payload = message, (line, position), None
@@ -116,6 +116,19 @@ class KeptFifo(Fifo):
     def keep(self, entry: Entry, message: Message) -> None:
         """Note a new message in the line, before it is appended or delivered."""
         self._keeper.note(self.line, entry, message, message.waiter)
+
+    def keep_last(self, message: Message, position: int) -> None:
+        """`keep` and `append` of a new message without a deadline. Of one that goes behind the head nobody needs an
+        entry."""
+        payload = (
+            message if message.size_bytes < SHARED_BYTES_MIN else self._keeper.payload(self.line, position, message)
+        )
+        self.line.add(position, payload, None, message.waiter)
+        if self.away_count:
+            self.away_count += 1
+            self.away_bytes += message.body_size_bytes
+        else:
+            self.append(KeptEntry(message, position, None))
 
     def keep_again(self, entry: Entry, message: Message, waiter: object | None) -> None:
         """Note it at its new place. waiter: that of its old one, which the line there has answered."""
