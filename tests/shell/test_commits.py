@@ -5,7 +5,9 @@ The store is in memory; its writer is a real thread, which the tests hold up at 
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -60,13 +62,18 @@ class Scene:
     def __init__(self, store: Store, here_seconds_max: float = 0) -> None:
         self.store = store
         self.flushes = 0
-        self.free_bytes = 10 * DISK_FREE_BYTES_MIN
+        self.free_bytes: int | OSError = 10 * DISK_FREE_BYTES_MIN
         self._send, self.told = trio.open_memory_channel[list[object]](math.inf)
         alarm, self.alarms = trio.open_memory_channel[str | None](math.inf)
         self.commits = Commits(
-            store, lambda: self.free_bytes, Alarms(alarm.send_nowait), self._tell_safe, self._flush,
+            store, self._free_bytes, Alarms(alarm.send_nowait), self._tell_safe, self._flush,
             here_seconds_max=here_seconds_max,
         )  # fmt: skip
+
+    def _free_bytes(self) -> int:
+        if isinstance(self.free_bytes, OSError):
+            raise self.free_bytes
+        return self.free_bytes
 
     def _tell_safe(self, waiters: Iterable[object]) -> None:
         self._send.send_nowait(list(waiters))
@@ -256,6 +263,44 @@ async def test_the_alarm_of_a_full_disk_ends_once_a_batch_found_space(nursery, a
     assert await scene.alarms.receive() == "low on disk"
     assert await scene.alarms.receive() is None
     nursery.cancel_scope.cancel()
+
+
+class TakenStore(MemoryStore):
+    """is_taken: somebody has removed it."""
+
+    is_taken = False
+
+    def check_place(self) -> None:
+        if self.is_taken:
+            raise StoreFailed("it was removed: a test says so")
+
+
+async def test_a_store_that_was_removed_is_missed_within_a_second(autojump_clock):
+    store = TakenStore()
+    scene = Scene(store)
+    with pytest.RaisesGroup(pytest.RaisesExc(StoreFailed, match="was removed"), flatten_subgroups=True):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(scene.commits.run)
+            nursery.start_soon(scene.commits.watch_disk)
+            await wait_all_tasks_blocked()
+            store.is_taken = True
+            with trio.fail_after(DISK_LOOK_SECONDS * 1.5):
+                await trio.sleep_forever()
+
+
+async def test_a_disk_that_does_not_tell_its_space_is_no_full_disk(nursery, autojump_clock, caplog):
+    """It is said once. RabbitMQ: rabbit_disk_monitor stops looking then."""
+    scene = Scene(MemoryStore())
+    scene.free_bytes = OSError(errno.EIO, os.strerror(errno.EIO))
+    await nursery.start(scene.commits.run)
+    nursery.start_soon(scene.commits.watch_disk)
+    with trio.move_on_after(5 * DISK_LOOK_SECONDS) as waited:
+        await scene.alarms.receive()
+    assert waited.cancelled_caught
+    scene.free_bytes = 0
+    assert await scene.alarms.receive() == "low on disk"
+    told = [message for message in caplog.messages if "how much space" in message]
+    assert told == ["how much space is free on the disk cannot be told: Input/output error"]
 
 
 @pytest.mark.parametrize("manner", [LOST, KEPT])

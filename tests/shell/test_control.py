@@ -13,7 +13,14 @@ from leveret.broker import carried_out
 from leveret.config.settings import Settings
 from leveret.operations.registry import OPERATIONS
 from leveret.shell.commits import Commits
-from leveret.shell.control import REQUEST_BYTES_MAX, REQUEST_SECONDS, SOCKET_NAME, TURN_ROWS, rows_in_turns
+from leveret.shell.control import (
+    REQUEST_BYTES_MAX,
+    REQUEST_SECONDS,
+    SOCKET_NAME,
+    TURN_ROWS,
+    control_socket,
+    rows_in_turns,
+)
 from leveret.storage.base import StoreError
 
 
@@ -38,6 +45,15 @@ async def asked(broker, line):
 
 def request(operation, **arguments):
     return json.dumps({"operation": operation, "arguments": arguments}).encode() + b"\n"
+
+
+def test_a_socket_that_cannot_be_removed_hides_no_other_error(tmp_path):
+    """As on a disk that fails, which the broker ends by."""
+    path = tmp_path / SOCKET_NAME
+    with pytest.raises(StoreError), control_socket(path):
+        path.unlink()
+        path.mkdir()
+        raise StoreError
 
 
 async def test_a_request_is_carried_out(broker):

@@ -8,14 +8,14 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from leveret.storage import environment, lmdb_store, records
 from leveret.storage.base import Store, StoreFailed, StoreFull
-from leveret.storage.directory import DATA_NAME
+from leveret.storage.directory import DATA_NAME, JOURNAL_NAME
 from leveret.storage.lmdb_store import LmdbStore
 from leveret.storage.memory import MemoryStore
 from tests.storage.disks import Disk, LmdbDisk, MemoryDisk, add_some, commit, everything, positions, reopened
@@ -332,3 +332,34 @@ def test_what_lmdb_calls_an_io_error_is_no_space_where_there_is_none(small_disk:
     assert sorted(path.name for path in (small_disk / "0").iterdir()) == [
         "lock", "store.journal", "store.mdb", "store.mdb-lock",
     ]  # fmt: skip
+
+
+def removed(path: Path) -> None:
+    shutil.rmtree(path)
+
+
+def without_journal(path: Path) -> None:
+    (path / JOURNAL_NAME).unlink()
+
+
+def replaced(path: Path) -> None:
+    shutil.copyfile(path / DATA_NAME, path / "other")
+    (path / "other").rename(path / DATA_NAME)
+
+
+@pytest.mark.parametrize("change", [removed, without_journal, replaced])
+def test_files_that_somebody_takes_away_are_missed(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """Commits would go on for ever, into files that have no name."""
+    disk = LmdbDisk(tmp_path)
+    store = disk.open()
+    add_some(store.new_line(), range(5))
+    commit(store)
+    store.check_place()
+    change(disk.path)
+    with pytest.raises(StoreFailed, match="was removed, or other files put there"):
+        store.check_place()
+    store.define("queue", "q", b"")
+    with pytest.raises(StoreFailed):
+        commit(store)
+    store.close()
+    assert not (disk.path / "clean").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import random
 import shutil
@@ -108,6 +110,20 @@ def test_a_second_broker_is_told_who_has_the_directory(tmp_path: Path) -> None:
     with pytest.raises(StoreInUse, match=str(os.getpid())):
         open_store(tmp_path, "fsync")
     store.close()
+    open_store(tmp_path, "fsync")[0].close()
+
+
+def test_a_directory_that_cannot_be_locked_is_not_said_to_be_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network file systems."""
+
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with monkeypatch.context() as patched, pytest.raises(StoreUnusable, match="cannot be locked: No locks available; "):
+        patched.setattr(fcntl, "flock", refuse)
+        open_store(tmp_path, "fsync")
     open_store(tmp_path, "fsync")[0].close()
 
 

@@ -79,6 +79,7 @@ class Commits:
         self._store = store
         self._disk_free_bytes = disk_free_bytes
         self.is_full = False
+        self._is_free_space_known = True
         self._alarms = alarms
         self._tell_safe = tell_safe
         self._flush = flush
@@ -254,15 +255,28 @@ class Commits:
     async def watch_disk(self) -> None:
         """Hold publishers up before the disk is full, until cancelled."""
         while True:
+            self._store.check_place()
             self._look_at_disk()
             await trio.sleep(DISK_LOOK_SECONDS)
 
     def _look_at_disk(self) -> None:
-        if self.is_full or self._disk_free_bytes() < self._disk_free_bytes_min():
+        if self.is_full or self._free_bytes() < self._disk_free_bytes_min():
             self._alarms.begin("disk")
         else:
             self._alarms.end("disk")
         self._flush()
+
+    def _free_bytes(self) -> float:
+        """Without end where nobody can tell: RabbitMQ stops looking then (rabbit_disk_monitor). A commit will tell."""
+        try:
+            free_bytes = self._disk_free_bytes()
+        except OSError as error:
+            if self._is_free_space_known:
+                log.warning("how much space is free on the disk cannot be told: %s", error.strerror)
+            self._is_free_space_known = False
+            return math.inf
+        self._is_free_space_known = True
+        return free_bytes
 
     def _end(self) -> None:
         """The last batch, if one was being written. Those who waited for it are gone. Raises StoreError."""

@@ -217,17 +217,9 @@ class Line:
     """
 
     __slots__ = (
-        "_is_new",
-        "_noted",
-        "_position_after",
-        "_store",
-        "id",
-        "kept_back",
-        "purged",
-        "suspect_before",
-        "totals",
+        "_is_new", "_noted", "_position_after", "_store", "id", "kept_back", "purged", "suspect_before", "totals",
         "writing",
-    )
+    )  # fmt: skip
 
     def __init__(
         self, store: Store, id: int, totals: Totals = NOTHING, suspect_before: int = 0, purged: Purge | None = None
@@ -480,6 +472,10 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """End. What was noted since the last commit is lost, and then the stop was not a clean one."""
+
+    @abstractmethod
+    def check_place(self) -> None:
+        """Raises StoreFailed: somebody has removed what it is kept in, or put something else there."""
 
     @abstractmethod
     def _write(self, batch: Batch) -> None:

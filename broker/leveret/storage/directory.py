@@ -47,7 +47,10 @@ class Directory:
             raise StoreUnusable(f"{path} cannot be used: {error.strerror}; change that, {WHAT_ELSE}") from None
         try:
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                os.close(self._lock_fd)
+                raise StoreUnusable(f"{path} cannot be locked: {error.strerror}; {WHAT_ELSE[3:]}") from None
             owner = os.pread(self._lock_fd, 20, 0).decode("ascii", "replace").strip()
             os.close(self._lock_fd)
             raise StoreInUse(
@@ -68,9 +71,10 @@ class Directory:
 
     def mark_clean(self) -> None:
         """The environment has been closed, with everything in it."""
+        state = self._state()
         new_path = self.mark_path.with_suffix(".new")
         with new_path.open("w", encoding="ascii") as file:
-            file.write(self._state())
+            file.write(state)
             file.flush()
             os.fsync(file.fileno())
         new_path.rename(self.mark_path)

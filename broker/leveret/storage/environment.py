@@ -59,6 +59,7 @@ class Environment:
             )  # fmt: skip
         except lmdb.Error as error:
             raise StoreUnusable(f"{path} cannot be opened: {error}") from error
+        self._file = path.stat()
         self._map_lock = Lock()  # held by readers, who must not see the map move
         self._write_lock = Lock()  # held while there is a transaction that writes: then the map must not move either
 
@@ -111,6 +112,11 @@ class Environment:
                 if shortage is not None:
                     raise StoreFull(f"there is no space for {self._path}: {shortage.strerror}") from error
                 raise StoreFailed(f"{self._path} could not be written: {error}") from error
+
+    @property
+    def is_in_place(self) -> bool:
+        """Is the file still the one at its path? Raises OSError, FileNotFoundError among them."""
+        return os.path.samestat(self._file, self._path.stat())
 
     def close(self) -> None:
         """Everything written is on the disk afterwards, whatever commits wait for. Raises StoreFailed."""

@@ -107,6 +107,11 @@ class Journal:
                 raise StoreFailed(f"{self._path} could not be cut: {error.strerror}") from error
             self._file_bytes = JOURNAL_BYTES_MAX
 
+    @property
+    def is_in_place(self) -> bool:
+        """Is the file still the one at its path? Raises OSError, FileNotFoundError among them."""
+        return os.path.samestat(os.fstat(self._fd), self._path.stat())
+
     def close(self) -> None:
         os.close(self._fd)
         self._end_direct()

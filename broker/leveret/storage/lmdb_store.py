@@ -153,6 +153,17 @@ class LmdbStore(Store):
         finally:
             self._directory.release()
 
+    def check_place(self) -> None:
+        try:
+            is_in_place = self._journal.is_in_place and self._environment.is_in_place
+        except FileNotFoundError:
+            is_in_place = False
+        except OSError:
+            return  # a commit will tell
+        if not is_in_place:
+            self._has_failed = True
+            raise StoreFailed(f"{self._directory.path} was removed, or other files put there")
+
     # -- commits ------------------------------------------------------------------------------------------------------
 
     @property

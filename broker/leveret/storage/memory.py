@@ -51,6 +51,9 @@ class MemoryStore(Store):
     def close(self) -> None:
         self.contents.is_clean = self._is_all_written
 
+    def check_place(self) -> None:
+        """Nobody can."""
+
     def _write(self, batch: Batch) -> None:
         for key, value in batch.definitions.items():
             if value is None:
