@@ -192,14 +192,19 @@ class KeptFifo(Fifo):
         """The next messages of the line, and the transient ones among them, to the end of `fresh`."""
         wanted = min(PAGE_MESSAGES, self.away_count)
         page = self.line.read(self._away_after, wanted, PAGE_BYTES) if wanted else []
-        page_bytes = 0
+        page_bytes = body_bytes = 0
+        loaded, entry_of, fresh, staying = self._keeper.loaded, self._entry_of, self.fresh, self.staying
+        sized_before, sized_from = self._sized_before, self._sized_from
         for stored in page:
-            self._bring_staying(stored.position)
-            page_bytes += len(stored.payload)
-            message = self._keeper.loaded(stored.payload)
-            if stored.position < self._sized_before or stored.position >= self._sized_from:
-                self.away_bytes -= message.body_size_bytes
-            self.fresh.append(self._entry_of(stored, message))
+            position, payload = stored[:2]
+            if staying:
+                self._bring_staying(position)
+            page_bytes += len(payload)
+            message = loaded(payload)
+            if position < sized_before or position >= sized_from:
+                body_bytes += message.body_size_bytes
+            fresh.append(entry_of(stored, message))
+        self.away_bytes -= body_bytes
         if page:
             self._away_after = page[-1].position
         self._head_bytes += page_bytes

@@ -145,10 +145,12 @@ class TimedEntry(Entry):
 
     __slots__ = ("expires_at",)
 
-    def __init__(self, message: Message, position: int, expires_at: float | None) -> None:
+    def __init__(
+        self, message: Message, position: int, expires_at: float | None, redelivered: bool = False,
+    ) -> None:  # fmt: skip
         self.message = message
         self.position = position
-        self.redelivered = False
+        self.redelivered = redelivered
         self.expires_at = expires_at
 
 

@@ -191,9 +191,7 @@ class Queue(Served):
 
     def _stored_entry(self, stored: StoredMessage, message: Message) -> Entry:
         """Of a message that comes back from the store."""
-        entry = KeptEntry(message, stored.position, stored.expires_at)
-        entry.redelivered = stored.redelivered
-        return entry
+        return KeptEntry(message, stored.position, stored.expires_at, stored.redelivered)
 
     @abstractmethod
     def kept_parts(self) -> Iterable[KeptFifo]:

@@ -9,14 +9,14 @@ from leveret.handlers.stored_form import DEAD_LETTER, PLAIN, START, short_string
 from leveret_protocol.publish import Publish
 
 _PUBLISHES_REMEMBERED = 1024
+_EXCHANGE_AT = START.size
 
 
 def loaded(octets: bytes) -> PublishedMessage:
     """The message that had these bytes. The store has seen to it that they are the ones it was given."""
-    kind, failed_count, header_size, channel_number, keys_size = START.unpack_from(octets)
-    exchange_end = START.size + 1 + octets[START.size]
+    exchange_end = _EXCHANGE_AT + 1 + octets[_EXCHANGE_AT]
     names_end = exchange_end + 1 + octets[exchange_end]
-    publish = _publish(octets[START.size : names_end])
+    (kind, failed_count, header_size, channel_number, keys_size), publish = _start(octets[:names_end])
     message = PublishedMessage(publish, octets[names_end + keys_size :], header_size, channel_number)
     if kind == PLAIN:
         return message
@@ -24,6 +24,12 @@ def loaded(octets: bytes) -> PublishedMessage:
     return (
         DeadLetter.of(message, more_keys, failed_count) if kind == DEAD_LETTER else BlindCopied.of(message, more_keys)
     )
+
+
+@functools.lru_cache(_PUBLISHES_REMEMBERED)
+def _start(octets: bytes) -> tuple[tuple[int, int, int, int, int], Publish]:
+    """What stands before the further keys: the same in most messages of a queue."""
+    return START.unpack_from(octets), _publish(octets[_EXCHANGE_AT:])
 
 
 @functools.lru_cache(_PUBLISHES_REMEMBERED)
