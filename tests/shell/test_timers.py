@@ -51,7 +51,8 @@ async def test_an_earlier_timer_is_not_slept_over(timers, clock):
 
 
 async def test_a_clock_of_its_own_may_be_set_while_nobody_looks(nursery, clock):
-    """The clock of the machine is put forward by an hour: what became due is called within a minute."""
+    """The clock of the machine is put forward by an hour: what became due is called within a second. A laptop that was
+    suspended does that to it."""
     set_forward = 0
     called = []
     timers = Timers(lambda: trio.current_time() + set_forward)
@@ -59,6 +60,6 @@ async def test_a_clock_of_its_own_may_be_set_while_nobody_looks(nursery, clock):
     timers.call_after(3600, lambda: called.append(1))
     await clock.until(1)
     set_forward = 3600
-    await clock.until(61)
+    await clock.until(2)
     assert called == [1]
     nursery.cancel_scope.cancel()

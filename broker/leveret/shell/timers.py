@@ -1,14 +1,15 @@
 """What keeps timers awake: one task for each clock, which sleeps until the next of its timers."""
 
+import math
 from collections.abc import Callable
 
 import trio
 
 from leveret.core.timers import Timers
 
-# The longest sleep. The message clock may be set while the broker sleeps, as clocks of machines are; the wire clock
-# may not.
-_SLEEP_SECONDS_MAX = 60.0
+# The longest sleep while there are timers. The message clock may be set while the broker sleeps, as clocks of machines
+# are, and goes on while a laptop is suspended; the clock that sleep goes by does neither.
+_SLEEP_SECONDS_MAX = 1.0
 
 
 async def keep_awake(timers: Timers, flush: Callable[[], None]) -> None:
@@ -24,8 +25,8 @@ async def keep_awake(timers: Timers, flush: Callable[[], None]) -> None:
     timers.on_earlier = wake
     while True:
         next_at = timers.next_at()
-        seconds = _SLEEP_SECONDS_MAX if next_at is None else max(0.0, next_at - timers.now())
-        with trio.move_on_after(min(seconds, _SLEEP_SECONDS_MAX)):
+        seconds = math.inf if next_at is None else min(max(0.0, next_at - timers.now()), _SLEEP_SECONDS_MAX)
+        with trio.move_on_after(seconds):
             await earlier.wait()
         if earlier.is_set():
             earlier = trio.Event()
