@@ -1,9 +1,13 @@
 """The tx class: publishes and acks that happen together, or not at all."""
 
+from collections.abc import Callable
+
 import pytest
 
-from leveret_protocol.methods import Basic, Channel, Confirm, Frame, Queue, Tx, make
-from tests.harness import Client
+from leveret.core.freeing import FREED_IN_A_SLICE
+from leveret.handlers.tx import COMMITTED_IN_A_TURN
+from leveret_protocol.methods import Basic, Channel, Confirm, Frame, Queue, Tx, encode_method, make
+from tests.harness import BrokerHarness, Client
 
 
 @pytest.fixture
@@ -225,6 +229,79 @@ def test_a_connection_that_is_lost_without_commit_does_the_same(client: Client, 
     client.ack(1)
     client.lose()
     assert other.drain("q") == [b"held"]
+
+
+@pytest.mark.parametrize("end", [rollback, Client.lose])
+def test_what_is_not_committed_is_freed_in_slices(
+    harness: BrokerHarness, client: Client, end: Callable[[Client], None]
+) -> None:
+    client.send_bytes(client.published("", "q") * (FREED_IN_A_SLICE + 1))
+    end(client)
+    harness.node.run_slice()
+    assert harness.node.has_work()
+    harness.node.run_slice()
+    assert not harness.node.has_work()
+
+
+def begin_large_commit(client: Client) -> list[bytes]:
+    """One that takes several turns, and of which the first one is over. Answers the bodies."""
+    bodies = [b"%d" % number for number in range(2 * COMMITTED_IN_A_TURN + 1)]
+    client.send_bytes(b"".join(client.published("", "q", body) for body in bodies))
+    client.connection.receive(encode_method(1, make(Tx.Commit)) + encode_method(2, make(Tx.Select)))
+    return bodies
+
+
+def go_on(client: Client) -> None:
+    """All the turns that are left."""
+    while client.connection.has_put_off:
+        client.connection.go_on()
+
+
+def test_a_large_commit_holds_up_nobody_else(client: Client, other: Client) -> None:
+    other.consume("q", no_ack=True)
+    bodies = begin_large_commit(client)
+    client.assert_silent()
+    first = other.bodies()
+    assert first == bodies[:COMMITTED_IN_A_TURN]
+    go_on(client)
+    assert [type(it.method) for it in client.received()] == [Tx.CommitOk, Tx.SelectOk]
+    assert other.bodies() == bodies[COMMITTED_IN_A_TURN:]
+
+
+def test_a_large_commit_counts_each_queue(client: Client) -> None:
+    for number in range(20):
+        client.declare(f"q{number}", channel=2)
+        client.bind(f"q{number}", "amq.fanout")
+    client.send_bytes(client.published("amq.fanout") * (COMMITTED_IN_A_TURN // 20 + 1))
+    client.connection.receive(encode_method(1, make(Tx.Commit)))
+    client.assert_silent()
+    go_on(client)
+    client.expect(Tx.CommitOk)
+
+
+@pytest.mark.parametrize("end", [Client.lose, lambda client: client.connection.force_close("drained")])
+def test_a_large_commit_is_whole_though_its_connection_ends(
+    client: Client, other: Client, end: Callable[[Client], None]
+) -> None:
+    client.publish("", "q", b"acked", channel=2)
+    client.get("q", no_ack=False)
+    client.ack(1)
+    bodies = begin_large_commit(client)
+    end(client)
+    assert other.counts("q") == (len(bodies), 0)
+
+
+def test_a_refusal_in_any_turn_of_a_large_commit_is_told_at_the_end(client: Client, other: Client) -> None:
+    other.declare("small", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+    client.send_bytes(client.published("", "small") * 2)
+    begin_large_commit(client)
+    client.assert_silent()
+    go_on(client)
+    close, select_ok = client.received()
+    assert isinstance(close.method, Channel.Close)
+    assert close.method.reply_text == "PRECONDITION_FAILED - partial tx completion"
+    assert isinstance(select_ok.method, Tx.SelectOk)
+    assert other.counts("q") == (2 * COMMITTED_IN_A_TURN + 1, 0)
 
 
 def test_getting_and_consuming_are_outside(client: Client) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from leveret.handlers.connection import FEW_EVENTS, USUAL_BYTES
-from leveret_protocol.methods import Basic, Confirm, make
+from leveret.handlers.outgoing import METHOD_BYTES, TURN_OUTPUT_BYTES_MAX
+from leveret_protocol.methods import Basic, Channel, Confirm, Exchange, Frame, Queue, Tx, encode_method, make
 from tests.harness import BrokerHarness, Client
 
 
@@ -162,3 +163,48 @@ def test_what_other_channels_send_while_a_body_is_due_is_carried_out_in_turns(cl
     assert turns == 6
     client.send_bytes(large[begun + 100 :])
     assert came + other.bodies() == [*small, bytes(1_000_000)]
+
+
+def turns(client: Client, data: bytes) -> int:
+    """In how many it is carried out."""
+    count = 1
+    client.connection.receive(data)
+    while client.connection.has_put_off:
+        client.connection.go_on()
+        count += 1
+    client.connection.tell_confirms()
+    return count
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        make(Basic.Get, queue="q", no_ack=True),
+        make(Exchange.Declare, exchange="e", exchange_type="fanout", nowait=True, arguments={}),
+        make(Queue.Bind, queue="q", exchange="amq.direct", routing_key="k", nowait=True, arguments={}),
+        make(Basic.Cancel, consumer_tag="nobody", nowait=True),
+    ],
+    ids=lambda method: method.name,
+)
+def test_a_turn_is_of_few_methods_that_take_long(client: Client, method: Frame) -> None:
+    client.declare("q")
+    few = TURN_OUTPUT_BYTES_MAX // METHOD_BYTES
+    assert turns(client, encode_method(1, method) * (few // 2)) == 1
+    assert turns(client, encode_method(1, method) * (few + 1)) == 2
+
+
+def test_a_turn_opens_few_channels(client: Client) -> None:
+    few = TURN_OUTPUT_BYTES_MAX // METHOD_BYTES
+    opens = [encode_method(number, make(Channel.Open)) for number in range(3, few + 4)]
+    assert turns(client, b"".join(opens)) == 2
+
+
+def test_a_turn_is_of_few_messages_that_are_held_against_many_bindings(client: Client) -> None:
+    client.declare("q")
+    for number in range(200):
+        client.bind("q", "amq.headers", arguments={"h": number})
+    published = client.published("amq.headers", "", headers={"h": "none"})
+    assert turns(client, published * 10) == 1
+    assert turns(client, published * 40) == 2
+    client.call(make(Tx.Select), Tx.SelectOk)
+    assert turns(client, published * 40) == 2

@@ -375,8 +375,9 @@ class Channel:
         """The channel ends: consumers go, unacked messages go back in order, held acks are undone (RabbitMQ: TX-6)."""
         self.consumer_timeout.stop()
         self.close_consumers()
+        self.transaction.finish()
         self.undo_settling()
-        self.transaction.drop()
+        self.transaction.drop(self.vhost.node)
         self._requeue(self._outstanding(0, multiple=True), has_ended=True)
         self.counts.tally()
 

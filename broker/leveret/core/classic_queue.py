@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from heapq import heappop
 from typing import TYPE_CHECKING
 
 from leveret.core import queue
 from leveret.core.fifo import Fifo
+from leveret.core.freeing import free_in_slices
 from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry, KeptEntry, Message
-from leveret.core.queue import BACKLOG, PENDING, SLICE_MESSAGES, TAKEN, Queue
+from leveret.core.queue import BACKLOG, PENDING, TAKEN, Queue
 from leveret.storage.base import Line
 
 if TYPE_CHECKING:
-    from leveret.core.vhost import VirtualHost
+    pass
 
 
 class ClassicQueue(Queue):
@@ -126,17 +126,4 @@ class ClassicQueue(Queue):
         return self._ready
 
     def _clear(self) -> None:
-        free_in_slices(self.vhost, self._ready.clear())
-
-
-def free_in_slices(vhost: VirtualHost, ready: deque[Entry]) -> None:
-    """Freeing a million messages takes a tenth of a second: do it in slices."""
-
-    def free() -> None:
-        for _ in range(min(len(ready), 10 * SLICE_MESSAGES)):
-            ready.popleft()
-        if ready:
-            vhost.node.add_work(free)
-
-    if ready:
-        vhost.node.add_work(free)
+        free_in_slices(self.vhost.node, self._ready.clear())

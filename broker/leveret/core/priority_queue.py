@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from leveret.core.classic_queue import free_in_slices
 from leveret.core.fifo import Fifo
+from leveret.core.freeing import free_in_slices
 from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry
 from leveret.core.queue import Queue
@@ -84,4 +84,4 @@ class PriorityQueue(Queue):
     def _clear(self) -> None:
         self._filled = self._count = 0
         for level in self._levels:
-            free_in_slices(self.vhost, level.clear())
+            free_in_slices(self.vhost.node, level.clear())

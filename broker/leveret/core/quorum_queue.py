@@ -8,10 +8,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from leveret.core.at_least_once import AtLeastOnce
-from leveret.core.classic_queue import free_in_slices
 from leveret.core.consumer import Consumer
 from leveret.core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, Death, dead_letter
 from leveret.core.fifo import Fifo
+from leveret.core.freeing import free_in_slices
 from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry, Message, TimedEntry
 from leveret.core.queue import REFUSED, Queue
@@ -247,7 +247,7 @@ class QuorumQueue(Queue):
         returned, self._returned = self._returned, deque()
         self._turn_in_round = 0
         for line in (returned, self._high.clear(), self._normal.clear()):
-            free_in_slices(self.vhost, line)
+            free_in_slices(self.vhost.node, line)
 
     # -- out --------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from leveret.handlers.channel import Channel, ChannelState
 from leveret.handlers.connection_state import State
 from leveret.handlers.dispatch import dispatch, ids_of
 from leveret.handlers.limits import check_channel_limit, check_channel_max, vhost_to_open
-from leveret.handlers.outgoing import Outgoing, TurnIsOver
+from leveret.handlers.outgoing import METHOD_BYTES, Outgoing, TurnIsOver
 from leveret.handlers.publish import publish
 from leveret.handlers.tls_session import TLSSession
 from leveret.handlers.traits import Traits
@@ -237,18 +237,18 @@ class Connection(Outgoing):
                     self._on_channel_0(cast(Frame, method))
                 elif channel is None:
                     self._open_channel(number, method)
+                    self.puts_out(METHOD_BYTES)
                 else:
                     piece_count = len(self.output)
                     self._on_channel(channel, method)
-                    if len(self.output) > piece_count:
-                        self.puts_out(sum(map(len, self.output[piece_count:])))
+                    self.puts_out(METHOD_BYTES + sum(map(len, self.output[piece_count:])))
             except AMQPError as error:
                 self._refuse(error, channel, method)
             except Unanswered as unanswered:
                 self._defer(unanswered, (number, method, frames, header_size), events)
                 return
-            except TurnIsOver:
-                self._deferred = (None, events)
+            except TurnIsOver as turn:
+                self._deferred = ((number, method, frames, header_size) if turn.has_more else None, events)
                 return
             if self._state is _CLOSED:
                 return
