@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heappop
-from typing import TYPE_CHECKING
 
 from leveret.core import queue
 from leveret.core.fifo import Fifo
@@ -13,9 +12,6 @@ from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry, KeptEntry, Message
 from leveret.core.queue import BACKLOG, PENDING, TAKEN, Queue
 from leveret.storage.base import Line
-
-if TYPE_CHECKING:
-    pass
 
 
 class ClassicQueue(Queue):

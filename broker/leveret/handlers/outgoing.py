@@ -19,9 +19,8 @@ OUTPUT_BYTES_MAX = 4 * 1024 * 1024
 # What a turn may put out; the rest of it waits until less is unsent. Else one read of get and nack, of recover alone,
 # or of small publishes to a thousand queues would put out a message a thousand times. RabbitMQ: its writers block.
 TURN_OUTPUT_BYTES_MAX = 1024 * 1024
-METHOD_BYTES = (
-    4096  # what a method counts as, besides its output: they take 10 to 80 us, and a read brings 1,500 of them
-)
+# What a method counts as, besides its output: they take 10 to 80 us, and a read brings 1,500 of them.
+METHOD_BYTES = 4096
 
 
 class TurnIsOver(Exception):

@@ -42,9 +42,8 @@ TRAITS_SIZE_MAX = 512  # bytes of properties worth remembering
 # A read of 32 KiB to more queues than these may fill a turn. DELIVERY_BYTES: what a delivery takes besides the content.
 FEW_QUEUES = 32
 DELIVERY_BYTES = 100
-BINDING_BYTES = (
-    200  # what a binding counts as that each message is held against; 5,000 of a headers exchange take 5 to 15 ms
-)
+# What a binding counts as that each message is held against; 5,000 of a headers exchange take 5 to 15 ms.
+BINDING_BYTES = 200
 
 
 def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) -> None:

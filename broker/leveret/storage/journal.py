@@ -38,7 +38,7 @@ _HEAD = Struct("<4sI8sQI")
 _CHECKED_AT = 8
 MARK_BYTES = 8
 
-_DIRECT_BYTES_MAX = (256 << 10) + 4096
+_DIRECT_BYTES_MAX = (256 << 10) + 4096  # of a record; what is larger goes the old way
 
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS, where other ways do not reach the disk
@@ -201,9 +201,8 @@ class _Direct:
 
     def __init__(self, path: Path, flag: int) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_DSYNC | flag)
-        self._buffer = memoryview(
-            mmap(-1, _DIRECT_BYTES_MAX)
-        )  # the disk takes it from there, and only from whole pages
+        # The disk takes it from there, and only from whole pages.
+        self._buffer = memoryview(mmap(-1, _DIRECT_BYTES_MAX))
 
     @classmethod
     def of(cls, path: Path) -> _Direct | None:
