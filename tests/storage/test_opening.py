@@ -127,6 +127,22 @@ def test_a_directory_that_cannot_be_locked_is_not_said_to_be_in_use(
     open_store(tmp_path, "fsync")[0].close()
 
 
+def test_a_file_system_that_cannot_map_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the words for one that cannot be used, and not in those for a store that has failed."""
+
+    def refuse(path: str, **_: object) -> None:
+        raise lmdb.Error(f"{path}: {os.strerror(errno.ENODEV)}")
+
+    said = "No such device; change that, or choose another with --data-dir"
+    with monkeypatch.context() as patched, pytest.raises(StoreUnusable, match=said):
+        patched.setattr(lmdb, "open", refuse)
+        open_store(tmp_path / "new", "fsync")
+    open_store(tmp_path / "old", "fsync")[0].close()
+    with monkeypatch.context() as patched, pytest.raises(StoreUnusable, match=said):
+        patched.setattr(lmdb, "open", refuse)
+        open_store(tmp_path / "old", "fsync")
+
+
 def test_a_failed_opening_leaves_the_directory_to_the_next(tmp_path: Path) -> None:
     (tmp_path / DATA_NAME).write_bytes(b"")
     with pytest.raises(StoreDamaged):

@@ -15,6 +15,7 @@ import lmdb
 from lmdb import verify
 
 from leveret.storage.base import StoreFailed, StoreFull, StoreUnusable
+from leveret.storage.directory import WHAT_ELSE
 
 if TYPE_CHECKING:
     WriteTransaction = lmdb.Transaction[bytes]
@@ -58,7 +59,7 @@ class Environment:
                 max_readers=8, lib_version=_ENGINE,
             )  # fmt: skip
         except lmdb.Error as error:
-            raise StoreUnusable(f"{path} cannot be opened: {error}") from error
+            raise StoreUnusable(f"{path} cannot be opened: {error}; change that, {WHAT_ELSE}") from error
         self._file = path.stat()
         self._map_lock = Lock()  # held by readers, who must not see the map move
         self._write_lock = Lock()  # held while there is a transaction that writes: then the map must not move either
@@ -177,7 +178,7 @@ class Environment:
 
 
 def create(path: Path, key: bytes, value: bytes) -> None:
-    """A new environment with something in it. Raises StoreFull or StoreFailed."""
+    """A new environment with something in it. Raises StoreFull or StoreUnusable, as where no file can be mapped."""
     try:
         with (
             lmdb.open(os.fspath(path), subdir=False, mode=0o600, lock=False, lib_version=_ENGINE) as environment,
@@ -185,8 +186,9 @@ def create(path: Path, key: bytes, value: bytes) -> None:
         ):
             transaction.put(key, value)
     except lmdb.Error as error:
-        kind = StoreFull if _errno(error) in _FULL_ERRNOS else StoreFailed
-        raise kind(f"{path} could not be written: {error}") from error
+        if _errno(error) in _FULL_ERRNOS:
+            raise StoreFull(f"{path} could not be written: {error}") from error
+        raise StoreUnusable(f"{path} could not be written: {error}; change that, {WHAT_ELSE}") from error
 
 
 def _errno(error: lmdb.Error) -> int:
