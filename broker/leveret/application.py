@@ -6,6 +6,7 @@ The process around it goes on: `rabbitmqctl stop_app` stops an application, and 
 import contextlib
 import functools
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from leveret.config.values import Address
 from leveret.core.keeping import Keeper, tell_safe
 from leveret.core.kept_definitions import line_names
 from leveret.core.node import Node
-from leveret.core.parameters import CLUSTER_NAME
+from leveret.core.parameters import CLUSTER_ID, CLUSTER_NAME
 from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
@@ -377,6 +378,8 @@ def _node_and_users(where: Where, keeper: Keeper | None, report: "StoreReport | 
     node.consumer_timeout_ms = settings.consumer_timeout
     if settings.cluster_name is not None:
         node.parameters.set(CLUSTER_NAME, settings.cluster_name)
+    if CLUSTER_ID not in node.parameters:  # RabbitMQ: at each start
+        node.parameters.set(CLUSTER_ID, f"rabbitmq-cluster-id-{secrets.token_urlsafe(16)}")
     _tell_losses(where.data_dir, report, node)
     users = Users(node)
     if where.left is None:

@@ -189,6 +189,7 @@ DIALOGUES: dict[str, list[Step]] = {
         Step("GET /topic-permissions/{v}/{u}", None, 200,
              [{"user": "{u}", "vhost": "{v}", "exchange": "amq.topic", "write": "^a", "read": ".*"}]),
         Step("DELETE /topic-permissions/{v}/{u}", None, 204),
+        Step("GET /topic-permissions/{v}/{u}", None, 404, NOT_FOUND),
         Step("DELETE /permissions/{v}/{u}", None, 204),
         Step("DELETE /permissions/{v}/{u}", None, 404, NOT_FOUND),
         Step("GET /connections/username/nobody", None, 200, []),

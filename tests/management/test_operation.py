@@ -118,6 +118,8 @@ async def test_permissions(api):
 
 async def test_topic_permissions(api):
     row = {"exchange": "amq.topic", "write": "^a", "read": ".*"}
+    assert await api.get("/users/guest/topic-permissions") == []
+    assert (await api.ask("GET", "/topic-permissions/%2F/guest")).status_code == 404
     assert await api.put("/topic-permissions/%2F/guest", row) == 201
     assert await api.put("/topic-permissions/%2F/guest", row) == 204
     assert await api.get("/topic-permissions/%2F/guest") == [{"user": "guest", "vhost": "/"} | row]

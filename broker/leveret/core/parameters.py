@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from leveret.core.vhost import VirtualHost
 
 CLUSTER_NAME: Final = "cluster_name"
+CLUSTER_ID: Final = "internal_cluster_id"
 
 # Answers what is wrong with the value of a key, None for nothing.
 Check = Callable[[str, object], str | None]

@@ -53,9 +53,16 @@ def exported(node: Node, users: Users) -> Shape:
             shapes.topic_permission(user, vhost.name, exchange, row)
             for vhost in vhosts for user, exchange, row in grants.topics_of_vhost(vhost.name)
         ],
-        "global_parameters": [{"name": name, "value": value} for name, value in node.parameters],
+        "global_parameters": [
+            {"name": name, "value": value} for name, value in node.parameters if not _is_of_one_broker(name)
+        ],
         **{kind: [item for vhost in vhosts for item in items(vhost)] for kind, items in _KINDS.items()},
     }  # fmt: skip
+
+
+def _is_of_one_broker(global_parameter: str) -> bool:
+    """RabbitMQ 4: as `internal_cluster_id`, neither exported nor imported."""
+    return global_parameter.startswith("internal")
 
 
 def exported_vhost(vhost: VirtualHost) -> Shape:
@@ -207,9 +214,8 @@ class Import:
         self._users.permissions.set_topic(item.text("user"), item.text("vhost"), item.text("exchange"), row, self._by)
 
     def _global_parameter(self, item: Body) -> None:
-        """RabbitMQ: those that begin with `internal` are of one broker alone."""
         item.require("name", "value")
-        if not item.text("name").startswith("internal"):
+        if not _is_of_one_broker(item.text("name")):
             self._node.parameters.set(item.text("name"), item["value"], self._by)
 
     def _policy(self, item: Body) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from leveret.auth.permissions import EVERYTHING
 from leveret.auth.users import User
+from leveret.broker import Broker, in_thread
 from leveret.cli.ctl.commands import commands
 from leveret.config.settings import Settings
 from leveret.operations.runtime import LOG_END_BYTES
@@ -45,6 +46,17 @@ def test_status_has_what_scripts_look_for(broker, said):
 def test_the_cluster_is_one_node(broker, said):
     shape = json.loads(said("cluster_status", "--formatter", "json"))
     assert (shape["running_nodes"], shape["disk_nodes"], shape["partitions"]) == (["one@test"], ["one@test"], {})
+
+
+def test_a_cluster_has_an_id_that_stays(said, tmp_path):
+    def found():
+        with in_thread(Broker(settings=Settings(nodename="one@test"), data_dir=tmp_path / "d")):
+            rows = json.loads(said("list_global_parameters", "--formatter", "json", "--data-dir", str(tmp_path / "d")))
+        return {row["name"]: row["value"] for row in rows}
+
+    first = found()
+    assert re.fullmatch(r'"rabbitmq-cluster-id-[\w-]{22}"', first["internal_cluster_id"])
+    assert found() == first
 
 
 def test_ports_are_connected_to(broker, said, ctl):

@@ -84,7 +84,11 @@ def topics_of_user(request: Request) -> object:
 
 @routes.add("GET", "/topic-permissions/{vhost}/{user}", tags=ADMINISTRATOR)
 def topics_of_both(request: Request) -> object:
-    return request.listed(_topics_of_both(request))
+    """RabbitMQ: where there are none, no empty list."""
+    found = _topics_of_both(request)
+    if not found:
+        raise not_found()
+    return request.listed(found)
 
 
 @routes.add("PUT", "/topic-permissions/{vhost}/{user}", tags=ADMINISTRATOR)
