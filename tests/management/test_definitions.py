@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
+import trio
 
+from leveret.management import making
 from leveret.management.definitions import Import, exported
 from tests.harness import BrokerHarness
 from tests.management.conftest import Api
@@ -183,3 +186,99 @@ async def test_another_type_is_refused(api):
 def test_a_file_is_imported_without_http(harness):
     Import(harness.node, harness.users, "test").run({"vhosts": [{"name": "v"}]})
     assert "v" in [vhost["name"] for vhost in exported(harness.node, harness.users)["vhosts"]]
+
+
+@pytest.fixture
+def short_turns(monkeypatch):
+    """Every look at the clock ends one."""
+    monkeypatch.setattr(making, "TURN_SECONDS", 0)
+
+
+async def looking(asked, look):
+    """What `look` tells between the turns of a request, and the response."""
+    seen, responses = [], []
+
+    async def ask():
+        responses.append(await asked)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask)
+        while not responses:
+            await trio.lowlevel.checkpoint()
+            seen.append(look())
+    return seen, responses[0]
+
+
+def queues_to_import(count=50):
+    return {"queues": [{"name": f"q{number}", "vhost": "/"} for number in range(count)]}
+
+
+async def test_messages_go_on_during_an_import(api, short_turns):
+    seen, response = await looking(
+        api.post("/definitions", queues_to_import()), lambda: len(api.node.vhosts["/"].queues)
+    )
+    assert response.status_code == 204
+    assert seen[-1] == 50
+    assert len({*seen}) > 10
+
+
+async def test_messages_go_on_while_a_file_from_a_form_is_read(api, short_turns):
+    octets = json.dumps({"x": [{"y": number} for number in range(7_000)], "vhosts": [{"name": "v"}]}).encode()
+    form = httpx.Request("POST", "http://x", files={"file": octets})
+    asked = api.ask("POST", "/definitions", content=form.read(), headers={"content-type": form.headers["content-type"]})
+    seen, response = await looking(asked, lambda: None)
+    assert response.status_code == 204
+    assert "v" in api.node.vhosts
+    assert len(seen) > 500
+
+
+async def test_messages_go_on_while_a_large_body_is_read(api, short_turns):
+    body = {"value": 1, "x": [{"y": number} for number in range(7_000)]}
+    seen, status = await looking(api.put("/global-parameters/p", body), lambda: None)
+    assert status == 201
+    assert api.node.parameters["p"] == 1
+    assert len(seen) > 500
+
+
+async def test_a_large_body_that_is_no_json_is_refused_where_it_is_looked_at(api):
+    content, headers = b"[" + b"1," * 33_000, {"content-type": "application/json"}
+    refused = await api.ask("PUT", "/global-parameters/p", content=content, headers=headers)
+    assert (refused.status_code, refused.json()) == (400, {"error": "bad_request", "reason": "not_json"})
+    refused = await api.ask("POST", "/definitions", content=content, headers=headers)
+    assert (refused.status_code, refused.json()["reason"]) == (400, "failed_to_parse_json")
+    assert (await api.ask("PUT", "/queues/none/q", content=content, headers=headers)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/definitions", "/definitions/%2F"])
+async def test_an_export_tells_of_each_thing_as_it_is_then(api, harness, short_turns, path):
+    vhost = api.node.vhosts["/"]
+    client = harness.connect()
+    for number in range(20):
+        client.declare(f"q{number}", durable=True)
+        client.bind(f"q{number}", "amq.direct")
+        vhost.policies.set(f"p{number}", pattern="none", definition={"max-length": 1})
+
+    def change():
+        client.declare("new", durable=True)
+        client.bind("new", "amq.fanout")
+        client.declare_exchange("e")
+        vhost.policies.set("new", pattern="none", definition={"max-length": 1})
+
+    seen, response = await looking(api.ask("GET", path), change)
+    assert len(seen) > 10
+    definitions = response.json()
+    assert {f"q{number}" for number in range(20)} <= {queue["name"] for queue in definitions["queues"]}
+    assert {"source": "amq.direct", "destination": "q19"}.items() <= definitions["bindings"][19].items()
+
+
+async def test_a_virtual_host_that_is_deleted_during_an_import_ends_it(api, short_turns):
+    api.node.add_vhost("v")
+
+    def delete():
+        if "v" in api.node.vhosts and api.node.vhosts["v"].queues:
+            api.node.delete_vhost("v")
+
+    _, response = await looking(api.post("/definitions/v", queues_to_import()), delete)
+    assert response.status_code == 400
+    assert response.json()["reason"].endswith("virtual host v was deleted meanwhile")
+    assert "v" not in api.node.vhosts

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from leveret.core.json_values import read_json
+from leveret.core.json_values import read_json, read_json_in_steps
 from leveret.management.answers import Problem, bad_request
 from leveret_protocol.fields import Field, Table
 
@@ -19,15 +19,18 @@ _ENCODED_TWICE = (
 )
 
 
+Parse = Callable[[bytes], Any]  # `parsed`, or what has done that already
+
+
 class Body(dict[str, Any]):
     """The JSON object of a request. Every method raises Problem (400) with RabbitMQ's text."""
 
     @classmethod
-    def of(cls, octets: bytes) -> Body:
+    def of(cls, octets: bytes, parse: Parse) -> Body:
         """Nothing, `null` and `undefined` are an empty object."""
         if octets.strip() in (b"", b"null", b"undefined"):
             return cls()
-        value = parsed(octets)
+        value = parse(octets)
         if isinstance(value, str):
             raise bad_request(_ENCODED_TWICE)
         if not isinstance(value, dict):
@@ -79,6 +82,14 @@ def parsed(octets: bytes) -> Any:
     """Any JSON that can be kept. Raises Problem (400)."""
     try:
         return read_json(octets.decode("utf-8-sig"))
+    except ValueError:
+        raise bad_request("not_json") from None
+
+
+def parsed_in_steps(octets: bytes) -> Generator[None, None, Any]:
+    """The same for what is long. Raises Problem (400)."""
+    try:
+        return (yield from read_json_in_steps(octets.decode("utf-8-sig")))
     except ValueError:
         raise bad_request("not_json") from None
 

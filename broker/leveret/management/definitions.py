@@ -6,7 +6,9 @@ are there stay as they are, even if they differ. What has been imported before a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from leveret.auth.errors import NoSuchUser, NoSuchVirtualHost
@@ -22,7 +24,7 @@ from leveret.core.policies import PolicyError
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.management import shapes
-from leveret.management.answers import Problem, bad_request, validation_failed
+from leveret.management.answers import Problem, bad_request, encoded, validation_failed
 from leveret.management.bodies import Body, shown, tags_of
 from leveret.management.parameters import parameters_of, put_parameter
 from leveret.management.users import user_of
@@ -39,6 +41,28 @@ _HASHED_BY_MD5_BEFORE = (3, 6)  # RabbitMQ: what the hashes of an older version 
 
 def exported(node: Node, users: Users) -> Shape:
     """Of the whole broker."""
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in of_all(node, users).items()}
+
+
+def in_steps(definitions: Shape) -> Generator[None, None, bytes]:
+    """The JSON of `of_all` or `of_vhost`; a step is one item. Each is as it is then: with RabbitMQ, too, this is no
+    moment's state."""
+    pieces = []
+    for name, value in definitions.items():
+        if isinstance(value, Iterator):
+            items = []
+            for item in value:
+                items.append(encoded(item))
+                yield
+            octets = b"[" + b",".join(items) + b"]"
+        else:
+            octets = encoded(value)
+        pieces.append(encoded(name) + b":" + octets)
+    return b"{" + b",".join(pieces) + b"}"
+
+
+def of_all(node: Node, users: Users) -> Shape:
+    """Of the whole broker. Kinds of which there may be many are iterators, which may be asked later."""
     vhosts = [vhost for _, vhost in sorted(node.vhosts.items())]
     grants = users.permissions
     return {
@@ -56,7 +80,7 @@ def exported(node: Node, users: Users) -> Shape:
         "global_parameters": [
             {"name": name, "value": value} for name, value in node.parameters if not _is_of_one_broker(name)
         ],
-        **{kind: [item for vhost in vhosts for item in items(vhost)] for kind, items in _KINDS.items()},
+        **{kind: chain.from_iterable(map(items, vhosts)) for kind, items in _KINDS.items()},
     }  # fmt: skip
 
 
@@ -65,14 +89,14 @@ def _is_of_one_broker(global_parameter: str) -> bool:
     return global_parameter.startswith("internal")
 
 
-def exported_vhost(vhost: VirtualHost) -> Shape:
-    """Of one virtual host."""
+def of_vhost(vhost: VirtualHost) -> Shape:
+    """Of one virtual host, likewise."""
     return {
         **_versions("single_virtual_host"), "original_vhost_name": vhost.name,
         "metadata": shapes.vhost(vhost)["metadata"], "description": vhost.metadata.description,
         "default_queue_type": vhost.metadata.default_queue_type or vhost.node.default_queue_type,
         "limits": {**vhost.limits},
-        **{kind: [_without_vhost(kind, item) for item in items(vhost)] for kind, items in _KINDS.items()},
+        **{kind: map(partial(_without_vhost, kind), items(vhost)) for kind, items in _KINDS.items()},
     }  # fmt: skip
 
 
@@ -102,7 +126,7 @@ def _policies(vhost: VirtualHost) -> Iterator[Shape]:
 
 def _queues(vhost: VirtualHost) -> Iterator[Shape]:
     """Without exclusive ones."""
-    for queue in vhost.queues.values():
+    for queue in list(vhost.queues.values()):
         if queue.owner is None:
             yield {
                 "name": queue.name, "vhost": vhost.name, "type": queue.type_name, "durable": queue.durable,
@@ -112,7 +136,7 @@ def _queues(vhost: VirtualHost) -> Iterator[Shape]:
 
 def _exchanges(vhost: VirtualHost) -> Iterator[Shape]:
     """Without those that are predeclared."""
-    for exchange in vhost.exchanges.values():
+    for exchange in list(vhost.exchanges.values()):
         if exchange.name and not exchange.name.startswith(RESERVED_PREFIX):
             yield {
                 "name": exchange.name, "vhost": vhost.name, "type": exchange.type_name, "durable": exchange.durable,
@@ -123,8 +147,8 @@ def _exchanges(vhost: VirtualHost) -> Iterator[Shape]:
 
 def _bindings(vhost: VirtualHost) -> Iterator[Shape]:
     """Without those of exclusive queues."""
-    for exchange in vhost.exchanges.values():
-        for binding in exchange.bindings.values():
+    for exchange in list(vhost.exchanges.values()):
+        for binding in list(exchange.bindings.values()):
             if isinstance(binding.destination, Queue) and binding.destination.owner is not None:
                 continue
             yield {key: value for key, value in shapes.binding(binding).items() if key != "properties_key"}
@@ -159,6 +183,11 @@ class Import:
 
         Raises Problem (400), which names the item.
         """
+        for _ in self.steps(definitions):
+            pass
+
+    def steps(self, definitions: Mapping[str, Any]) -> Generator[None, None, None]:
+        """The same, for whoever lets others have their turn between two items."""
         kinds: list[tuple[str, Callable[[Body], None]]] = [
             ("exchanges", self._exchange), ("policies", self._policy), ("parameters", self._parameter),
             ("queues", self._queue), ("bindings", self._binding),
@@ -176,6 +205,7 @@ class Import:
                 raise bad_request(f"{kind}: not a list")
             for number, item in enumerate(items, 1):
                 _added(kind, number, item, add)
+                yield
 
     def _user(self, item: Body, algorithm: str | None) -> None:
         if algorithm is not None and "password" not in item:
@@ -261,6 +291,8 @@ class Import:
     def _vhost_of(self, item: Body) -> VirtualHost:
         """Raises Problem (400)."""
         if self._only is not None:
+            if self._only is not self._node.vhosts.get(self._only.name):
+                raise bad_request(f"virtual host {self._only.name} was deleted meanwhile")
             return self._only
         if "vhost" not in item:
             raise bad_request("there is no vhost: are these the definitions of a single virtual host?")

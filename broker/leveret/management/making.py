@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Hashable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import trio
 
@@ -12,14 +13,16 @@ from leveret.management.answers import Problem
 
 TURN_SECONDS = 0.002  # how long messages wait for a list
 
+Made = TypeVar("Made")
 Steps = Generator[None, None, bytes]
 
 
 @dataclass(frozen=True)
 class InTurns:
-    """What a route answers that is for one alone, and takes long. steps: are closed where nobody waits any more."""
+    """What a route answers that is for one alone, and takes long. steps: come to an Answer, or to JSON of one with 200;
+    they are closed where nobody waits any more."""
 
-    steps: Steps
+    steps: Generator[None, None, object]
 
 
 @dataclass
@@ -74,7 +77,7 @@ class Makers:
                 del self._running[key]
             making.is_done.set()
 
-    async def in_turns(self, steps: Steps, flush: Callable[[], None]) -> bytes:
+    async def in_turns(self, steps: Generator[None, None, Made], flush: Callable[[], None]) -> Made:
         """flush: at the end of each turn. Where nobody waits any more, the steps are closed, which is a turn too."""
         try:
             while True:
@@ -82,8 +85,8 @@ class Makers:
                     try:
                         _run_for_a_turn(steps)
                     except StopIteration as done:
-                        octets: bytes = done.value
-                        return octets
+                        made: Made = done.value
+                        return made
                     finally:
                         flush()
         finally:
@@ -91,7 +94,7 @@ class Makers:
             flush()
 
 
-def _run_for_a_turn(steps: Steps) -> None:
+def _run_for_a_turn(steps: Generator[None, None, object]) -> None:
     """Raises StopIteration: it is made."""
     ends_at = time.perf_counter() + TURN_SECONDS
     while True:

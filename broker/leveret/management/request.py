@@ -13,7 +13,7 @@ from leveret.auth.users import User
 from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
 from leveret.management.answers import Problem, not_authorised, not_found
-from leveret.management.bodies import Body
+from leveret.management.bodies import Body, Parse
 from leveret.management.listing import Item, Listing, chosen
 from leveret.management.login import ADMINISTRATOR, MANAGEMENT, MONITORING
 from leveret.management.managed import Managed
@@ -27,7 +27,7 @@ OBJECT = "User not authorised to access object"
 
 @dataclass(frozen=True)
 class Request:
-    """names: the parts of the path, decoded. query: the last value of each. octets: the body.
+    """names: the parts of the path, decoded. query: the last value of each. octets: the body; parse: reads its JSON.
 
     headers: by lower-case name. user, authority: who asks, and who knows what they may do. host: where they are.
     answers: to what somebody else had to be asked.
@@ -40,6 +40,7 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     octets: bytes = field(repr=False)
+    parse: Parse = field(repr=False)
     host: str
     answers: Answers
 
@@ -50,7 +51,7 @@ class Request:
     @cached_property
     def body(self) -> Body:
         """Raises Problem (400)."""
-        return Body.of(self.octets)
+        return Body.of(self.octets, self.parse)
 
     def require_json(self) -> None:
         """Most routes do not look at it. Raises Problem (415)."""

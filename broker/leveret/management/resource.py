@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from urllib.parse import unquote
 
 import trio
@@ -16,6 +17,7 @@ from leveret.auth.access import Authority
 from leveret.auth.questions import Answers
 from leveret.auth.users import User
 from leveret.management.answers import Answer, Problem, refused, too_large
+from leveret.management.bodies import Parse, parsed, parsed_in_steps
 from leveret.management.carrying_out import carried_out
 from leveret.management.cors import READING, check_origin, cors_headers
 from leveret.management.listing import Listing
@@ -25,6 +27,7 @@ from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
 from leveret_protocol.errors import AMQPError
 
+QUICK_BYTES = 64 * 1024  # of JSON take some 2 ms
 NOBODYS_BODY_BYTES_MAX = 16 * 1024  # of whoever needs no login
 BODY_SECONDS = 60.0  # in which a body has come; RabbitMQ: management.listener.server.request_timeout
 
@@ -80,7 +83,7 @@ class Resource:
             octets = await _octets(http, min(bytes_max, NOBODYS_BODY_BYTES_MAX) if user is NOBODY else bytes_max)
             request = Request(
                 self._managed, user, authority, _names(http), dict(http.query_params), http.headers, octets,
-                http.client.host if http.client else "", answers,
+                await self._parse(octets), http.client.host if http.client else "", answers,
             )  # fmt: skip
             result = await carried_out(lambda: route.run(request), answers, flush)
         finally:
@@ -93,6 +96,16 @@ class Resource:
         if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)
+
+    async def _parse(self, octets: bytes) -> Parse:
+        """What is long is read before the route is called, in turns."""
+        if len(octets) <= QUICK_BYTES:
+            return parsed
+        try:
+            value = await self._makers.in_turns(parsed_in_steps(octets), _nothing)
+        except Problem as problem:
+            return partial(_raise, problem)
+        return lambda _: value
 
     def _log_in(self, route: Route, http: HttpRequest, answers: Answers) -> tuple[User, Authority]:
         """Raises Problem (401, 400), Unanswered."""
@@ -112,6 +125,15 @@ class Resource:
         self._managed.node.keeper.store.when_safe(waiter)
         self._managed.flush()
         await waiter.is_safe.wait()
+
+
+def _nothing() -> None:
+    """Nothing is changed by reading."""
+
+
+def _raise(problem: Problem, _octets: bytes) -> None:
+    """The route may have something else to say before."""
+    raise problem
 
 
 def _names(http: HttpRequest) -> dict[str, str]:

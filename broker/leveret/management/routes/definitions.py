@@ -4,47 +4,58 @@ from __future__ import annotations
 
 import email
 import email.policy
+from collections.abc import Generator
+from typing import Any
 
 from leveret.core.vhost import VirtualHost
 from leveret.management.answers import NO_CONTENT, Answer, Problem, bad_request
-from leveret.management.bodies import parsed
-from leveret.management.definitions import Import, exported, exported_vhost
+from leveret.management.bodies import parsed_in_steps
+from leveret.management.definitions import Import, in_steps, of_all, of_vhost
 from leveret.management.login import ADMINISTRATOR
+from leveret.management.making import InTurns
 from leveret.management.request import Request, Routes
 
 routes = Routes()
 
 
 @routes.add("GET", "/definitions", "/all-configuration", tags=ADMINISTRATOR)
-def export(request: Request) -> Answer:
-    return _download(request, exported(request.node, request.managed.users))
+def export(request: Request) -> InTurns:
+    return _download(request, of_all(request.node, request.managed.users))
 
 
 @routes.add("GET", "/definitions/{vhost}", tags=ADMINISTRATOR)
-def export_vhost(request: Request) -> Answer:
-    return _download(request, exported_vhost(request.vhost()))
+def export_vhost(request: Request) -> InTurns:
+    return _download(request, of_vhost(request.vhost()))
 
 
 @routes.add("POST", "/definitions", "/all-configuration", tags=ADMINISTRATOR)
-def add(request: Request) -> Answer:
+def add(request: Request) -> InTurns:
     return _add(request, None)
 
 
 @routes.add("POST", "/definitions/{vhost}", tags=ADMINISTRATOR)
-def add_to_vhost(request: Request) -> Answer:
+def add_to_vhost(request: Request) -> InTurns:
     return _add(request, request.vhost())
 
 
-def _add(request: Request, vhost: VirtualHost | None) -> Answer:
+def _add(request: Request, vhost: VirtualHost | None) -> InTurns:
     octets, redirect = _uploaded(request)
+    return InTurns(_adding(request, octets, vhost, redirect))
+
+
+def _adding(
+    request: Request, octets: bytes, vhost: VirtualHost | None, redirect: str
+) -> Generator[None, None, Answer]:  # fmt: skip
+    """RabbitMQ, too, lets others see a part of it before the rest."""
     if octets.strip():
         try:
-            definitions = parsed(octets)
+            is_form = octets is not request.octets
+            definitions = (yield from parsed_in_steps(octets)) if is_form else request.parse(octets)
         except Problem:
             definitions = None
         if not isinstance(definitions, dict):
             raise bad_request("failed_to_parse_json")
-        Import(request.node, request.managed.users, request.user.name, vhost).run(definitions)
+        yield from Import(request.node, request.managed.users, request.user.name, vhost).steps(definitions)
     if redirect:
         return Answer(303, headers={"location": redirect})
     return Answer(NO_CONTENT)
@@ -71,9 +82,13 @@ def _uploaded(request: Request) -> tuple[bytes, str]:
     return fields["file"], redirect if is_here else ""
 
 
-def _download(request: Request, definitions: object) -> Answer:
+def _download(request: Request, definitions: dict[str, Any]) -> InTurns:
     name = request.query.get("download", "")
     if not name.isprintable() or not name.isascii():
         raise bad_request("bad_download_name")
     headers = {"content-disposition": f"attachment; filename={name}"} if name else {}
-    return Answer(200, definitions, headers)
+    return InTurns(_exported(definitions, headers))
+
+
+def _exported(definitions: dict[str, Any], headers: dict[str, str]) -> Generator[None, None, Answer]:
+    return Answer(200, (yield from in_steps(definitions)), headers)
