@@ -2,6 +2,7 @@
 
 import pytest
 
+from leveret.handlers import basic
 from leveret.handlers.connection import FEW_EVENTS, USUAL_BYTES
 from leveret.handlers.outgoing import METHOD_BYTES, TURN_OUTPUT_BYTES_MAX
 from leveret_protocol.methods import Basic, Channel, Confirm, Exchange, Frame, Queue, Tx, encode_method, make
@@ -167,8 +168,12 @@ def test_what_other_channels_send_while_a_body_is_due_is_carried_out_in_turns(cl
 
 def turns(client: Client, data: bytes) -> int:
     """In how many it is carried out."""
-    count = 1
     client.connection.receive(data)
+    return 1 + turns_left(client)
+
+
+def turns_left(client: Client) -> int:
+    count = 0
     while client.connection.has_put_off:
         client.connection.go_on()
         count += 1
@@ -208,3 +213,60 @@ def test_a_turn_is_of_few_messages_that_are_held_against_many_bindings(client: C
     assert turns(client, published * 40) == 2
     client.call(make(Tx.Select), Tx.SelectOk)
     assert turns(client, published * 40) == 2
+
+
+FEW = 100
+
+
+@pytest.fixture
+def few_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(basic, "SETTLED_IN_A_TURN", FEW)
+
+
+def holding(harness: BrokerHarness, client: Client, count: int) -> None:
+    """It has been given so many messages, 1 to `count`, and there are as many more."""
+    client.declare("q")
+    client.qos(count)
+    client.send_bytes(client.published("", "q", b"x") * 2 * count)
+    client.consume("q")
+    harness.run_work()
+    assert len(client.received()) == count
+
+
+@pytest.mark.parametrize("tag", [0, 2 * FEW + 5])
+@pytest.mark.parametrize("cls", [Basic.Ack, Basic.Nack])
+@pytest.mark.usefixtures("few_in_a_turn")
+def test_many_are_settled_in_turns(
+    harness: BrokerHarness, client: Client, tag: int, cls: type[Basic.Ack | Basic.Nack]
+) -> None:
+    count = 2 * FEW + 5
+    holding(harness, client, count)
+    queue = harness.node.vhosts["/"].queues["q"]
+    settle = make(cls, delivery_tag=tag, multiple=True, **({"requeue": False} if cls is Basic.Nack else {}))
+    client.connection.receive(encode_method(1, settle) + encode_method(1, make(Basic.Qos, prefetch_count=7)))
+    assert client.connection.has_put_off
+    assert queue.message_count == count - FEW
+    assert turns_left(client) == 2
+    harness.run_work()
+    assert (queue.message_count, queue.unacked_count) == (0, count)  # the other ones
+    client.ack(count + 1)
+    assert len(client.received()) == count + 1  # and qos-ok
+    client.refused(make(Basic.Ack, delivery_tag=count), f"PRECONDITION_FAILED - unknown delivery tag {count}")
+
+
+@pytest.mark.usefixtures("few_in_a_turn")
+def test_what_goes_back_goes_back_in_one_turn(harness: BrokerHarness, client: Client) -> None:
+    """Else others get what is behind it before."""
+    count = FEW + 5
+    holding(harness, client, count)
+    assert turns(client, encode_method(1, make(Basic.Nack, delivery_tag=0, multiple=True, requeue=True))) == 1
+
+
+@pytest.mark.usefixtures("few_in_a_turn")
+def test_an_unknown_tag_settles_nothing(harness: BrokerHarness, client: Client) -> None:
+    count = FEW + 5
+    holding(harness, client, count)
+    unknown = make(Basic.Ack, delivery_tag=3 * count, multiple=True)
+    client.send(unknown)
+    client.expect_channel_close(f"PRECONDITION_FAILED - unknown delivery tag {3 * count}", Basic.Ack)
+    assert harness.node.vhosts["/"].queues["q"].message_count == 2 * count

@@ -112,7 +112,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
         raise InvalidPattern(error.msg, _position(tokens, error.pos or 0)) from None
     node = _tree(tokens)
     try:
-        is_found = linear_match(node, _table(f"[{_WORD}]", False))
+        is_found = lru_cache(16)(linear_match(node, _table(f"[{_WORD}]", False)))  # a policy asks for a name thrice
     except TooLarge:
         raise InvalidPattern("not supported: too many repetitions", 0) from None
     quick_bytes = backtracking_length(node, QUICK_STEPS / max(len(tokens), 1))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
+from typing import Final
 
 from leveret.core import names
 from leveret.core.arguments import check_integer
+from leveret.core.channel import ChannelMode
 from leveret.core.consumer import Send
 from leveret.core.queue import Queue
 from leveret.core.reply import ReplyConsumer
@@ -13,10 +16,12 @@ from leveret.handlers.access import readable_queue
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.names import arguments_of
+from leveret.handlers.outgoing import TurnIsOver
 from leveret_protocol.errors import AMQPError, ReplyCode
 from leveret_protocol.fields import Table
 from leveret_protocol.methods import Basic, Frame, encode_method, make
 
+SETTLED_IN_A_TURN: Final = 10_000  # take some 6 ms
 STREAM_ARGUMENTS = ("x-stream-offset", "x-stream-filter", "x-stream-match-unfiltered")
 
 
@@ -140,8 +145,11 @@ def get(channel: Channel, method: Basic.Get) -> None:
 
 
 def ack(channel: Channel, method: Basic.Ack) -> None:
-    """basic.ack. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
-    channel.core.ack(method.delivery_tag, multiple=method.multiple)
+    """basic.ack. Raises: PRECONDITION_FAILED (406): unknown delivery tag; TurnIsOver: there is more."""
+    tag, has_more = _settled_now(channel, method)
+    channel.core.ack(tag, multiple=method.multiple)
+    if has_more:
+        raise TurnIsOver(has_more=True)
 
 
 def reject(channel: Channel, method: Basic.Reject) -> None:
@@ -150,8 +158,27 @@ def reject(channel: Channel, method: Basic.Reject) -> None:
 
 
 def nack(channel: Channel, method: Basic.Nack) -> None:
-    """basic.nack (RabbitMQ extension). Raises PRECONDITION_FAILED (406): unknown delivery tag."""
-    channel.core.reject(method.delivery_tag, multiple=method.multiple, requeue=method.requeue)
+    """basic.nack (RabbitMQ extension). Raises: as `ack`.
+
+    What goes back to its queue goes in one turn, however much it is: nothing behind it may be delivered before it.
+    """
+    tag, has_more = (method.delivery_tag, False) if method.requeue else _settled_now(channel, method)
+    channel.core.reject(tag, multiple=method.multiple, requeue=method.requeue)
+    if has_more:
+        raise TurnIsOver(has_more=True)
+
+
+def _settled_now(channel: Channel, method: Basic.Ack | Basic.Nack) -> tuple[int, bool]:
+    """Up to which tag this turn settles, and whether there is more. What is delivered in between is not meant."""
+    core = channel.core
+    if not method.multiple or len(core.unacked) <= SETTLED_IN_A_TURN or core.mode is ChannelMode.TX:
+        return method.delivery_tag, False
+    if method.delivery_tag == 0:
+        method.delivery_tag = next(reversed(core.unacked))
+    tag = next(islice(core.unacked, SETTLED_IN_A_TURN - 1, None))
+    if tag < method.delivery_tag and method.delivery_tag in core.unacked:
+        return tag, True
+    return method.delivery_tag, False
 
 
 def recover(channel: Channel, method: Basic.Recover) -> None:
