@@ -2,10 +2,12 @@
 
 import gc
 import weakref
+from itertools import count
 
 import pytest
+import trio
 
-from leveret.shell.garbage import ENDS_MIN, LOOK_SECONDS, collect_seldom, collect_what_ended
+from leveret.shell.garbage import ENDS_MIN, LOOK_SECONDS, QUICK_LOOK_SECONDS, collect_seldom, collect_what_ended
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,20 @@ async def test_a_cycle_goes_once_enough_has_ended(nursery, clock):
     ends += 1
     await clock.until(LOOK_SECONDS * 2.5)
     assert cycle() is None
+    nursery.cancel_scope.cancel()
+
+
+async def test_the_longer_a_look_takes_the_more_has_to_end_before_the_next(nursery, clock):
+    ends = 0
+    seconds = count(step=5 * QUICK_LOOK_SECONDS)
+    collect_seldom()
+    nursery.start_soon(collect_what_ended, lambda: ends, lambda: next(seconds))
+    await clock.until(LOOK_SECONDS / 2)
+    for more, looks in ((ENDS_MIN, 1), (ENDS_MIN, 0), (4 * ENDS_MIN, 1)):
+        before = gc.get_stats()[2]["collections"]
+        ends += more
+        await clock.until(trio.current_time() + LOOK_SECONDS)
+        assert gc.get_stats()[2]["collections"] - before == looks
     nursery.cancel_scope.cancel()
 
 

@@ -6,6 +6,7 @@ connections, channels, queues. So it looks at what is young less often, and at e
 """
 
 import gc
+import time
 from collections.abc import Callable
 
 import trio
@@ -13,6 +14,9 @@ import trio
 YOUNG_OBJECTS = 50_000  # Python: 700
 LOOK_SECONDS = 30.0
 ENDS_MIN = 100  # some ten thousand objects
+# A look at everything holds all up: 250 ms for a backlog of a million messages. For each time that the last one took as
+# long as this, as many ends again have to come before the next.
+QUICK_LOOK_SECONDS = 0.01
 
 
 def collect_seldom() -> None:
@@ -22,14 +26,19 @@ def collect_seldom() -> None:
     gc.set_threshold(YOUNG_OBJECTS, 20, 1_000_000)
 
 
-async def collect_what_ended(count_ends: Callable[[], int]) -> None:
+async def collect_what_ended(
+    count_ends: Callable[[], int], seconds: Callable[[], float] = time.perf_counter
+) -> None:  # fmt: skip
     """Until cancelled. count_ends: how many things that have cycles have ended until now, or a little more."""
     ends = count_ends()
+    ends_min = ENDS_MIN
     while True:
         await trio.sleep(LOOK_SECONDS)
-        if abs(count_ends() - ends) >= ENDS_MIN:  # less: an application has ended with all it had
+        if abs(count_ends() - ends) >= ends_min:  # less: an application has ended with all it had
             ends = count_ends()
+            began = seconds()
             gc.collect()
+            ends_min = max(ENDS_MIN, int(ENDS_MIN * (seconds() - began) / QUICK_LOOK_SECONDS))
 
 
 def collect_all() -> None:
