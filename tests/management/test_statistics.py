@@ -417,6 +417,27 @@ async def test_a_long_backlog_is_looked_at_before_the_answer(api, client, monkey
     assert len(slices) > 5
 
 
+@pytest.mark.parametrize("path", ["/queues/%2F/q", "/queues"])
+async def test_much_that_is_handed_out_is_looked_at_before_the_answer(api, client, monkeypatch, path):
+    monkeypatch.setattr("leveret.core.body_bytes.SLICE_HELD", 100)
+    monkeypatch.setattr("leveret.core.body_bytes.UNKNOWN_MAX", 200)
+    client.consume("q")
+    publish(client, 1000)
+    api.node.on_work = lambda: trio.lowlevel.spawn_system_task(in_slices)
+    slices = []
+
+    async def in_slices():
+        while api.node.has_work():
+            slices.append(api.node.run_slice())
+            client.ack(2 * len(slices))  # what is gone through changes meanwhile
+            await trio.lowlevel.checkpoint()
+
+    found = await api.get(path)
+    (queue,) = found if isinstance(found, list) else [found]
+    assert queue["message_bytes_unacknowledged"] == 4000
+    assert len(slices) > 10
+
+
 async def test_a_rate_does_not_go_back_to_before_statistics_began(harness, make_api):
     harness.advance(2.5)
     api = make_api()

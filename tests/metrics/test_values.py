@@ -126,6 +126,19 @@ async def test_a_long_backlog_is_added_up_in_slices(
     assert 'rabbitmq_detailed_queue_messages_bytes{vhost="/",queue="q"} 210\n' in "".join(pieces)
 
 
+async def test_much_that_is_handed_out_is_added_up_in_slices(
+    harness: BrokerHarness, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_bytes, "SLICE_HELD", 10)
+    client.declare("q")
+    client.consume("q")
+    for _ in range(105):
+        client.publish("", "q", b"12")
+    pieces = list(endpoints.detailed(Scraper(harness).measured, {"queue_metrics"}, None))
+    assert len([piece for piece in pieces if not piece]) >= 10
+    assert 'rabbitmq_detailed_queue_messages_unacked_bytes{vhost="/",queue="q"} 210\n' in "".join(pieces)
+
+
 def pieces_of_queues(harness: BrokerHarness) -> list[str]:
     return list(endpoints.detailed(Scraper(harness).measured, {"queue_metrics"}, None))
 

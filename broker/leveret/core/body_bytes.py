@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leveret.core.keeping import KeptFifo
 from leveret.core.message import Entry
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 BLOCK_BITS = 10  # 1024 positions
 UNKNOWN_MAX = 50_000  # about 20 ms
 SLICE_ENTRIES = 20_000
+SLICE_HELD = 4_000  # about 2 ms
+
+_NO_MORE: Final = object()
 
 
 class Sums:
@@ -240,15 +243,41 @@ def _fifos(queue: Queue) -> Iterator[tuple[Fifo, FifoSums]]:
 def held_of(vhost: VirtualHost) -> Mapping[Queue, Sums]:
     """What is handed out and not settled, of all queues of a virtual host. It looks at all of it."""
     held: Held = defaultdict(Sums)
-    for connection in vhost.node.connections.of_vhost(vhost.name):
-        add_held(held, connection)
+    for _ in _look_at_held(held, vhost):
+        pass
     return held
 
 
-def add_held(held: Held, connection: OpenConnection) -> None:
-    """Those of one connection, for whoever lets others have a turn in between."""
-    for entry, queue in connection.deliveries_held():
+def is_much_held(vhost: VirtualHost) -> bool:
+    """Would `held_of` have to look at so much that others had to wait?"""
+    return sum(queue.unacked_count for queue in vhost.queues.values()) >= UNKNOWN_MAX
+
+
+def look_at_held(vhost: VirtualHost, then: Callable[[Held], None]) -> None:
+    """`held_of` in slices; `then` is called with what comes of it."""
+    held: Held = defaultdict(Sums)
+    slices = _look_at_held(held, vhost)
+
+    def look() -> None:
+        if next(slices, _NO_MORE) is _NO_MORE:
+            then(held)
+        else:
+            vhost.node.add_work(look)
+
+    vhost.node.add_work(look)
+
+
+def _look_at_held(held: Held, vhost: VirtualHost) -> Iterator[None]:
+    for connection in vhost.node.connections.of_vhost(vhost.name):
+        yield from add_held(held, connection)
+
+
+def add_held(held: Held, connection: OpenConnection) -> Iterator[None]:
+    """Those of one connection; others may have a turn after each slice. What comes and goes meanwhile may be missed."""
+    for number, (entry, queue) in enumerate(connection.deliveries_held(), 1):
         held[queue].add(entry, keeps=queue.durable)
+        if number % SLICE_HELD == 0:
+            yield
 
 
 def _size_in_background(queue: Queue, fifo: KeptFifo) -> None:

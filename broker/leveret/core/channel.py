@@ -167,9 +167,11 @@ class Channel:
         self._served_until = until
 
     def deliveries_held(self) -> Iterator[tuple[Entry, Queue]]:
-        """What it was given and has not settled for good."""
+        """What it was given and has not settled for good, as it is now; whoever asks may take his time."""
         held = [deliveries for deliveries, _ in self.transaction.settlings]
-        for _, (entry, queue, _) in chain(self.unacked.items(), *held):
+        for entry, queue, _ in list(self.unacked.values()):
+            yield entry, queue
+        for _, (entry, queue, _) in chain.from_iterable(held):
             yield entry, queue
 
     # -- settling ---------------------------------------------------------------------------------------------------

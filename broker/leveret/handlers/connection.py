@@ -437,7 +437,7 @@ class Connection(Outgoing):
         return min(self.heartbeat_seconds or CLOSE_SECONDS_MAX, CLOSE_SECONDS_MAX)
 
     def deliveries_held(self) -> Iterator[tuple[Entry, Queue]]:
-        for channel in self._channels.values():
+        for channel in self.channels:
             yield from channel.core.deliveries_held()
 
     def force_close(self, reason: str) -> None:

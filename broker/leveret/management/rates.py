@@ -7,7 +7,16 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from leveret.auth.questions import Question, Tell, Unanswered
-from leveret.core.body_bytes import QueueSums, Sums, body_bytes, has_many_unknown, held_of, look_ahead
+from leveret.core.body_bytes import (
+    QueueSums,
+    Sums,
+    body_bytes,
+    has_many_unknown,
+    held_of,
+    is_much_held,
+    look_ahead,
+    look_at_held,
+)
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.management.answers import Problem
@@ -58,11 +67,26 @@ class Rates:
         self._held: dict[VirtualHost, Mapping[Queue, Sums]] = {}
 
     def look_ahead(self, queues: Iterable[Queue]) -> None:
-        """To be called before `bytes_of`: a long backlog is looked at in slices first. Raises Unanswered."""
+        """To be called before `bytes_of`: a long backlog is looked at in slices first, and much that is handed out.
+
+        Raises Unanswered.
+        """
+        vhosts = set()
         for queue in queues:
+            vhosts.add(queue.vhost)
             if has_many_unknown(queue):
                 raise Unanswered(Question("bytes"), partial(_look_ahead, queue))
+        for vhost in vhosts - self._held.keys():
+            if is_much_held(vhost):
+                raise Unanswered(Question("bytes"), partial(self._look_at_held, vhost))
         self._node.tally()
+
+    def _look_at_held(self, vhost: VirtualHost, tell: Tell) -> None:
+        def looked(held: Mapping[Queue, Sums]) -> None:
+            self._held[vhost] = held
+            tell("")
+
+        look_at_held(vhost, looked)
 
     def bytes_of(self, queue: Queue) -> QueueSums:
         """What its messages come to, now; what is handed out is looked at once for all queues."""

@@ -114,10 +114,11 @@ class _Sized:
 
 
 def _sized(measured: Measured) -> Iterator[_Sized | None]:
-    """What was handed out is looked at first, a connection at a time. None: messages have been looked at."""
+    """What was handed out is looked at first, in slices. None: messages have been looked at."""
     held: Held = defaultdict(Sums)
     for connection in list(measured.node.connections):
-        add_held(held, connection)
+        for _ in add_held(held, connection):
+            yield None
         yield None
     for queue in measured.queues():
         while has_many_unknown(queue):
