@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import trio
 
@@ -75,6 +76,11 @@ class Process:
     async def _operate(self, application: Application, request: object) -> Outcome:
         operations = parts.load_operations()
         outcome: Outcome = application.turn(lambda _node, _users: operations.outcome(application, request))
+        while isinstance(outcome.get("result"), operations.InSteps):
+            await trio.lowlevel.checkpoint()
+            if self.application is not application:
+                return _error("not_running", "the application was stopped meanwhile")
+            outcome = _go_on(application, operations, outcome["result"])
         if operations.changes_something(request) and application.node.keeper is not None:
             await application.until_safe(application.node.keeper.store)
         return outcome
@@ -145,6 +151,11 @@ def _told(error: OSError | ConfigurationError | StoreError) -> str:
     if isinstance(error, ConfigurationError):
         return "\n".join(error.problems)
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _go_on(application: Application, operations: ModuleType, steps: object) -> Outcome:
+    outcome: Outcome = application.turn(lambda _node, _users: operations.go_on(steps))
+    return outcome
 
 
 def _error(kind: str, text: str) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from leveret.management.answers import Problem
 from leveret.management.definitions import Import, exported
 from leveret.management.parameters import clear_parameter as clear
 from leveret.management.parameters import put_parameter
-from leveret.operations.registry import BY, Host, Refused, operation
+from leveret.operations.registry import BY, Host, InSteps, Refused, operation
 from leveret_protocol.errors import AMQPError
 
 MISSING = "Parameter does not exist"
@@ -143,8 +144,12 @@ def export_definitions(host: Host) -> dict[str, Any]:
 
 
 @operation(definitions=dict)
-def import_definitions(host: Host, definitions: dict[str, Any]) -> None:
+def import_definitions(host: Host, definitions: dict[str, Any]) -> InSteps:
+    return InSteps(_importing(host, definitions))
+
+
+def _importing(host: Host, definitions: dict[str, Any]) -> Generator[None, None, None]:
     try:
-        Import(host.node, host.users, BY).run(definitions)
+        yield from Import(host.node, host.users, BY).steps(definitions)
     except Problem as problem:
         raise Refused(problem.reason) from problem

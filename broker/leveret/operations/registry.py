@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from leveret.auth.access_control import AccessControl
 from leveret.auth.errors import InvalidCredentials, NoSuchUser, NoSuchVirtualHost, UserExists
@@ -17,6 +17,8 @@ from leveret.core.vhost import VirtualHost
 from leveret.shell.watermarks import Watermarks
 
 BY = "rmq-cli"  # RabbitMQ: who does what rabbitmqctl does
+
+STEPS_IN_A_TURN: Final = 50  # take some 2 to 10 ms
 
 Outcome = dict[str, Any]
 
@@ -70,6 +72,22 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class InSteps:
+    """What an operation answers that takes long. steps: come to its answer; others have their turn in between."""
+
+    steps: Generator[None, None, Any]
+
+    def some(self) -> Any:
+        """Take STEPS_IN_A_TURN of them. Answers the answer, or this once more."""
+        for _ in range(STEPS_IN_A_TURN):
+            try:
+                next(self.steps)
+            except StopIteration as done:
+                return done.value
+        return self
+
+
+@dataclass(frozen=True, slots=True)
 class _Operation:
     """arguments: those it takes, and their types. changes: something may be different afterwards."""
 
@@ -100,15 +118,25 @@ def operation(**arguments: type) -> Callable[[Callable[..., Any]], Callable[...,
 def outcome(host: Host, request: object) -> Outcome:
     """Carry a request out: `{"operation": name, "arguments": {...}}`.
 
-    Answers `{"result": ...}`, with an iterator of rows where there may be many, to be taken in turns; or
+    Answers `{"result": ...}`, with an iterator of rows where there may be many, to be taken in turns, or with InSteps,
+    to be given to `go_on` in another turn; or
     `{"error": text, "kind": ...}`, with a name for the kinds `no_such_user` and `no_such_vhost`; the others are
     `exists`, `credentials`, `invalid`, `failed`, those of Refused, and `usage` for what is no request.
     """
     wanted, arguments = _taken_apart(request)
     if wanted is None:
         return _error("usage", "there is no such operation, or not with such arguments")
+    return _told(lambda: wanted.run(host, **arguments))
+
+
+def go_on(steps: InSteps) -> Outcome:
+    """Another turn of it. Answers as `outcome`."""
+    return _told(steps.some)
+
+
+def _told(run: Callable[[], Any]) -> Outcome:
     try:
-        return {"result": wanted.run(host, **arguments)}
+        return {"result": run()}
     except (NoSuchUser, NoSuchVirtualHost) as error:
         kind = "no_such_user" if isinstance(error, NoSuchUser) else "no_such_vhost"
         return {**_error(kind, str(error)), "name": error.name}
