@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from leveret.core.policies import Policies
+from leveret.core.settings import DELIVERY_LIMIT_DEFAULT
 from leveret_protocol.methods import Basic, Confirm, Exchange, Queue, make
 from tests.harness import BrokerHarness, Client
 
@@ -321,6 +322,24 @@ def test_the_smallest_of_three_limits_holds(
         set_policy(policies, max_length=policy)
     set_policy(operator_policies, max_length=operator)
     assert client.counts("q") == (1, 0)
+
+
+def test_each_queue_gets_what_holds_for_it_alone(
+    harness: BrokerHarness, client: Client, policies: Policies, operator_policies: Policies
+) -> None:
+    """One change concerns queues that differ in their arguments, their types, and the other policy."""
+    other = {"x-queue-type": "quorum"}
+    limits = {"q": 3, "q.capped": 2, "q.own": 1, "q.quorum": 3, "q.quorum.capped": 2, "q.last": 3}
+    arguments = {"q.own": {"x-max-length": 1}, "q.quorum": other, "q.quorum.capped": other}
+    for queue in limits:
+        client.declare(queue, durable=True, arguments=arguments.get(queue))
+    set_policy(operator_policies, pattern="capped$", max_length=2)
+    set_policy(policies, max_length=3)
+    for queue in limits:
+        publish(client, b"1", b"2", b"3", b"4", queue=queue)
+    assert {queue: client.counts(queue)[0] for queue in limits} == limits
+    queues = harness.node.vhost("/").queues
+    assert [queues[name].settings.delivery_limit for name in ("q", "q.quorum")] == [None, DELIVERY_LIMIT_DEFAULT]
 
 
 def test_both_policies_hold_and_the_operators_overflow(
