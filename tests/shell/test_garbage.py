@@ -63,6 +63,8 @@ async def test_the_longer_a_look_takes_the_more_has_to_end_before_the_next(nurse
 def test_a_backlog_is_not_walked_while_it_grows():
     collect_seldom()
     passes = gc.get_stats()[2]["collections"]
+    younger_passes = gc.get_stats()[1]["collections"]
     backlog = [Cyclic() for _ in range(200_000)]
     assert gc.get_stats()[2]["collections"] == passes
+    assert gc.get_stats()[1]["collections"] > younger_passes  # each of them is short
     assert len(backlog) == 200_000

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import trio
 
 YOUNG_OBJECTS = 50_000  # Python: 700
+YOUNG_LOOKS = 2  # and then at what is left of all of them, 150,000 objects, once more. With 20 that took 100 ms
 LOOK_SECONDS = 30.0
 ENDS_MIN = 100  # some ten thousand objects
 # A look at everything holds all up: 250 ms for a backlog of a million messages. For each time that the last one took as
@@ -23,7 +24,7 @@ def collect_seldom() -> None:
     """What is there now stays for good, and is never looked at. The oldest generation is `collect_what_ended`'s."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 1_000_000)
+    gc.set_threshold(YOUNG_OBJECTS, YOUNG_LOOKS, 1_000_000)
 
 
 async def collect_what_ended(
