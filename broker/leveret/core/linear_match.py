@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 STATES_MAX: Final = 10_000  # of a graph: of `{n}` each time is another state. PCRE has 64 KiB for all
-# For a name: some 2 ms. One of 255 bytes needs 2,000 in most patterns. PCRE gives up after 10,000,000 of its own: 0.2 s.
+# For a name: some 2 ms. One of 255 bytes needs 2,000 in most patterns. PCRE gives up after 10,000,000 of its own.
 STEPS_MAX: Final = 5_000
 
 Place = Literal["start", "end", "very end", "boundary", "no boundary"]
