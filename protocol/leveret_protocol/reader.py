@@ -54,7 +54,8 @@ _ACK_TAG_AT: Final = 11
 _HEADER_MARK: Final = FRAME_END << 24 | FRAME_HEADER << 16
 _BODY_MARK: Final = FRAME_END << 24 | FRAME_BODY << 16
 
-_BODY_SIZE: Final = slice(11, 19)  # in the frames of a content: after the header frame's start, class and weight
+_BODY_SIZE_AT: Final = 11  # in the frames of a content: after the header frame's start, class and weight
+_BODY_SIZE_END: Final = 19
 _CLASS_AND_WEIGHT: Final = CLASS_BASIC << 16
 _ACK_INDEX: Final = Basic.Ack.index
 _new_ack: Final = Basic.Ack.__new__
@@ -273,7 +274,7 @@ class FrameReader:
                 event = self._take_frame(data, start, after)
                 if event is not None:
                     if type(event[1]) is Publish:
-                        self._begin_size(event[1], int.from_bytes(event[2][_BODY_SIZE], "big"))
+                        self._begin_size(event[1], int.from_bytes(event[2][_BODY_SIZE_AT:_BODY_SIZE_END], "big"))
                     yield event
         finally:
             self._run = run

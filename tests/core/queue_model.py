@@ -282,8 +282,8 @@ class ConsumerModel:
         self.queue.add_consumer(self)
         self.channel.real.add_consumer(real)
 
-    def sent(self, delivery_tag: int, redelivered: bool, message: Message) -> None:
-        """The door: a delivery leaves the broker."""
+    def sent(self, delivery_tag: int, redelivered: bool, message: Message) -> bool:
+        """The door: a delivery leaves the broker, and the output is not full."""
         assert isinstance(message, ModelMessage)
         queue, channel = self.queue, self.channel
         assert self in queue.able(for_sure=False), "over its prefetch or the channel's limit, paused, inactive or gone"
@@ -293,6 +293,7 @@ class ConsumerModel:
         assert delivery_tag == channel.last_tag
         if not self.no_ack:
             channel.holding[delivery_tag] = Held(queue, copy, self)
+        return False
 
 
 @dataclass(frozen=True)

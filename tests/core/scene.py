@@ -15,7 +15,7 @@ from leveret_protocol.errors import AMQPError
 from leveret_protocol.fields import Table, table
 
 
-class NumberedMessage(Message):
+class NumberedMessage:
     """A message that is nothing but a number, and what queues look at."""
 
     __slots__ = ("_expiration_ms", "_priority", "number", "size")
@@ -24,7 +24,9 @@ class NumberedMessage(Message):
     body = b""
     body_size_bytes = 0
     is_dead_letter = False
+    failed_count = 0
     is_persistent = False
+    waiter = None
 
     def __init__(
         self, number: int, size_bytes: int = 1, *, expiration_ms: int | None = None, priority: int | None = None
@@ -84,9 +86,10 @@ class Client:
     def consume(
         self, queue: Queue, tag: str = "c", *, no_ack: bool = False, priority: int = 0, exclusive: bool = False
     ) -> Consumer:
-        def send(delivery_tag: int, redelivered: bool, message: Message) -> None:
+        def send(delivery_tag: int, redelivered: bool, message: Message) -> bool:
             assert isinstance(message, NumberedMessage)
             self.received.append(Received(tag, delivery_tag, redelivered, message.number))
+            return False
 
         consumer = queue.consumer_class(
             tag, queue, self.channel, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments={},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leveret.core.message import Entry, Message
 from leveret_protocol.fields import Table
@@ -11,6 +11,10 @@ from leveret_protocol.fields import Table
 if TYPE_CHECKING:
     from leveret.core.channel import Channel
     from leveret.core.queue import Queue
+
+PREFETCH_COUNT_MAX: Final = (
+    2000  # RabbitMQ: what a consumer of a quorum queue without a prefetch count has (rabbit_fifo_client)
+)
 
 Send = Callable[[int, bool, Message], bool]
 
@@ -101,3 +105,26 @@ class Consumer:
         if channel.served_last is not self:
             channel.serve(self)
         return not self.send(delivery_tag, False, message)
+
+
+class QuorumConsumer(Consumer):
+    """The channel's limit for all its consumers does not hold for it (RabbitMQ: B-32 refuses the other order)."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, tag: str, queue: Queue, channel: Channel, *, no_ack: bool, exclusive: bool, priority: int,
+        arguments: Table, send: Send, cancelled: Callable[[], None],
+    ) -> None:  # fmt: skip
+        super().__init__(
+            tag, queue, channel, no_ack=no_ack, exclusive=exclusive, priority=priority, arguments=arguments, send=send,
+            cancelled=cancelled,
+        )  # fmt: skip
+        self.prefetch_count = channel.prefetch_count or PREFETCH_COUNT_MAX
+
+    @property
+    def has_room(self) -> bool:
+        return not self.channel.is_paused and self.unacked_count < self.prefetch_count
+
+    def deliver(self, entry: Entry) -> bool:
+        return super().deliver(entry) or self.has_room

@@ -1,12 +1,13 @@
-"""What the core knows of a message. The bytes themselves belong to the handlers, which subclass this."""
+"""What the core knows of a message. The bytes themselves belong to the handlers: PublishedMessage is one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-from leveret_protocol.fields import Table
+from leveret_protocol.fields import Field, Table
+
+NORMAL_PRIORITY_MAX: Final = 4  # of a quorum queue. RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
 
 
 class Properties(Protocol):
@@ -29,82 +30,65 @@ class Waiter(Protocol):
     def safe(self) -> None: ...
 
 
-class Message(ABC):
-    """One published message. It never changes, and every queue that it is routed to holds the same object.
+class Message(Protocol):
+    """One published message. It never changes, and every queue that it is routed to holds the same object."""
 
-    failed_count: how many of its deliveries by quorum queues failed before it was dead-lettered; see QuorumEntry.
-    """
-
-    __slots__ = ()
-
-    failed_count: int = 0
+    waiter: Waiter | None  # told by each queue that keeps the message
 
     @property
-    @abstractmethod
     def exchange(self) -> str:
         """The exchange it was published to; "" is the default exchange."""
 
     @property
-    @abstractmethod
     def routing_key(self) -> str:
         """The primary routing key."""
 
     @property
-    @abstractmethod
     def routing_keys(self) -> list[str]:
         """The primary one, then those of CC and BCC, though BCC is no longer among the headers."""
 
     @property
-    @abstractmethod
     def properties(self) -> Properties:
         """Decoded at the first call only: most messages pass through without."""
 
     @property
-    @abstractmethod
     def body(self) -> bytes:
         """The whole body."""
 
     @property
-    @abstractmethod
     def size_bytes(self) -> int:
         """What it costs to send: header and body frames. Known without decoding."""
 
     @property
-    @abstractmethod
     def body_size_bytes(self) -> int:
         """Bytes of the body."""
 
     @property
-    @abstractmethod
     def is_dead_letter(self) -> bool:
         """Did this broker dead-letter it, so that its x-death header can be believed?"""
 
     @property
-    @abstractmethod
+    def failed_count(self) -> int:
+        """How many of its deliveries by quorum queues failed before it was dead-lettered; see QuorumEntry."""
+
+    @property
     def expiration_ms(self) -> int | None:
         """The expiration property, which has been found valid (RabbitMQ: CT-9). Cheap where there is none."""
 
     @property
-    @abstractmethod
     def priority(self) -> int | None:
         """The priority property, 0 to 255. Cheap where there is none."""
 
     @property
-    @abstractmethod
     def is_persistent(self) -> bool:
         """Delivery mode 2 (RabbitMQ: CT-8)."""
 
-    @abstractmethod
     def __bytes__(self) -> bytes:
         """All there is to know of it, for a store; see Keeper. In any thread."""
 
-    waiter: Waiter | None = None  # told by each queue that keeps the message
-
-    @abstractmethod
     def with_headers(self, headers: Table) -> Message:
         """The same message with these headers besides its own, or instead of them."""
 
-    @abstractmethod
     def dead_lettered(
         self, exchange: str, routing_keys: Sequence[str], properties: Properties, failed_count: int
     ) -> Message:
@@ -160,3 +144,31 @@ class KeptEntry(TimedEntry):
     __slots__ = ()
 
     is_kept = True
+
+
+class QuorumEntry(TimedEntry):
+    """original: the message as it was published; `message` tells of its deliveries from the second one on.
+
+    is_kept: on a node with a store, whatever its delivery mode. is_high: of the two priorities.
+    return_count: how often it came back, for whatever reason; failed_count: how many deliveries failed, because it was
+    rejected for good or its channel went. RabbitMQ 4.x calls them acquired and delivery count. The header
+    x-delivery-count shows the first one, but a dead letter brings the second one with it and shows it until it comes
+    back for the first time.
+    """
+
+    __slots__ = ("failed_count", "is_high", "is_kept", "original", "return_count")
+
+    def __init__(self, message: Message, position: int, expires_at: float | None, *, is_kept: bool) -> None:
+        self.message = self.original = message
+        self.position = position
+        self.expires_at = expires_at
+        self.is_kept = is_kept
+        self.is_high = (message.priority or 0) > NORMAL_PRIORITY_MAX
+        self.return_count = 0
+        self.failed_count = message.failed_count
+        self.redelivered = self.failed_count > 0
+        if self.redelivered:
+            self.show(self.failed_count)
+
+    def show(self, delivery_count: int) -> None:
+        self.message = self.original.with_headers({"x-delivery-count": Field("l", delivery_count)})

@@ -5,72 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from leveret.core.at_least_once import AtLeastOnce
-from leveret.core.consumer import Consumer
+from leveret.core.consumer import Consumer, QuorumConsumer
 from leveret.core.dead_letter import DELIVERY_LIMIT, EXPIRED, MAXLEN, Death, dead_letter
 from leveret.core.fifo import Fifo
 from leveret.core.freeing import free_in_slices
 from leveret.core.keeping import KeptFifo
-from leveret.core.message import Entry, Message, TimedEntry
+from leveret.core.message import Entry, Message, QuorumEntry
 from leveret.core.queue import REFUSED, Queue
 from leveret.core.settings import QueueSettings
 from leveret.storage.base import Line, StoredMessage
 from leveret_protocol.errors import AMQPError, ReplyCode
-from leveret_protocol.fields import Field
 
 if TYPE_CHECKING:
     from leveret.core.channel import Channel
 
-NORMAL_PRIORITY_MAX: Final = 4  # RabbitMQ 4.0 to 4.2: above it is high (PRI-3)
 ROUND: Final = 3  # messages: two high ones, if there are any, and one normal
-PREFETCH_COUNT_MAX: Final = 2000  # RabbitMQ: what a consumer without a prefetch count has (rabbit_fifo_client)
-
-
-class QuorumConsumer(Consumer):
-    """The channel's limit for all its consumers does not hold for it (RabbitMQ: B-32 refuses the other order)."""
-
-    __slots__ = ()
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.prefetch_count = self.channel.prefetch_count or PREFETCH_COUNT_MAX
-
-    @property
-    def has_room(self) -> bool:
-        return not self.channel.is_paused and self.unacked_count < self.prefetch_count
-
-    def deliver(self, entry: Entry) -> bool:
-        return super().deliver(entry) or self.has_room
-
-
-class QuorumEntry(TimedEntry):
-    """original: the message as it was published; `message` tells of its deliveries from the second one on.
-
-    is_kept: on a node with a store, whatever its delivery mode. is_high: of the two priorities.
-    return_count: how often it came back, for whatever reason; failed_count: how many deliveries failed, because it was
-    rejected for good or its channel went. RabbitMQ 4.x calls them acquired and delivery count. The header
-    x-delivery-count shows the first one, but a dead letter brings the second one with it and shows it until it comes
-    back for the first time.
-    """
-
-    __slots__ = ("failed_count", "is_high", "is_kept", "original", "return_count")
-
-    def __init__(self, message: Message, position: int, expires_at: float | None, *, is_kept: bool) -> None:
-        self.message = self.original = message
-        self.position = position
-        self.expires_at = expires_at
-        self.is_kept = is_kept
-        self.is_high = (message.priority or 0) > NORMAL_PRIORITY_MAX
-        self.return_count = 0
-        self.failed_count = message.failed_count
-        self.redelivered = self.failed_count > 0
-        if self.redelivered:
-            self.show(self.failed_count)
-
-    def show(self, delivery_count: int) -> None:
-        self.message = self.original.with_headers({"x-delivery-count": Field("l", delivery_count)})
 
 
 class QuorumQueue(Queue):

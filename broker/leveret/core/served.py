@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
 
 
-class Served(ABC):
+class Served:
     """What a queue is to its consumers.
 
     consumers: in the order in which they came. rotation: those with room, and whose turn it is.

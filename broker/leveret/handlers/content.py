@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from leveret.core import message as core_message
-from leveret.core.message import Message, Waiter
+from leveret.core.message import Waiter
 from leveret.handlers import stored_form
 from leveret_protocol.constants import FRAME_MAX
 from leveret_protocol.content import (
@@ -56,7 +56,7 @@ def _stored_start(deliver_suffix: bytes, header_size: int, channel_number: int) 
     return start + deliver_suffix[1:-1]
 
 
-class PublishedMessage(Message):
+class PublishedMessage:
     """A message in its wire form.
 
     publish: where it was published to; frames: header frame and body frames, carrying channel_number;
@@ -108,6 +108,10 @@ class PublishedMessage(Message):
     @property
     def is_dead_letter(self) -> bool:
         return False
+
+    @property
+    def failed_count(self) -> int:
+        return 0
 
     @property
     def expiration_ms(self) -> int | None:
@@ -196,21 +200,25 @@ class DeadLetter(PublishedMessage):
     more_keys: all the keys that it had, or the one of its queue.
     """
 
-    __slots__ = ("failed_count", "more_keys")
+    __slots__ = ("_failed_count", "more_keys")
 
     more_keys: Sequence[str]
-    failed_count: int
+    _failed_count: int
 
     @classmethod
     def of(cls, message: PublishedMessage, more_keys: Sequence[str], failed_count: int) -> DeadLetter:
         letter = cls(message.publish, message.frames, message.header_size, message.channel_number)
         letter.more_keys = more_keys
-        letter.failed_count = failed_count
+        letter._failed_count = failed_count
         return letter
 
     @property
     def is_dead_letter(self) -> bool:
         return True
+
+    @property
+    def failed_count(self) -> int:
+        return self._failed_count
 
     @property
     def routing_keys(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class TurnIsOver(Exception):
         self.has_more = has_more
 
 
-class Outgoing(ABC):
+class Outgoing:
     """Args:
     wake: see `output`.
     frame_max: until another one has been negotiated.

@@ -62,17 +62,14 @@ def publish(channel: Channel, method: Publish, frames: bytes, header_size: int) 
         _resolve(channel, method)
     routes: Routes | None = method.routes  # type: ignore[assignment]
     properties = frames[PROPERTIES_START : 7 + header_size]
-    if properties == NO_PROPERTIES:
-        traits = PLAIN
-    else:
-        known = channel.connection.traits
-        traits = known.get(properties)  # type: ignore[assignment]
-        if traits is None:
-            traits = traits_of(frames, header_size)
-            if len(properties) <= TRAITS_SIZE_MAX:
-                if len(known) >= TRAITS_REMEMBERED:
-                    known.clear()
-                known[properties] = traits
+    known = channel.connection.traits
+    traits = PLAIN if properties == NO_PROPERTIES else known.get(properties)
+    if traits is None:
+        traits = traits_of(frames, header_size)
+        if len(properties) <= TRAITS_SIZE_MAX:
+            if len(known) >= TRAITS_REMEMBERED:
+                known.clear()
+            known[properties] = traits
     message = PublishedMessage(method, frames, header_size, channel.number)
     if routes is None or traits is not PLAIN or core.mode is _TX:
         is_plain = (traits is PLAIN or traits is PERSISTENT) and core.mode is not _TX

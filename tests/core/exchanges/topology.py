@@ -4,7 +4,6 @@ import pytest
 
 from leveret.core.binding import Binding
 from leveret.core.exchanges import exchange_class
-from leveret.core.message import Message
 from leveret.core.node import Node
 from leveret_protocol.errors import AMQPError
 from leveret_protocol.fields import field, table
@@ -23,7 +22,7 @@ class NamedQueue:
         return f"<queue {self.name}>"
 
 
-class HeadersMessage(Message):
+class HeadersMessage:
     """A message with these headers, given as natural Python values or as fields; None: it has no headers at all.
 
     properties: further ones, by name.
@@ -33,6 +32,8 @@ class HeadersMessage(Message):
     body = b""
     size_bytes = body_size_bytes = 0
     is_dead_letter = False
+    failed_count = 0
+    waiter = None
     expiration_ms = priority = None
     is_persistent = False
     message_id = correlation_id = timestamp = None
