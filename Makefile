@@ -1,10 +1,11 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with nothing but make and Python 3.11.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test nightly check lint fuzz lock format interop interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
+.PHONY: help run test test-compiled nightly check lint fuzz lock format interop interop-rabbitmq bench bench-rabbitmq bench-growth bench-fairness bench-results clean
 
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILED := .venv-compiled
 RESULTS := interop/bench/results
 LOCK := requirements-dev.lock
 FUZZ_SECONDS := 60
@@ -12,6 +13,7 @@ FUZZ_SECONDS := 60
 help:
 	@echo "make run [ARGS=...]     start the broker on 127.0.0.1:5672 (ARGS are those of 'leveret server')"
 	@echo "make test               lint, types, all tests, and stock clients against the broker"
+	@echo "make test-compiled      all tests against the compiled build (needs a C compiler)"
 	@echo "make check              format, lint, types, architecture, and known vulnerabilities of what it depends on"
 	@echo "make nightly            ten times as many kills and simulated histories: some minutes"
 	@echo "make fuzz               atheris against all that reads bytes of peers: a minute each (FUZZ_SECONDS=60)"
@@ -29,6 +31,11 @@ run: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# Tests import the installed package: `pythonpath` would have the sources before it.
+test-compiled: $(COMPILED)/.installed
+	$(COMPILED)/bin/leveret --version | grep compiled
+	$(COMPILED)/bin/python -m pytest -n 2 -o pythonpath=. $(ARGS)
 
 nightly: $(VENV)/.installed-dev
 	LEVERET_CRASH_SEEDS=200 $(BIN)/python -m pytest -n 2 tests/crash $(ARGS)
@@ -82,7 +89,7 @@ bench-results: $(VENV)/.installed-dev
 	$(BIN)/python -m interop.bench.report
 
 clean:
-	rm -rf $(VENV) .fuzz build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED) .fuzz build dist broker/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Anew from pyproject.toml: the newest of everything. Then `make test`.
 lock: $(VENV)/.installed-dev
@@ -109,6 +116,13 @@ $(VENV)/.installed-fuzz: $(VENV)/.installed-dev
 $(VENV)/.installed-interop: $(VENV)/.installed-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,interop]' -c $(LOCK)
 	@touch $@
+
+$(COMPILED)/.installed: setup.py pyproject.toml $(LOCK) $(shell find broker protocol -name '*.py') | $(COMPILED)/bin/pip
+	LEVERET_COMPILE=1 $(COMPILED)/bin/pip install --quiet --disable-pip-version-check '.[dev]' -c $(LOCK)
+	@touch $@
+
+$(COMPILED)/bin/pip:
+	@.ci/make-venv $(COMPILED)
 
 $(BIN)/pip:
 	@.ci/make-venv $(VENV)

@@ -245,9 +245,9 @@ def test_a_bad_command_line_is_said_in_one_line(ended, arguments, complaint):
 
 
 def test_version(ended):
-    import leveret
+    from leveret.version import version_and_build
 
-    assert ended("--version") == (0, f"leveret {leveret.__version__}\n", "")
+    assert ended("--version") == (0, f"leveret {version_and_build()}\n", "")
 
 
 def test_help_names_every_option(ended):

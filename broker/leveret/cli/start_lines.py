@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from leveret.config.load import Configuration
-from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
+from leveret.version import EMULATED_RABBITMQ_VERSION, version_and_build
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,10 @@ def log_configuration(configuration: Configuration, data_dir: Path | None) -> No
     settings = configuration.settings
     python = ".".join(map(str, sys.version_info[:3]))
     log.info(
-        "Starting Leveret %s on Python %s, in place of RabbitMQ %s", __version__, python, EMULATED_RABBITMQ_VERSION
+        "Starting Leveret %s on Python %s, in place of RabbitMQ %s",
+        version_and_build(),
+        python,
+        EMULATED_RABBITMQ_VERSION,
     )
     _log_all("node", [settings.node_name])
     _log_all("config file(s)", [str(path) for path in configuration.files] or ["(none)"])

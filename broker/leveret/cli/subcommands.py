@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from leveret.cli import config, dev_cert, server, shims
-from leveret.version import __version__
+from leveret.version import version_and_build
 
 # Those whose words are looked at elsewhere.
 _OTHERS = {
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 def run(argv: Sequence[str]) -> int:
     parser = Parser(prog="leveret", description="A drop-in RabbitMQ for development machines and CI.")
-    parser.add_argument("--version", action="version", version=f"leveret {__version__}")
+    parser.add_argument("--version", action="version", version=f"leveret {version_and_build()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     server.add_to(commands)
     config.add_to(commands)
