@@ -27,12 +27,8 @@ def log_configuration(configuration: Configuration, data_dir: Path | None) -> No
     """What is started, and from which files."""
     settings = configuration.settings
     python = ".".join(map(str, sys.version_info[:3]))
-    log.info(
-        "Starting Leveret %s on Python %s, in place of RabbitMQ %s",
-        version_and_build(),
-        python,
-        EMULATED_RABBITMQ_VERSION,
-    )
+    build = version_and_build()
+    log.info("Starting Leveret %s on Python %s, in place of RabbitMQ %s", build, python, EMULATED_RABBITMQ_VERSION)
     _log_all("node", [settings.node_name])
     _log_all("config file(s)", [str(path) for path in configuration.files] or ["(none)"])
     _log_all("log(s)", settings.log_places)

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from leveret.core.channel import Channel
     from leveret.core.queue import Queue
 
-PREFETCH_COUNT_MAX: Final = (
-    2000  # RabbitMQ: what a consumer of a quorum queue without a prefetch count has (rabbit_fifo_client)
-)
+# RabbitMQ: what a consumer of a quorum queue without a prefetch count has (rabbit_fifo_client).
+PREFETCH_COUNT_MAX: Final = 2000
 
 Send = Callable[[int, bool, Message], bool]
 

@@ -120,9 +120,8 @@ class KeptFifo(Fifo):
     def keep_last(self, message: Message, position: int) -> None:
         """`keep` and `append` of a new message without a deadline. Of one that goes behind the head nobody needs an
         entry."""
-        payload = (
-            message if message.size_bytes < SHARED_BYTES_MIN else self._keeper.payload(self.line, position, message)
-        )
+        is_small = message.size_bytes < SHARED_BYTES_MIN
+        payload = message if is_small else self._keeper.payload(self.line, position, message)
         self.line.add(position, payload, None, message.waiter)
         if self.away_count:
             self.away_count += 1
