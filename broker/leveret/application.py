@@ -27,7 +27,7 @@ from leveret.handlers.connection import Connection
 from leveret.handlers.content import make_message
 from leveret.handlers.stored import loaded
 from leveret.left_in_memory import Left, begin_with
-from leveret.shell.commits import Commits, commit_rest
+from leveret.shell.commits import Commits, SafeEvent, commit_rest
 from leveret.shell.listener import Listener, SocketListener, listen_on
 from leveret.shell.memory_alarm import (
     give_memory_back,
@@ -94,7 +94,7 @@ class Application:
         self._at_end = contextlib.ExitStack()
         self._stop = trio.Event()
         self._has_ended = trio.Event()
-        self._waiting: set[_Waiter] = set()
+        self._waiting: set[SafeEvent] = set()
         self._of_management: list[Listener] = []
         self._of_metrics: list[Listener] = []
         self._listeners: list[Listener] = []
@@ -173,12 +173,12 @@ class Application:
 
     async def until_safe(self, store: Store) -> None:
         """Returns when all that was noted in its store is safe, also where it is the end that commits it."""
-        waiter = _Waiter()
+        waiter = SafeEvent()
         self._waiting.add(waiter)
         store.when_safe(waiter)
         self.server.flush()
         try:
-            await waiter.is_safe.wait()
+            await waiter.wait()
         finally:
             self._waiting.remove(waiter)
 
@@ -340,14 +340,6 @@ class Application:
         )
 
 
-class _Waiter:
-    def __init__(self) -> None:
-        self.is_safe = trio.Event()
-
-    def safe(self) -> None:
-        self.is_safe.set()
-
-
 def without_serving(where: Where, function: Callable[[Node, Users], Answer]) -> Answer:
     """What `Application.turn` does, on the data directory alone: nobody is served.
 
@@ -422,8 +414,6 @@ def _bound(addresses: Sequence[Address], groups: Sequence[Sequence[SocketListene
     return [Address(address.host, group[0].port) for address, group in zip(addresses, groups, strict=False)]
 
 
-def _bound_one(
-    address: Address | None, listeners: "Sequence[SocketListener | TLSListener]"
-) -> Address | None:  # fmt: skip
+def _bound_one(address: Address | None, listeners: "Sequence[SocketListener | TLSListener]") -> Address | None:
     """listeners: of this address; none where it is not listened on."""
     return None if address is None or not listeners else Address(address.host, listeners[0].port)

@@ -1,7 +1,5 @@
 """The version of the distribution, which pyproject.toml reads from here, and that of the RabbitMQ it stands in for."""
 
-from importlib.util import find_spec
-
 __version__ = "0.1.0"
 
 # Told in connection.start; clients branch on it (kombu: basic.qos without global from 4.0 on). 4.2 is the newest series
@@ -11,4 +9,6 @@ EMULATED_RABBITMQ_VERSION = "4.2.0"
 
 def version_and_build() -> str:
     """For bug reports: "0.1.0", or "0.1.0 compiled" of a wheel that was built with LEVERET_COMPILE=1."""
+    from importlib.util import find_spec  # not for a health check
+
     return f"{__version__} compiled" if find_spec("leveret__mypyc") is not None else __version__

@@ -293,6 +293,12 @@ async def test_the_usual_address_has_them_where_it_is_so_configured(harness: Bro
     assert identity["rabbitmq_endpoint"] == "per-object"
 
 
+async def test_the_cluster_has_the_id_that_the_global_parameter_has(harness: BrokerHarness, scraper: Scraper) -> None:
+    harness.node.parameters.set("internal_cluster_id", "rabbitmq-cluster-id-x")
+    (identity,) = (dict(labels) for name, labels in await scraper.samples() if name == "rabbitmq_identity_info")
+    assert identity["rabbitmq_cluster_permanent_id"] == "rabbitmq-cluster-id-x"
+
+
 # -- detailed -------------------------------------------------------------------------------------------------------
 
 

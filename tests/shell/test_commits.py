@@ -190,14 +190,16 @@ async def begin_without_waiters(nursery, monkeypatch) -> tuple[GatedStore, Scene
 
 
 async def test_what_nobody_waits_for_is_committed_once_no_more_of_it_comes(nursery, monkeypatch):
+    """In each round trio chooses anew who comes first: thirty of them are enough for every order."""
     store, scene = await begin_without_waiters(nursery, monkeypatch)
-    for name in "cde":
+    names = [f"more {number}" for number in range(30)]
+    for name in names:
         await trio.lowlevel.checkpoint()
         store.define("queue", name, b"")
         scene.commits.begin()
     assert store.batches == []
     assert await scene.told.receive() == []
-    assert store.batches == [list("abcde")]
+    assert store.batches == [["a", "b", *names]]
     nursery.cancel_scope.cancel()
 
 

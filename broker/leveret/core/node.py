@@ -18,7 +18,7 @@ from leveret.core.kept_definitions import DefinitionKeeper, drop_unnamed_lines, 
 from leveret.core.message import MakeMessage, Message
 from leveret.core.metadata import Metadata, ProtectedVirtualHost
 from leveret.core.names import INTERNAL_USER
-from leveret.core.parameters import CLUSTER_NAME, GlobalParameters
+from leveret.core.parameters import CLUSTER_ID, CLUSTER_NAME, GlobalParameters
 from leveret.core.timers import Timers
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -94,6 +94,11 @@ class Node:
         """Told to clients: a global parameter, or the node's name."""
         name = self.parameters[CLUSTER_NAME] if CLUSTER_NAME in self.parameters else None
         return name if isinstance(name, str) else self.name
+
+    @property
+    def cluster_id(self) -> str:
+        """A global parameter that whoever starts a broker sees to (RabbitMQ); "" where it is gone."""
+        return str(self.parameters[CLUSTER_ID]) if CLUSTER_ID in self.parameters else ""
 
     def _tell_alarm(self, reason: str | None) -> None:
         for connection in self.connections:

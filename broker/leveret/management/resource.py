@@ -25,6 +25,7 @@ from leveret.management.login import credentials_of, log_in, require
 from leveret.management.making import InTurns, Makers
 from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
+from leveret.shell.commits import SafeEvent
 from leveret_protocol.errors import AMQPError
 
 QUICK_BYTES = 64 * 1024  # of JSON take some 2 ms
@@ -121,10 +122,10 @@ class Resource:
         """What was done is on the disk before it is told, as AMQP's confirms are."""
         if self._managed.node.keeper is None:
             return
-        waiter = _Waiter()
+        waiter = SafeEvent()
         self._managed.node.keeper.store.when_safe(waiter)
         self._managed.flush()
-        await waiter.is_safe.wait()
+        await waiter.wait()
 
 
 def _nothing() -> None:
@@ -138,14 +139,6 @@ def _raise(problem: Problem, _octets: bytes) -> None:
 
 def _names(http: HttpRequest) -> dict[str, str]:
     return {name: unquote(part, errors="surrogateescape") for name, part in http.path_params.items()}
-
-
-class _Waiter:
-    def __init__(self) -> None:
-        self.is_safe = trio.Event()
-
-    def safe(self) -> None:
-        self.is_safe.set()
 
 
 def _check_accepted(headers: Headers) -> None:

@@ -5,8 +5,6 @@ So whoever sends them can serve others in between, however many queues there are
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import platform
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -123,14 +121,8 @@ def _about(measured: Measured, endpoint: str) -> str:
     node = measured.node
     identity = labels_text(
         ("rabbitmq_node", node.name), ("rabbitmq_cluster", node.cluster_name),
-        ("rabbitmq_cluster_permanent_id", _cluster_id(node.name)), ("rabbitmq_endpoint", endpoint),
+        ("rabbitmq_cluster_permanent_id", node.cluster_id), ("rabbitmq_endpoint", endpoint),
     )  # fmt: skip
     return metric("rabbitmq_build_info", UNTYPED, "RabbitMQ & Erlang/OTP version info", [(build, 1)]) + metric(
         "rabbitmq_identity_info", UNTYPED, "RabbitMQ node & cluster identity info", [(identity, 1)]
     )
-
-
-def _cluster_id(node_name: str) -> str:
-    """Looks like RabbitMQ's. The same each time the node is started, and with `--in-memory`, too."""
-    digest = hashlib.sha256(node_name.encode("utf-8", "surrogateescape")).digest()[:16]
-    return f"rabbitmq-cluster-id-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"

@@ -47,6 +47,19 @@ DISK_FREE_BYTES_MIN = 50_000_000
 DISK_LOOK_SECONDS = 1.0
 
 
+class SafeEvent:
+    """For a task that waits for what was noted: given to `Store.when_safe`."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def safe(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
 class _Rounds(trio.abc.Instrument):
     """Counts the rounds of trio: in each all tasks go on that something has come for."""
 
