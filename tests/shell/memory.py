@@ -56,6 +56,9 @@ class MemoryTransport:
 
     # the broker
 
+    def fileno(self):
+        return -1
+
     async def start(self):
         """It is a TCP transport."""
 

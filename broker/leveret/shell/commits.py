@@ -118,6 +118,11 @@ class Commits:
         """So much waits for the commit that runs that no more of it should be read."""
         return self._gathered_bytes > GATHERED_BYTES_MAX
 
+    @property
+    def is_writing(self) -> bool:
+        """A commit runs, in the writer's thread."""
+        return self._writing is not None
+
     def gather(self, size_bytes: int) -> None:
         """So much was read that holds something to commit."""
         self._gathered_bytes += size_bytes

@@ -12,6 +12,7 @@ from leveret.core.timers import Timers
 from leveret.shell.commits import FULL_PAUSE_SECONDS, Commits
 from leveret.shell.connection import HANDSHAKE_SECONDS, TLS_HANDSHAKE_SECONDS, ConnectionDriver, MakeConnection
 from leveret.shell.listener import Listener
+from leveret.shell.lookout import Lookout, looking_out
 from leveret.shell.timers import keep_awake
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Server:
         self._resumed: trio.Event | None = None
         self._suspended = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._lookout: Lookout | None = None
         self.timers = Timers(trio.current_time)  # of the wire clock
 
     @property
@@ -97,7 +99,7 @@ class Server:
         Closes the listeners in any case. Raises only for failures of ours that belong to no connection.
         """
         self._listeners = listeners
-        with contextlib.ExitStack() as listening:
+        with contextlib.ExitStack() as listening, looking_out(self._may_look_out) as self._lookout:
             listening.callback(self._close_listeners)
             async with trio.open_nursery() as nursery:
                 connections: trio.Nursery = await nursery.start(self._host_connections)
@@ -180,6 +182,8 @@ class Server:
                 return
             driver = ConnectionDriver(transport, self._make_connection, self)
             self._drivers[driver] = None
+            if self._lookout is not None:
+                self._lookout.watch(transport.fileno())
             self.start_soon(driver.run)
 
     def force_close_all(self, reason: str) -> None:
@@ -194,6 +198,10 @@ class Server:
                 await self._all_gone.wait()
         for driver in list(self._drivers):
             driver.end("the broker was stopped, and the peer did not answer in time")
+
+    def _may_look_out(self) -> bool:
+        """Not while the writer's thread runs: it needs the interpreter, and its end is not seen among the sockets."""
+        return self._commits is None or not self._commits.is_writing
 
     def _has_failed(self) -> bool:
         """Something that all connections need, such as the store."""

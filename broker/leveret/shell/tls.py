@@ -95,6 +95,9 @@ class TLSTransport:
         self._unsent = b""  # encrypted
         self._piece_bytes = 0  # how much of the caller's data is in it
 
+    def fileno(self) -> int:
+        return self._below.fileno()
+
     async def start(self) -> TLSSession:
         has_received = False
         while True:

@@ -27,6 +27,9 @@ class Transport(Protocol):
     peer: str
     local: str
 
+    def fileno(self) -> int:
+        """Of what the system can tell whether there is something to receive; -1: nothing."""
+
     async def start(self) -> TLSSession | None:
         """Make it ready for what follows: the TLS handshake, if there is one. Raises as receive_some."""
 
@@ -67,6 +70,9 @@ class SocketTransport:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     async def start(self) -> None:
         """TCP needs nothing more."""
