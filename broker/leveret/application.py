@@ -64,7 +64,7 @@ class Addresses:
 class Where:
     """data_dir: None to keep everything in memory. left: what to begin with, instead of what the settings say.
 
-    config_files: those the settings are from.
+    config_files: those the settings are from. is_alone: the process is nothing but this broker.
     """
 
     data_dir: Path | None
@@ -72,6 +72,7 @@ class Where:
     settings: Settings
     left: Left | None = None
     config_files: Sequence[Path] = ()
+    is_alone: bool = False
 
 
 class Application:
@@ -134,6 +135,7 @@ class Application:
             make_connection, self.node, self._make_commits(),
             handshake_seconds=self.settings.handshake_timeout / 1000,
             tls_handshake_seconds=self.settings.ssl_handshake_timeout / 1000,
+            is_alone=self._where.is_alone,
         )  # fmt: skip
 
     def close(self) -> None:

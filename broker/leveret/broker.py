@@ -50,6 +50,7 @@ class Broker:
     durability: what a confirmed message has survived: "fsync", it is on the disk; "os", the system has it.
     runtime_dir: where `leveret ctl` finds it by the name of its node, besides in its data directory; None: nowhere.
     config_files: those that the settings are from, for `rabbitmqctl status`.
+    is_alone: the process is nothing but this broker, which may make itself at home in it.
     on_stop: called where an operator asks for its end; None: only the program it is part of can end it.
 
     Entering raises OSError where it cannot listen, which may be for its certificates; ConfigurationError for settings
@@ -85,6 +86,7 @@ class Broker:
         self._process: Process | None = None
         self.on_stop: Callable[[], None] | None = None
         self.config_files: Sequence[Path] = ()
+        self.is_alone = False
         self._token: trio.lowlevel.TrioToken | None = None
 
     @property
@@ -227,7 +229,7 @@ class Broker:
 
     async def _prepared(self, left: Left | None) -> Application:
         """One that listens; what `url` says is then known. The next one has the same ports."""
-        where = Where(self.data_dir, self.durability, self._settings, left, self.config_files)
+        where = Where(self.data_dir, self.durability, self._settings, left, self.config_files, self.is_alone)
         application = await Application.prepared(where, self._bound or self._addresses)
         self._bound = bound = application.bound
         self._listening = application.listening
@@ -321,6 +323,7 @@ def run_in_foreground(broker: Broker, on_ready: Callable[[], None]) -> None:
     async def serve() -> None:
         stopped = trio.Event()
         broker.on_stop = stopped.set
+        broker.is_alone = True
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async with broker:
                 on_ready()

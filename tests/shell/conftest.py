@@ -17,13 +17,13 @@ STEP_SECONDS = 1 / 16  # exact in binary, so that moments add up
 class ServerHarness:
     """A serving Server with its neighbours. `prepare(connection)` sets up each new connection."""
 
-    def __init__(self, make_commits=None):
+    def __init__(self, make_commits=None, **server_arguments):
         self.listener = MemoryListener()
         self.work = SlicedWork()
         self.transports = []
         self.connections = []
         self.prepare = lambda connection: None
-        self.server = Server(self._make_connection, self.work, make_commits)
+        self.server = Server(self._make_connection, self.work, make_commits, **server_arguments)
         self.cancel_scope = trio.CancelScope()
         self.stopped = trio.Event()
 

@@ -1,6 +1,7 @@
 """When the kernel is asked again and again in place of sleeping, and when not."""
 
 import select
+import signal
 import socket
 from contextlib import contextmanager
 from itertools import count
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from leveret.broker import Broker, run_in_foreground, run_in_thread
 from leveret.core.alarms import Alarms
 from leveret.shell.commits import DISK_FREE_BYTES_MIN, Commits
 from leveret.shell.lookout import SHORT_SECONDS, SHORT_WAITS_MIN, Lookout, looking_out
@@ -146,27 +148,39 @@ async def test_one_processor_is_left_to_whoever_sends_the_next_thing(processors)
         assert lookout is None
 
 
-async def test_the_server_watches_its_connections_and_does_not_look_while_the_writer_runs(nursery, monkeypatch):
-    """The writer's thread, whose end is not seen among the sockets."""
-    store = GatedStore()
-    watched, may_look = [], []
+class Looks:
+    """What a server has of its lookout."""
+
+    def __init__(self):
+        self.watched, self.may_look = [], []
 
     @contextmanager
-    def looking(is_welcome):
-        may_look.append(is_welcome)
-        yield SimpleNamespace(watch=watched.append)
+    def looking_out(self, is_welcome):
+        self.may_look.append(is_welcome)
+        yield SimpleNamespace(watch=self.watched.append)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    looks = Looks()
+    monkeypatch.setattr("leveret.shell.server.looking_out", looks.looking_out)
+    return looks
+
+
+async def test_the_server_watches_its_connections_and_does_not_look_while_the_writer_runs(nursery, looks, monkeypatch):
+    """The writer's thread, whose end is not seen among the sockets."""
+    store = GatedStore()
 
     def make_commits(flush):
         space = DISK_FREE_BYTES_MIN
         return Commits(store, lambda: space, Alarms(lambda _: None), lambda _: None, flush, here_seconds_max=0)
 
-    monkeypatch.setattr("leveret.shell.server.looking_out", looking)
     monkeypatch.setattr(MemoryTransport, "fileno", lambda transport: 7)
-    harness = ServerHarness(make_commits)
+    harness = ServerHarness(make_commits, is_alone=True)
     await nursery.start(harness.serve)
     await harness.connect()
-    assert watched == [7]
-    (may_look_now,) = may_look
+    assert looks.watched == [7]
+    (may_look_now,) = looks.may_look
     assert may_look_now()
     store.define("queue", "a", b"")
     store.when_safe("a")
@@ -174,3 +188,11 @@ async def test_the_server_watches_its_connections_and_does_not_look_while_the_wr
     assert not may_look_now()
     store.open_gate(100)
     harness.stop_at_once()
+
+
+def test_only_a_process_that_is_nothing_but_a_broker_looks_out(looks, monkeypatch):
+    monkeypatch.setattr("leveret.broker.collect_seldom", lambda: None)
+    with run_in_thread():
+        assert not looks.may_look
+    run_in_foreground(Broker(), lambda: signal.raise_signal(signal.SIGTERM))
+    assert len(looks.may_look) == 1

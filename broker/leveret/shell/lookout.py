@@ -5,7 +5,8 @@ and has other things in its caches. Who sends a request and waits for the reply,
 pays that for each. So while one thing comes right after the other the broker does not sleep between them, but asks the
 kernel again and again, for a moment; halt polling of virtual machines and spinning locks do the same.
 
-It never costs much: after a few short waits it is tried, and the first one that was not short ends it.
+It never costs much: after a few short waits it is tried, and the first one that was not short ends it. But it is only
+for a process that is nothing but a broker: clients in other threads or tasks of it would wait for the interpreter.
 """
 
 import contextlib

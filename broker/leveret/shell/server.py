@@ -56,6 +56,7 @@ class Server:
             nothing is being written, but what was noted since is the caller's to commit.
         tls_handshake_seconds: what a client has from accept to the end of the TLS handshake.
         handshake_seconds: what it has from there, without TLS from accept, to the end of connection.open.
+        is_alone: no other task or thread of this process talks to the broker; so it may look out (see lookout.py).
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Server:
         *,
         handshake_seconds: float = HANDSHAKE_SECONDS,
         tls_handshake_seconds: float = TLS_HANDSHAKE_SECONDS,
+        is_alone: bool = False,
     ) -> None:
         self.handshake_seconds = handshake_seconds
         self.tls_handshake_seconds = tls_handshake_seconds
@@ -84,6 +86,7 @@ class Server:
         self._resumed: trio.Event | None = None
         self._suspended = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._is_alone = is_alone
         self._lookout: Lookout | None = None
         self.timers = Timers(trio.current_time)  # of the wire clock
 
@@ -99,7 +102,9 @@ class Server:
         Closes the listeners in any case. Raises only for failures of ours that belong to no connection.
         """
         self._listeners = listeners
-        with contextlib.ExitStack() as listening, looking_out(self._may_look_out) as self._lookout:
+        with contextlib.ExitStack() as listening:
+            if self._is_alone:
+                self._lookout = listening.enter_context(looking_out(self._may_look_out))
             listening.callback(self._close_listeners)
             async with trio.open_nursery() as nursery:
                 connections: trio.Nursery = await nursery.start(self._host_connections)
