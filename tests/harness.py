@@ -112,6 +112,7 @@ class Client:
         """A turn of the broker."""
         self.connection.receive(data)
         while self.connection.has_put_off:
+            self.connection.node.run_slice()  # which it may be waiting for
             self.connection.go_on()
         self.connection.tell_confirms()
 

@@ -214,6 +214,8 @@ class QueueModel:
     def get(self, *, no_ack: bool) -> tuple[Copy, Entry] | None:
         self.used_at = self.world.now
         self.is_getting = True
+        while not self.real.see_to_head():
+            pass
         entry = self.real.get(no_ack=no_ack)
         self.is_getting = False
         if entry is None:

@@ -417,3 +417,12 @@ def test_what_a_closing_channel_gives_back_does_not_come_to_it_again(client: Cli
 def test_cancel_of_an_unknown_tag_is_none(client: Client) -> None:
     """RabbitMQ B-12."""
     assert client.channel.cancel("nobody") is None
+
+
+def test_many_at_once_after_very_many_one_by_one(client: Client, queue: Queue) -> None:
+    """It does not look at all tags that there ever were."""
+    client.channel.last_delivery_tag = 10**15
+    publish(queue, 1, 2, 3)
+    client.consume(queue)
+    client.channel.ack(10**15 + 2, multiple=True)
+    assert list(client.channel.unacked) == [10**15 + 3]

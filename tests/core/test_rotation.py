@@ -105,3 +105,20 @@ def test_a_lower_priority_gets_messages_only_while_the_higher_has_no_room(client
     client.channel.ack(1, multiple=False)
     publish(queue, 4)
     assert client.numbers_of("high") == [1, 2, 4]
+
+
+def test_it_is_nobodys_turn_while_the_rotation_is_held(client: Client, other_queue: Queue) -> None:
+    low, normal, high = members(client, other_queue, -1, 0, 1)
+    rotation = Rotation()
+    rotation.add(normal)
+    rotation.hold()
+    rotation.hold()
+    rotation.add(low)
+    rotation.add(high)
+    rotation.remove(normal)
+    rotation.release()
+    assert not rotation.active
+    rotation.release()
+    assert list(rotation.active) == [high]
+    rotation.leave()
+    assert list(rotation.active) == [low]

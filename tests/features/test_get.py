@@ -1,7 +1,10 @@
 """basic.get: one message, if there is one."""
 
-from leveret_protocol.methods import Basic, make
-from tests.harness import Client
+from itertools import pairwise
+
+from leveret.core.queue import SLICE_MESSAGES
+from leveret_protocol.methods import Basic, encode_method, make
+from tests.harness import BrokerHarness, Client
 
 
 def test_an_empty_queue_is_answered_with_get_empty(client: Client) -> None:
@@ -59,3 +62,26 @@ def test_getting_is_not_consuming(client: Client) -> None:
     client.publish("", "q", b"x")
     client.get("q", no_ack=False)
     assert client.counts("q") == (0, 0)
+
+
+def test_what_has_expired_before_the_first_message_is_given_up_in_turns(harness: BrokerHarness, client: Client) -> None:
+    """RabbitMQ: TTL-2. The answer is as if that had taken no time."""
+    count = 3 * SLICE_MESSAGES + 5
+    client.declare("dead")
+    arguments = {"x-message-ttl": 1000, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    client.declare("q", arguments=arguments)
+    client.send_bytes(client.published("", "q", b"old") * count)
+    harness.now_seconds += 2  # and nobody has called the timers yet
+    client.publish("", "q", b"new")
+    dead = harness.node.vhosts["/"].queues["dead"]
+    given_up = [dead.message_count]
+    client.connection.receive(encode_method(1, make(Basic.Get, queue="q", no_ack=True)))
+    given_up.append(dead.message_count)
+    while client.connection.has_put_off:
+        client.assert_silent()
+        client.connection.go_on()
+        given_up.append(dead.message_count)
+    (got,) = client.received()
+    assert got.body == b"new"
+    assert given_up[-1] == count
+    assert all(after - before <= SLICE_MESSAGES for before, after in pairwise(given_up))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from leveret.core import returning
 from leveret.handlers import basic
 from leveret.handlers.connection import FEW_EVENTS, USUAL_BYTES
 from leveret.handlers.outgoing import METHOD_BYTES, TURN_OUTPUT_BYTES_MAX
@@ -221,6 +222,7 @@ FEW = 100
 @pytest.fixture
 def few_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(basic, "SETTLED_IN_A_TURN", FEW)
+    monkeypatch.setattr(returning, "SLICE_WEIGHT", FEW)
 
 
 def holding(harness: BrokerHarness, client: Client, count: int) -> None:
@@ -255,18 +257,11 @@ def test_many_are_settled_in_turns(
 
 
 @pytest.mark.usefixtures("few_in_a_turn")
-def test_what_goes_back_goes_back_in_one_turn(harness: BrokerHarness, client: Client) -> None:
-    """Else others get what is behind it before."""
-    count = FEW + 5
-    holding(harness, client, count)
-    assert turns(client, encode_method(1, make(Basic.Nack, delivery_tag=0, multiple=True, requeue=True))) == 1
-
-
-@pytest.mark.usefixtures("few_in_a_turn")
 def test_an_unknown_tag_settles_nothing(harness: BrokerHarness, client: Client) -> None:
     count = FEW + 5
     holding(harness, client, count)
     unknown = make(Basic.Ack, delivery_tag=3 * count, multiple=True)
     client.send(unknown)
     client.expect_channel_close(f"PRECONDITION_FAILED - unknown delivery tag {3 * count}", Basic.Ack)
+    harness.run_work()
     assert harness.node.vhosts["/"].queues["q"].message_count == 2 * count

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from leveret.core.queue import SLICE_MESSAGES
 from leveret_protocol.methods import Basic
 from leveret_protocol.methods import Connection as ConnectionMethods
 from tests.harness import BrokerHarness
@@ -276,6 +277,16 @@ async def test_get_as_much_as_was_asked_for(api):
     (got,) = (await api.post("/queues/%2F/q/get", GET | {"truncate": 3, "encoding": "base64"})).json()
     assert (got["payload_bytes"], got["payload"]) == (5, base64.b64encode(b"123").decode())
     assert (await api.post("/queues/%2F/q/get", GET | {"count": 0})).json() == []
+
+
+async def test_what_has_expired_is_not_got_however_much_it_is(api):
+    client = api.harness.connect()
+    client.declare("q", arguments={"x-message-ttl": 1000})
+    client.send_bytes(client.published("", "q", b"old") * (2 * SLICE_MESSAGES + 1))
+    api.harness.now_seconds += 2  # and nobody has called the timers yet
+    client.publish("", "q", b"new")
+    (got,) = (await api.post("/queues/%2F/q/get", GET | {"count": 5})).json()
+    assert got["payload"] == "new"
 
 
 async def test_a_rejected_message_is_dead_lettered(api):

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from leveret.core import keeping
+from leveret.core import keeping, returning
 from leveret.storage import blocks, writing
 from tests.simulation.clients import PLAIN, TRANSACTIONAL
 from tests.simulation.history import PEERS, History, Step
@@ -189,6 +189,8 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "PAGE_MESSAGES", 2)
     monkeypatch.setattr(keeping, "HEAD_MESSAGES_MAX", 3)
     monkeypatch.setattr(writing, "SWEEP_STEPS", 3)
+    monkeypatch.setattr(returning, "SLICE_WEIGHT", 2 * returning.WEIGHT_RETURN)
+    monkeypatch.setattr(returning, "WEIGHT_HEAVY", 0)  # in which order two channels return to a quorum queue is known
     monkeypatch.setattr(blocks, "BLOCK_MESSAGES", 3)
 
 

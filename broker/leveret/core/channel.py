@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,7 @@ from leveret.core.consumer_timeout import ConsumerTimeout
 from leveret.core.event_details import channel_closed, consumer_created, consumer_deleted
 from leveret.core.message import Entry
 from leveret.core.names import INTERNAL_USER
+from leveret.core.returning import Returning, share_of_a_slice
 from leveret.core.tally import ChannelCounts
 from leveret.core.transaction import Transaction
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -66,9 +67,9 @@ class Channel:
     """
 
     __slots__ = (
-        "_oldest_tag", "_served_until", "confirms", "consumed_count", "consumer_timeout", "consumers", "counts",
-        "is_closed", "is_paused", "last_delivery_tag", "limit_count", "mode", "origin", "pid", "prefetch_count",
-        "reply_consumer", "served_last", "transaction", "unacked", "vhost",
+        "_oldest_tag", "_returning", "_served_until", "confirms", "consumed_count", "consumer_timeout", "consumers",
+        "counts", "is_closed", "is_paused", "last_delivery_tag", "limit_count", "mode", "origin", "pid",
+        "prefetch_count", "reply_consumer", "served_last", "transaction", "unacked", "vhost",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +94,7 @@ class Channel:
         self.confirms = Confirms()
         self.counts = ChannelCounts(vhost, self.confirms)
         self.transaction = Transaction()
+        self._returning: Returning | None = None  # what goes back by slices
         self._oldest_tag = 1  # no lower tag is unacked: keeps ack multiple from looking at settled tags again
 
     # -- modes ------------------------------------------------------------------------------------------------------
@@ -212,31 +214,53 @@ class Channel:
             else:
                 self.settle_deliveries(deliveries)
 
-    def reject(self, delivery_tag: int, *, multiple: bool, requeue: bool) -> None:
-        """basic.reject and basic.nack. Raises PRECONDITION_FAILED (406): unknown delivery tag."""
+    def reject(self, delivery_tag: int, *, multiple: bool, requeue: bool, has_more: bool = False) -> None:
+        """basic.reject and basic.nack. has_more: of what is rejected the rest comes next, before anything else.
+
+        Raises PRECONDITION_FAILED (406): unknown delivery tag.
+        """
         deliveries = self._outstanding(delivery_tag, multiple=multiple)
         if self.mode is ChannelMode.TX:
             self.transaction.hold(deliveries, requeue)
         else:
-            self.reject_deliveries(deliveries, requeue=requeue)
+            self.reject_deliveries(deliveries, requeue=requeue, has_more=has_more)
 
     def settle_deliveries(self, deliveries: list[tuple[int, Delivery]]) -> None:
         for _, (entry, queue, _) in deliveries:
             queue.settle(entry)
         self._make_room(deliveries, are_acked=True)
 
-    def reject_deliveries(self, deliveries: list[tuple[int, Delivery]], *, requeue: bool) -> None:
+    def reject_deliveries(
+        self, deliveries: list[tuple[int, Delivery]], *, requeue: bool, has_more: bool = False
+    ) -> None:
         if requeue:
-            self._requeue(deliveries)
+            self._requeue(deliveries, has_more=has_more)
             return
-        for _, (entry, queue, _) in deliveries:
+        for _, (entry, queue, consumer) in deliveries:
             queue.reject(entry)
-        self._count_returned(deliveries)
+            if consumer is not None:
+                consumer.returned_count += 1
         self._make_room(deliveries)
 
-    def recover(self) -> None:
-        """basic.recover with requeue: everything unacked goes back, and may come again at once."""
-        self._requeue(self._outstanding(0, multiple=True))
+    @property
+    def is_returning(self) -> bool:
+        """Something goes back to its queues, and more of it will."""
+        return self._returning is not None
+
+    def recover(self) -> bool:
+        """basic.recover with requeue: everything unacked goes back, and may come again at once. One slice of it.
+
+        True: there is more, and this is to be called again before anything else.
+        """
+        if self._returning is None:
+            self._returning = Returning(next(reversed(self.unacked), 0))
+        tag, has_more = self.share(self._returning.until_tag, requeue=True)
+        self._requeue(self._outstanding(tag, multiple=True) if tag else [], has_more=has_more)
+        return has_more
+
+    def share(self, delivery_tag: int, *, requeue: bool) -> tuple[int, bool]:
+        """Up to which tag a turn should go, of all that are rejected up to this one; and whether there is more."""
+        return share_of_a_slice(self.unacked, delivery_tag, requeue=requeue)
 
     def undo_settling(self) -> None:
         """tx.rollback: held acks and rejects are outstanding again under their tags (RabbitMQ: TX-5)."""
@@ -264,7 +288,9 @@ class Channel:
             return everything
         if delivery_tag not in unacked:
             raise _unknown(delivery_tag)
-        tags = range(self._oldest_tag, delivery_tag + 1)
+        tags: Sequence[int] = range(self._oldest_tag, delivery_tag + 1)
+        if len(tags) > len(unacked):  # many of them have been acked one by one
+            tags = [tag for tag in unacked if tag <= delivery_tag]
         self._oldest_tag = delivery_tag + 1
         pop = unacked.pop
         return [(tag, delivery) for tag in tags if (delivery := pop(tag, None)) is not None]
@@ -290,31 +316,20 @@ class Channel:
         for queue in {consumer.queue: None for consumer in alive if consumer.queue.refresh(consumer)}:
             queue.pump()
 
-    def _requeue(self, deliveries: list[tuple[int, Delivery]], *, has_ended: bool = False) -> None:
+    def _requeue(self, deliveries: list[tuple[int, Delivery]], *, has_more: bool = False) -> None:
         """Back to their queues, all of them before anything is delivered again, so that the order is restored."""
-        self._count_returned(deliveries)
-        by_queue: dict[Queue, list[Entry]] = {}
-        limit_was_reached = 0 < self.limit_count <= self.consumed_count
-        for _, (entry, queue, consumer) in deliveries:
-            by_queue.setdefault(queue, []).append(entry)
-            if consumer is not None:
-                consumer.unacked_count -= 1
-                self.consumed_count -= 1
+        returning = self._returning = self._returning or Returning()
+        returning.limit_was_reached |= 0 < self.limit_count <= self.consumed_count
+        self.consumed_count -= returning.put_back(delivery for _, delivery in deliveries)
+        if has_more:
+            return
+        self._returning = None
         for consumer in self._by_turn():
-            if not consumer.is_able and (limit_was_reached or consumer.queue in by_queue):
+            if not consumer.is_able and (returning.limit_was_reached or consumer.queue in returning.queues):
                 consumer.queue.refresh(consumer)
-        for queue, entries in by_queue.items():
-            if has_ended:
-                queue.take_back(entries)
-            else:
-                queue.requeue(entries)
-        if limit_was_reached:
+        returning.release()
+        if returning.limit_was_reached:
             self._pump_all()
-
-    def _count_returned(self, deliveries: Iterable[tuple[int, Delivery]]) -> None:
-        for _, (_, _, consumer) in deliveries:
-            if consumer is not None:
-                consumer.returned_count += 1
 
     def _pump_all(self) -> None:
         for queue in {consumer.queue: None for consumer in self.consumers.values()}:
@@ -357,10 +372,16 @@ class Channel:
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def close_consumers(self) -> None:
-        """First half of the end: take its consumers out, so that nothing it gives back comes to it again."""
+        """First half of the end: take its consumers out, so that nothing it gives back comes to it again.
+
+        Their queues hand out nothing before they have it.
+        """
         if self.is_closed:
             return
         self.is_closed = True
+        self._returning = self._returning or Returning()
+        for queue in self.counts.queues_held():
+            self._returning.hold(queue)
         if self.reply_consumer is not None:
             self.set_reply_consumer(None)
         consumers, self.consumers = self.consumers, {}
@@ -380,7 +401,10 @@ class Channel:
         self.transaction.finish()
         self.undo_settling()
         self.transaction.drop(self.vhost.node)
-        self._requeue(self._outstanding(0, multiple=True), has_ended=True)
+        unacked, self.unacked = self.unacked, {}
+        if self._returning is not None:
+            returning, self._returning = self._returning, None
+            returning.put_back_all(self.vhost.node, unacked)
         self.counts.tally()
 
 

@@ -19,6 +19,7 @@ from leveret.core.message import MakeMessage, Message
 from leveret.core.metadata import Metadata, ProtectedVirtualHost
 from leveret.core.names import INTERNAL_USER
 from leveret.core.parameters import CLUSTER_ID, CLUSTER_NAME, GlobalParameters
+from leveret.core.returning import Returning
 from leveret.core.timers import Timers
 from leveret.core.vhost import VirtualHost
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -47,6 +48,7 @@ class Node:
     keeper: of a node with a store; then what the store has is declared again.
     default_vhost: what a new node has, one without definitions; is_new: it was one.
     on_vhost_delete: called before a virtual host goes, with its name and who deletes it.
+    returning: what goes back to its queues by slices.
     timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
@@ -74,6 +76,7 @@ class Node:
         self.on_vhost_delete: Callable[[str, str], None] = _nothing_is_kept
         self.vhosts: dict[str, VirtualHost] = {}
         self.parameters = GlobalParameters(self)
+        self.returning: dict[Returning, None] = {}
         self._work: dict[Work, None] = {}
         self._started_seconds = int(now())
         self._pids = itertools.count(1)
@@ -110,7 +113,9 @@ class Node:
             connection.tally()
 
     def note_redelivered(self) -> None:
-        """Before a clean stop, when everything has come back to its queue: note what was handed out before."""
+        """Before a clean stop, when nobody holds anything any more: note what was handed out before."""
+        while self.returning:
+            next(iter(self.returning)).go_on(self)
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
                 for part in queue.kept_parts():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
 from leveret.core.consumer import Consumer
@@ -296,6 +297,8 @@ class Queue(Served):
 
     def _pump(self) -> None:
         """`pump` under all limits: the head is given up, or goes to a consumer, or waits."""
+        if self.is_held:
+            return
         rotation = self.rotation
         messages_left, bytes_left = SLICE_MESSAGES, SLICE_BYTES
         while count := self.message_count:
@@ -322,11 +325,14 @@ class Queue(Served):
     def _serve_later(self) -> None:
         self.vhost.node.add_work(self._go_on)
 
+    def see_to_head(self) -> bool:
+        """Before `get`: a slice of what has to be given up. False: there is more of it; the answer is as if that had
+        taken no time."""
+        return self._give_up()
+
     def get(self, *, no_ack: bool) -> Entry | None:
-        """basic.get: the first ready message, whatever the consumers; None if there is none."""
+        """basic.get: the first ready message, whatever the consumers; None if there is none. After `see_to_head`."""
         self.touch()
-        while not self._give_up():
-            pass  # the answer is as if it had taken no time
         if not self.message_count:
             return None
         entry = self._take()
@@ -368,7 +374,9 @@ class Queue(Served):
 
     def _held_entries(self) -> Iterable[Entry]:
         """What is not ready, and not settled either."""
-        return self.vhost.node.connections.entries_held(self)
+        node = self.vhost.node
+        returning = (entries.entries_of(self) for entries in node.returning)
+        return chain(node.connections.entries_held(self), *returning)
 
     # -- limits -----------------------------------------------------------------------------------------------------
 
@@ -402,6 +410,8 @@ class Queue(Served):
 
     def _give_up(self) -> bool:
         """Give up what has to go, one slice of it. False: there may be more; the node will call for it."""
+        if self.is_held:
+            return True  # `pump` sees to it then
         messages_left, bytes_left = SLICE_MESSAGES, SLICE_BYTES
         while (count := self.message_count) and (reason := self._doom(count)) is not None:
             if messages_left <= 0 or bytes_left <= 0:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class Rotation:
-    """`active` is the line of the highest priority that has anybody in it; its head is next."""
+    """`active` is the line of the highest priority that has anybody in it; its head is next. While the rotation is held
+    it is nobody's turn, and they still come and go."""
 
-    __slots__ = ("_lines", "active")
+    __slots__ = ("_holds", "_lines", "active")
 
     def __init__(self) -> None:
+        self._holds = 0
         self.active: deque[Consumer] = deque()
         self._lines: dict[int, deque[Consumer]] = {0: self.active}
 
@@ -42,8 +44,23 @@ class Rotation:
         if not self.active:
             self._choose()
 
+    @property
+    def is_held(self) -> bool:
+        return self._holds > 0
+
+    def hold(self) -> None:
+        """Until it has been released as often as it was held."""
+        self._holds += 1
+        self.active = deque()
+
+    def release(self) -> None:
+        self._holds -= 1
+        if not self._holds:
+            self.active = next(iter(self._lines.values()))
+            self._choose()
+
     def _choose(self) -> None:
-        if len(self._lines) > 1:
+        if len(self._lines) > 1 and not self._holds:
             filled = [priority for priority, line in self._lines.items() if line]
             self._lines = {p: line for p, line in self._lines.items() if line or line is self.active}
             if filled:

@@ -84,6 +84,20 @@ class Served:
             consumer.is_able = False
             self.rotation.remove(consumer)
 
+    def hold(self) -> None:
+        """Nobody is served, and nothing given up, until `release`: what stands before the rest is to come back."""
+        self.rotation.hold()
+
+    def release(self) -> None:
+        """As often as it was held."""
+        self.rotation.release()
+        if not self.is_held:
+            self.pump()
+
+    @property
+    def is_held(self) -> bool:
+        return self.rotation.is_held
+
     def consumers_left(self) -> None:
         """Some consumers were removed. The next active one: the highest priority, then who has waited longest.
 

@@ -141,6 +141,11 @@ class ChannelCounts(MessageCounts):
             counts.redeliver += redelivered
             counts.ack += acked
 
+    def queues_held(self) -> set[Queue]:
+        """Those of which the channel may have something that it has not settled."""
+        of_consumers = {consumer.queue for consumer in self._consumers if consumer.unacked_count}
+        return of_consumers | {queue for queue, counts in self.by_queue.items() if counts.get and queue.unacked_count}
+
     # -- counted at once --------------------------------------------------------------------------------------------
 
     def received(self, count: int = 1) -> None:

@@ -8,6 +8,7 @@ from leveret.core.exchanges import Exchange
 from leveret.core.queue import Queue
 from leveret.core.topology import refuse_default_exchange
 from leveret.handlers.channel import Channel
+from leveret.handlers.outgoing import TurnIsOver
 
 
 def readable_queue(channel: Channel, name: str) -> Queue:
@@ -18,6 +19,15 @@ def readable_queue(channel: Channel, name: str) -> Queue:
     name = channel.queue_name(name)
     channel.access.require_queue("read", name)
     return channel.core.vhost.queue(name, channel.connection)
+
+
+def await_returns(queue: Queue) -> None:
+    """RabbitMQ: a queue's process answers what it is asked after it has taken back what came before.
+
+    Raises TurnIsOver: the method is to be tried again.
+    """
+    if queue.is_held:
+        raise TurnIsOver(has_more=True)
 
 
 def require_source(channel: Channel, exchange: str, binding_key: str) -> None:

@@ -12,7 +12,7 @@ from leveret.core.channel import ChannelMode
 from leveret.core.consumer import Send
 from leveret.core.queue import Queue
 from leveret.core.reply import ReplyConsumer
-from leveret.handlers.access import readable_queue
+from leveret.handlers.access import await_returns, readable_queue
 from leveret.handlers.channel import Channel
 from leveret.handlers.content import PublishedMessage
 from leveret.handlers.names import arguments_of
@@ -123,9 +123,12 @@ def get(channel: Channel, method: Basic.Get) -> None:
     """basic.get: get-ok with the content and the ready messages left, or get-empty.
 
     Raises: ACCESS_REFUSED (403): read; NOT_FOUND (404); RESOURCE_LOCKED (405), also for a quorum queue with a single
-    active consumer.
+    active consumer; TurnIsOver: much before the first message has to be given up.
     """
     queue = readable_queue(channel, method.queue)
+    await_returns(queue)
+    if not queue.see_to_head():
+        raise TurnIsOver(has_more=True)
     entry = queue.get(no_ack=method.no_ack)
     if entry is None:
         channel.core.counts.got_nothing(queue)
@@ -158,17 +161,14 @@ def reject(channel: Channel, method: Basic.Reject) -> None:
 
 
 def nack(channel: Channel, method: Basic.Nack) -> None:
-    """basic.nack (RabbitMQ extension). Raises: as `ack`.
-
-    What goes back to its queue goes in one turn, however much it is: nothing behind it may be delivered before it.
-    """
-    tag, has_more = (method.delivery_tag, False) if method.requeue else _settled_now(channel, method)
-    channel.core.reject(tag, multiple=method.multiple, requeue=method.requeue)
+    """basic.nack (RabbitMQ extension). Raises: as `ack`."""
+    tag, has_more = _rejected_now(channel, method)
+    channel.core.reject(tag, multiple=method.multiple, requeue=method.requeue, has_more=has_more)
     if has_more:
         raise TurnIsOver(has_more=True)
 
 
-def _settled_now(channel: Channel, method: Basic.Ack | Basic.Nack) -> tuple[int, bool]:
+def _settled_now(channel: Channel, method: Basic.Ack) -> tuple[int, bool]:
     """Up to which tag this turn settles, and whether there is more. What is delivered in between is not meant."""
     core = channel.core
     if not method.multiple or len(core.unacked) <= SETTLED_IN_A_TURN or core.mode is ChannelMode.TX:
@@ -181,17 +181,38 @@ def _settled_now(channel: Channel, method: Basic.Ack | Basic.Nack) -> tuple[int,
     return method.delivery_tag, False
 
 
+def _rejected_now(channel: Channel, method: Basic.Nack) -> tuple[int, bool]:
+    """The same for what is rejected, which may take longer."""
+    core = channel.core
+    if not method.multiple or core.mode is ChannelMode.TX:
+        return method.delivery_tag, False
+    if method.delivery_tag == 0:
+        method.delivery_tag = next(reversed(core.unacked), 0)
+    if method.delivery_tag not in core.unacked:
+        return method.delivery_tag, False
+    return core.share(method.delivery_tag, requeue=method.requeue)
+
+
 def recover(channel: Channel, method: Basic.Recover) -> None:
-    """basic.recover: recover-ok, then the redeliveries (RabbitMQ: B-42). Raises NOT_IMPLEMENTED (540)."""
+    """basic.recover: recover-ok, then the redeliveries (RabbitMQ: B-42).
+
+    Raises: NOT_IMPLEMENTED (540); TurnIsOver: there is more.
+    """
     _check_requeue(requeue=method.requeue)
-    channel.send(make(Basic.RecoverOk))
-    channel.core.recover()
+    if not channel.core.is_returning:
+        channel.send(make(Basic.RecoverOk))
+    _recover(channel)
 
 
 def recover_async(channel: Channel, method: Basic.RecoverAsync) -> None:
     """basic.recover-async: the same without a reply."""
     _check_requeue(requeue=method.requeue)
-    channel.core.recover()
+    _recover(channel)
+
+
+def _recover(channel: Channel) -> None:
+    if channel.core.recover():
+        raise TurnIsOver(has_more=True)
 
 
 def _check_requeue(*, requeue: bool) -> None:

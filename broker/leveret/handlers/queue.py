@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leveret.core import names
-from leveret.handlers.access import readable_queue, require_source
+from leveret.handlers.access import await_returns, readable_queue, require_source
 from leveret.handlers.channel import Channel
 from leveret.handlers.names import arguments_of, stripped
 from leveret_protocol.errors import AMQPError, ReplyCode
@@ -21,6 +21,7 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
         return _declare_reply_queue(channel, method, name)
     if method.passive:
         queue = vhost.queue(name, channel.connection)
+        await_returns(queue)
         queue.declared_again()
     else:
         if not name and not channel.name_by_server:
@@ -30,6 +31,7 @@ def declare(channel: Channel, method: Queue.Declare) -> Frame | None:
             arguments=arguments_of(method), owner=channel.connection, user=channel.user, access=channel.access,
             name_by_server=channel.name_by_server,
         )  # fmt: skip
+        await_returns(queue)
         channel.name_by_server = ""
         vhost.node.counts.queue_declared += 1
     channel.last_queue = queue.name
@@ -98,7 +100,9 @@ def purge(channel: Channel, method: Queue.Purge) -> Frame | None:
 
     Raises ACCESS_REFUSED (403): read; NOT_FOUND (404), RESOURCE_LOCKED (405).
     """
-    message_count = readable_queue(channel, method.queue).purge()
+    queue = readable_queue(channel, method.queue)
+    await_returns(queue)
+    message_count = queue.purge()
     return None if method.nowait else make(Queue.PurgeOk, message_count=message_count)
 
 
@@ -116,6 +120,7 @@ def delete(channel: Channel, method: Queue.Delete) -> None:
     message_count = 0
     if name in vhost.queues:
         queue = vhost.queue(name, channel.connection)
+        await_returns(queue)
         message_count = queue.message_count
         orphans = vhost.delete_queue(queue, if_unused=method.if_unused, if_empty=method.if_empty, user=channel.user)
     if not method.nowait:

@@ -138,6 +138,8 @@ def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | Non
     goes_back = True
     try:
         for _ in range(queue.message_count if count < 0 else count):
+            while queue.is_held or not queue.see_to_head():
+                yield
             entry = None if queue.is_deleted else queue.get(no_ack=False)
             if entry is None:
                 counts.got_nothing(queue)
