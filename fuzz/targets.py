@@ -198,6 +198,7 @@ def connection(data: bytes) -> Steps:
     assert _MINE_IS_THERE in broker.turn(client, _MINE), "another client has lost its queue"
     yield
     if broker.store is not None:
+        broker.node.finish()
         broker.node.note_redelivered()
         broker.turn(client, b"")
         broker.store.close()

@@ -387,6 +387,7 @@ class BrokerHarness:
         """A broker on what this one leaves when it is stopped in order."""
         for connection in list(self.node.connections):
             connection.force_close("shutdown")
+        self.node.finish()
         self.node.note_redelivered()
         self.commit()
         assert self.store is not None

@@ -104,6 +104,19 @@ async def test_a_failure_of_the_broker_cancels_the_block_and_comes_out_of_it(bro
             await trio.sleep_forever()
 
 
+async def test_what_is_carried_out_in_slices_comes_to_its_end_before_the_broker_does():
+    slices = []
+
+    def steps():
+        for number in range(1000):
+            yield slices.append(number)
+
+    async with leveret.Broker() as broker:
+        broker.call(lambda node, users: node.carry_out(steps()))
+        assert len(slices) == 1
+    assert len(slices) == 1000
+
+
 # -- an operator's calls
 
 

@@ -357,8 +357,9 @@ def without_serving(where: Where, function: Callable[[Node, Users], Answer]) -> 
 
 
 def _leave_clean(node: Node) -> None:
-    node.note_redelivered()
+    node.finish()
     if node.keeper is not None:
+        node.note_redelivered()
         commit_rest(node.keeper.store)
 
 

@@ -460,6 +460,7 @@ class World:
     def restart(self, *, is_clean: bool) -> None:
         """Everything is written before. is_clean: and nobody holds anything any more."""
         if is_clean:
+            self.node.finish()
             self.node.note_redelivered()
         self.write()
         while self.batch is not None:

@@ -1,5 +1,7 @@
 """The node: virtual hosts, and long work in slices."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from leveret.core.node import Node
@@ -59,6 +61,26 @@ def test_work_that_goes_on_waits_behind_others(node: Node) -> None:
     node.add_work(lambda: order.append("short"))
     finish(node)
     assert order == ["long", "short", "long"]
+
+
+def test_what_is_carried_out_takes_its_first_step_at_once(node: Node) -> None:
+    steps: list[str] = []
+
+    def long(name: str) -> Iterator[None]:
+        for number in range(3):
+            steps.append(f"{name}{number}")
+            if number < 2:
+                yield
+
+    node.carry_out(long("a"))
+    node.carry_out(long("b"))
+    assert steps == ["a0", "b0"]
+    node.run_slice()
+    assert steps == ["a0", "b0", "a1"]
+    node.finish()
+    assert sorted(steps) == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    finish(node)
+    assert len(steps) == 6
 
 
 def test_running_a_slice_without_work_is_nothing(node: Node) -> None:

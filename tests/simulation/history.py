@@ -301,6 +301,7 @@ class History:
             peer.is_gone = True
             self._look()
         self._harness.run_work()
+        self._harness.node.finish()
         self._harness.node.note_redelivered()
         self._finish_commits()
         self._store.close()

@@ -48,9 +48,8 @@ class DefinitionKeeper:
             "queue.deleted": self._queue_deleted,
             "binding.created": self._binding,
             "binding.deleted": self._binding_deleted,
-            "policy.set": self._policy,
-            "policy.cleared": self._policy_cleared,
-            "operator.policy.cleared": self._policy_cleared,
+            "policy.kept": self._policy,
+            "policy.forgotten": self._policy_cleared,
             "parameter.kept": self._parameter,
             "parameter.forgotten": self._parameter_forgotten,
         }

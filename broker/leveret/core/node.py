@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from leveret.core.alarms import Alarms
 from leveret.core.connections import Connections
@@ -48,7 +49,7 @@ class Node:
     keeper: of a node with a store; then what the store has is declared again.
     default_vhost: what a new node has, one without definitions; is_new: it was one.
     on_vhost_delete: called before a virtual host goes, with its name and who deletes it.
-    returning: what goes back to its queues by slices.
+    returning: what goes back to its queues by slices, of channels that have ended.
     timers: calls by the message clock; the shell calls `timers.run_due` in time, and tests after they moved the clock.
     on_work: called when a slice of work waits that did not before; the shell then calls `run_slice` until `has_work`
     is false, with a flush and a checkpoint in between.
@@ -78,6 +79,7 @@ class Node:
         self.parameters = GlobalParameters(self)
         self.returning: dict[Returning, None] = {}
         self._work: dict[Work, None] = {}
+        self._carried_out: dict[Iterator[None], None] = {}
         self._started_seconds = int(now())
         self._pids = itertools.count(1)
         definitions = [] if keeper is None else list(keeper.store.definitions())
@@ -113,9 +115,7 @@ class Node:
             connection.tally()
 
     def note_redelivered(self) -> None:
-        """Before a clean stop, when nobody holds anything any more: note what was handed out before."""
-        while self.returning:
-            next(iter(self.returning)).go_on(self)
+        """Before a clean stop, when everything has come back to its queue: note what was handed out before."""
         for vhost in self.vhosts.values():
             for queue in vhost.queues.values():
                 for part in queue.kept_parts():
@@ -178,6 +178,27 @@ class Node:
         self._work[work] = None
         if was_idle:
             self.on_work()
+
+    def carry_out(self, steps: Iterator[None]) -> None:
+        """Do something long: the first step now, and each other one as work. No step lasts longer than a slice."""
+        self._carried_out[steps] = None
+        self._take_step(steps)
+
+    def _take_step(self, steps: Iterator[None]) -> None:
+        if steps not in self._carried_out:
+            return  # `finish` was quicker
+        try:
+            next(steps)
+        except StopIteration:
+            del self._carried_out[steps]
+        else:
+            self.add_work(partial(self._take_step, steps))
+
+    def finish(self) -> None:
+        """Before a clean stop: what is carried out comes to its end."""
+        while self._carried_out:
+            for steps in list(self._carried_out):
+                self._take_step(steps)
 
     def has_work(self) -> bool:
         return bool(self._work)

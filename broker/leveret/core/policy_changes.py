@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 from leveret.core.consumer_timeout import timeout_changed
 from leveret.core.policies import PolicyChange
-from leveret.core.policy_events import tell_policy_changed
+from leveret.core.policy_events import tell_parameter_changed, tell_policy_changed, tell_queue_policy_changed
+from leveret.core.queue import Queue
 from leveret.core.settings import QueueSettings, alternate_exchange, queue_settings
 
 if TYPE_CHECKING:
     from leveret.core.exchanges import Exchange
-    from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
+
+LOOKED_AT_IN_A_SLICE: Final = 500  # queues, exchanges, and messages that are too much: take some 4 ms
 
 # A queue's type, and the names of the policies that apply -> the settings of a queue without other arguments.
 Known = dict[tuple[str, str | None, str | None], QueueSettings]
 
 
 def policy_changed(vhost: VirtualHost, change: PolicyChange) -> None:
-    """Each queue and exchange to which another policy applies now is given what holds for it, once."""
+    """Each queue and exchange to which another policy applies now is given what holds for it, once.
+
+    A policy is kept before this returns, and then holds for what is not much. RabbitMQ: a queue's process is told, and
+    nobody waits for it.
+    """
+    recorder = vhost.node.events.recorder
+    if recorder is not None:
+        recorder(*(("policy.forgotten", change.old) if change.new is None else ("policy.kept", change.new)))
+    vhost.policy_changes.append(change)
+    if len(vhost.policy_changes) == 1:
+        vhost.node.carry_out(_carrying_out(vhost))
+
+
+def _carrying_out(vhost: VirtualHost) -> Iterator[None]:
+    """One change after the other."""
+    changes = vhost.policy_changes
+    while changes:
+        yield from _applying(vhost, changes[0])
+        changes.popleft()
+
+
+def _applying(vhost: VirtualHost, change: PolicyChange) -> Iterator[None]:
+    """What goes meanwhile is left out; what comes has it already."""
+    tell_parameter_changed(vhost, change)
     vhost.topology_changed()
-    for exchange in vhost.exchanges.values():
-        if change.concerns("exchange", exchange.name):
-            apply_to_exchange(vhost, exchange)
-    queues = [queue for queue in vhost.queues.values() if change.concerns(queue.type_name, queue.name)]
+    targets: list[Exchange | Queue] = [*vhost.exchanges.values(), *vhost.queues.values()]
+    left = LOOKED_AT_IN_A_SLICE
     known: Known = {}
-    for queue in queues:
-        _apply_to_queue(vhost, queue, known)
-    tell_policy_changed(vhost, change, queues)
+    for target in targets:
+        if left <= 0:
+            yield
+            left, known = LOOKED_AT_IN_A_SLICE, {}
+        left -= 1
+        if not change.concerns(target.type_name if isinstance(target, Queue) else "exchange", target.name):
+            continue
+        if isinstance(target, Queue):
+            if not target.is_deleted:
+                left -= _apply_to_queue(vhost, target, known)
+                tell_queue_policy_changed(vhost, change, target)
+        elif vhost.exchanges.get(target.name) is target:
+            apply_to_exchange(vhost, target)
+            vhost.topology_changed()
+    tell_policy_changed(vhost, change)
 
 
 def apply_to_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
@@ -37,11 +73,15 @@ def apply_to_exchange(vhost: VirtualHost, exchange: Exchange) -> None:
         exchange.alternate = alternate_exchange(exchange.arguments, vhost.effective_policy(exchange).definition)
 
 
-def _apply_to_queue(vhost: VirtualHost, queue: Queue, known: Known) -> None:
+def _apply_to_queue(vhost: VirtualHost, queue: Queue, known: Known) -> int:
+    """Answers how many messages were too much."""
     settings = _settings_of(vhost, queue, known)
-    if settings != queue.settings:
-        queue.apply(settings)
-        timeout_changed(queue)
+    if settings == queue.settings:
+        return 0
+    before = queue.message_count
+    queue.apply(settings)
+    timeout_changed(queue)
+    return before - queue.message_count
 
 
 def _settings_of(vhost: VirtualHost, queue: Queue, known: Known) -> QueueSettings:

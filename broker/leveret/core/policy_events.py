@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from leveret.core.event_details import (
@@ -16,34 +15,38 @@ from leveret.core.event_details import (
 )
 
 if TYPE_CHECKING:
-    from leveret.core.policies import Policy, PolicyChange
+    from leveret.core.policies import PolicyChange
     from leveret.core.queue import Queue
     from leveret.core.vhost import VirtualHost
 
 OPERATOR_POLICY = "operator_policy"
 
 
-def tell_policy_changed(vhost: VirtualHost, change: PolicyChange, queues: Iterable[Queue]) -> None:
+def tell_parameter_changed(vhost: VirtualHost, change: PolicyChange) -> None:
     """RabbitMQ: an operator policy is a parameter as well, and only its clearing has an event of its own."""
-    if change.new is not None:
-        _tell_set(vhost, change.new, change, queues)
+    if not change.is_operator:
+        return
+    tell, policy = vhost.node.events.tell, change.new
+    if policy is not None:
+        terms = policy_terms(policy)
+        tell("parameter.set", parameter_set, vhost, OPERATOR_POLICY, policy.name, terms, change.user)
     elif change.old is not None:
-        _tell_cleared(vhost, change.old, change, queues)
+        tell("parameter.cleared", parameter_cleared, vhost, OPERATOR_POLICY, change.old.name, change.user)
 
 
-def _tell_set(vhost: VirtualHost, policy: Policy, change: PolicyChange, queues: Iterable[Queue]) -> None:
-    tell, user = vhost.node.events.tell, change.user
-    if change.is_operator:
-        tell("parameter.set", parameter_set, vhost, OPERATOR_POLICY, policy.name, policy_terms(policy), user)
-    for queue in queues:
-        tell("queue.policy.updated", queue_policy_updated, queue, policy, user)
-    tell("policy.set", policy_set, policy, user)
+def tell_queue_policy_changed(vhost: VirtualHost, change: PolicyChange, queue: Queue) -> None:
+    """Before what is told of the policy."""
+    tell = vhost.node.events.tell
+    if change.new is not None:
+        tell("queue.policy.updated", queue_policy_updated, queue, change.new, change.user)
+    else:
+        tell("queue.policy.cleared", queue_policy_cleared, queue, change.user)
 
 
-def _tell_cleared(vhost: VirtualHost, policy: Policy, change: PolicyChange, queues: Iterable[Queue]) -> None:
-    tell, user = vhost.node.events.tell, change.user
-    if change.is_operator:
-        tell("parameter.cleared", parameter_cleared, vhost, OPERATOR_POLICY, policy.name, user)
-    for queue in queues:
-        tell("queue.policy.cleared", queue_policy_cleared, queue, user)
-    tell("operator.policy.cleared" if change.is_operator else "policy.cleared", policy_cleared, policy, user)
+def tell_policy_changed(vhost: VirtualHost, change: PolicyChange) -> None:
+    tell = vhost.node.events.tell
+    if change.new is not None:
+        tell("policy.set", policy_set, change.new, change.user)
+    elif change.old is not None:
+        name = "operator.policy.cleared" if change.is_operator else "policy.cleared"
+        tell(name, policy_cleared, change.old, change.user)

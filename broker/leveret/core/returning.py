@@ -94,23 +94,25 @@ class Returning:
     # -- of a channel that has ended ----------------------------------------------------------------------------------
 
     def put_back_all(self, node: Node, unacked: dict[int, Delivery]) -> None:
-        """Also what it has still to get hold of: what is not much is back at once. Nobody else uses `unacked`."""
+        """What is not much is back at once. Nobody else uses `unacked`."""
         self._unacked = unacked
         node.returning[self] = None
-        self.go_on(node)
+        node.carry_out(self._steps(node))
 
-    def go_on(self, node: Node) -> None:
-        """A slice. Dictionaries are quick at their end, so they are turned over first."""
+    def _steps(self, node: Node) -> Iterator[None]:
+        """Dictionaries are quick at their end, so they are turned over first."""
         unacked, newest_first = self._unacked, self._newest_first
-        for _ in range(min(len(unacked), GATHERED_IN_A_SLICE)):
-            newest_first.append(unacked.popitem()[1])
-        if not unacked:
+        while unacked:
+            for _ in range(min(len(unacked), GATHERED_IN_A_SLICE)):
+                newest_first.append(unacked.popitem()[1])
+            if unacked:
+                yield
+        self.put_back(self._slice(), has_ended=True)
+        while newest_first:
+            yield
             self.put_back(self._slice(), has_ended=True)
-        if unacked or newest_first:
-            node.add_work(lambda: self.go_on(node))
-        elif self in node.returning:
-            del node.returning[self]
-            self.release()
+        del node.returning[self]
+        self.release()
 
     def _slice(self) -> Iterator[Delivery]:
         newest_first, left = self._newest_first, SLICE_WEIGHT

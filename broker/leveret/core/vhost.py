@@ -30,7 +30,7 @@ from leveret.core.limits import VHOST_LIMITS, Limits, checked_limits, limit_in_f
 from leveret.core.metadata import Metadata, with_queue_type
 from leveret.core.names import INTERNAL_USER
 from leveret.core.parameters import Parameters
-from leveret.core.policies import EffectivePolicy, Policies
+from leveret.core.policies import EffectivePolicy, Policies, PolicyChange
 from leveret.core.policy_changes import apply_to_exchange, policy_changed
 from leveret.core.queue import Queue
 from leveret.core.queue_types import queue_class
@@ -62,6 +62,7 @@ class VirtualHost(Topology):
 
     metadata: see `set_metadata`. limits: by RabbitMQ's names, see `set_limits`.
     policies, operator_policies: see `policies`; both apply to existing objects at once. parameters: of plugins.
+    policy_changes: those of which not everything knows yet, the oldest first.
     dead_letters: those on their way, for `dead_letter` alone.
     counts, traffic: see `leveret.core.counts`.
     firehose: the tracing of what is published and delivered here.
@@ -82,6 +83,7 @@ class VirtualHost(Topology):
                 self, exchange_name, durable=True, auto_delete=False, internal=exchange_name in INTERNAL, arguments={}
             )
         on_change = partial(policy_changed, self)
+        self.policy_changes: deque[PolicyChange] = deque()
         self.policies = Policies(name, on_change)
         self.operator_policies = Policies(name, on_change, is_operator=True)
         self.parameters = Parameters(self)
