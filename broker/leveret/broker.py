@@ -196,7 +196,7 @@ class Broker:
                 async with trio.open_nursery() as nursery:
                     self._process = process = Process(name, self.data_dir, self._prepared, nursery, self.on_stop)
                     await process.start(application)
-                    control = Control(process.outcome, answering)
+                    control = Control(process.answer, answering)
                     with self._control_sockets(name) as listening:
                         async with trio.open_nursery() as accepting:
                             for one in listening:

@@ -4,11 +4,13 @@ Its requests are lines of JSON on the control socket. Those of the process itsel
 by leveret.operations on the application, if it runs.
 """
 
+import contextlib
+import json
 import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import trio
 
@@ -16,13 +18,18 @@ from leveret import parts
 from leveret.application import Application
 from leveret.config.report import ConfigurationError
 from leveret.left_in_memory import Left, left_by
-from leveret.shell.control import Outcome
 from leveret.shell.garbage import collect_all
+from leveret.shell.turns import Steps, Turns
 from leveret.storage.base import StoreError
 
+Outcome = dict[str, Any]
 Prepare = Callable[[Left | None], Awaitable[Application]]
 
 CANNOT_BE_STOPPED = "this broker is part of another program, which alone can stop it"
+
+
+class _StoppedMeanwhile(Exception):
+    """The application was, before an operation on it was done."""
 
 
 class Process:
@@ -43,6 +50,7 @@ class Process:
         self._nursery = nursery
         self._stop = stop
         self._changing = trio.Lock()
+        self._turns = Turns()
         self._left: Left | None = None
         self._requests: dict[str, Callable[[], Awaitable[Outcome]]] = {
             "hello": self._hello, "stop": self._end, "shutdown": self._end,
@@ -64,26 +72,40 @@ class Process:
         finally:
             self.application = None
 
-    async def outcome(self, request: object) -> Outcome:
-        """Of a request: `{"operation": name, "arguments": {...}}`, see leveret.operations."""
+    async def answer(self, request: object) -> bytes:
+        """The JSON of the outcome of `{"operation": name, "arguments": {...}}`, see leveret.operations."""
         match request:
             case {"operation": str(name), "arguments": dict()} if name in self._requests:
-                return await self._requests[name]()
-        if self.application is None:
-            return _error("not_running", "the application is stopped")
-        return await self._operate(self.application, request)
+                outcome = await self._requests[name]()
+            case _ if self.application is None:
+                outcome = _error("not_running", "the application is stopped")
+            case _:
+                try:
+                    return await self._operate(self.application, request)
+                except _StoppedMeanwhile:
+                    outcome = _error("not_running", "the application was stopped meanwhile")
+        return json.dumps(outcome).encode()
 
-    async def _operate(self, application: Application, request: object) -> Outcome:
+    async def _operate(self, application: Application, request: object) -> bytes:
+        """Raises _StoppedMeanwhile."""
         operations = parts.load_operations()
-        outcome: Outcome = application.turn(lambda _node, _users: operations.outcome(application, request))
-        while isinstance(outcome.get("result"), operations.InSteps):
-            await trio.lowlevel.checkpoint()
-            if self.application is not application:
-                return _error("not_running", "the application was stopped meanwhile")
-            outcome = _go_on(application, operations, outcome["result"])
+        steps = self._while_it_runs(application, operations.steps(application, request))
+        answer = await self._turns.take(steps, application.server.flush)
         if operations.changes_something(request) and application.node.keeper is not None:
             await application.until_safe(application.node.keeper.store)
-        return outcome
+        return answer
+
+    def _while_it_runs(self, application: Application, steps: Steps[bytes]) -> Steps[bytes]:
+        """Raises _StoppedMeanwhile."""
+        with contextlib.closing(steps):
+            while self.application is application:
+                try:
+                    next(steps)
+                except StopIteration as done:
+                    answer: bytes = done.value
+                    return answer
+                yield
+        raise _StoppedMeanwhile
 
     async def _hello(self) -> Outcome:
         """Who answers, and whether there is an application."""
@@ -151,11 +173,6 @@ def _told(error: OSError | ConfigurationError | StoreError) -> str:
     if isinstance(error, ConfigurationError):
         return "\n".join(error.problems)
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _go_on(application: Application, operations: ModuleType, steps: object) -> Outcome:
-    outcome: Outcome = application.turn(lambda _node, _users: operations.go_on(steps))
-    return outcome
 
 
 def _error(kind: str, text: str) -> Outcome:

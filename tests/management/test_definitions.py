@@ -7,8 +7,8 @@ import httpx
 import pytest
 import trio
 
-from leveret.management import making
 from leveret.management.definitions import Import, exported
+from leveret.shell import turns
 from tests.harness import BrokerHarness
 from tests.management.conftest import Api
 
@@ -191,7 +191,7 @@ def test_a_file_is_imported_without_http(harness):
 @pytest.fixture
 def short_turns(monkeypatch):
     """Every look at the clock ends one."""
-    monkeypatch.setattr(making, "TURN_SECONDS", 0)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0)
 
 
 async def looking(asked, look):

@@ -6,10 +6,10 @@ import pytest
 import trio
 import trio.testing
 
-from leveret.management import making
 from leveret.management.answers import Problem
 from leveret.management.listing import Listing
 from leveret.management.making import Makers
+from leveret.shell import turns
 
 STEPS = 24
 
@@ -27,7 +27,7 @@ def steps_of(turns, outcome=b"[]"):
 
 @pytest.fixture(autouse=True)
 def every_look_at_the_clock_ends_a_turn(monkeypatch):
-    monkeypatch.setattr(making, "TURN_SECONDS", 0)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0)
 
 
 async def test_others_have_turns_meanwhile(nursery):
@@ -154,7 +154,7 @@ async def test_a_queue_that_goes_while_the_list_is_made_is_not_in_it(api, monkey
                 vhost.delete_queue(vhost.queues["23"])
             return 0.0
 
-    monkeypatch.setattr(making, "time", Clock())
+    monkeypatch.setattr(turns, "time", Clock())
     assert [queue["name"] for queue in await api.get("/queues")] == [f"{number:02}" for number in range(23)]
 
 

@@ -4,10 +4,9 @@ import pytest
 import trio
 import trio.testing
 
-from leveret.management import making
 from leveret.management.app import make_app
 from leveret.management.serving import serve
-from leveret.shell import http_server
+from leveret.shell import http_server, turns
 from tests.management.conftest import Api
 from tests.shell.memory import MemoryListener, MemoryTransport
 
@@ -208,7 +207,7 @@ async def test_a_body_that_pours_in_while_the_login_has_to_wait(api, connect, mo
 
 
 async def test_who_goes_away_while_messages_are_got_has_got_nothing(api, connect, monkeypatch):
-    monkeypatch.setattr(making, "TURN_SECONDS", 0)
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0)
     client = api.harness.connect()
     client.declare("q")
     for _ in range(1000):

@@ -12,15 +12,9 @@ import leveret
 from leveret.broker import carried_out
 from leveret.config.settings import Settings
 from leveret.operations.registry import OPERATIONS
+from leveret.shell import turns
 from leveret.shell.commits import Commits
-from leveret.shell.control import (
-    REQUEST_BYTES_MAX,
-    REQUEST_SECONDS,
-    SOCKET_NAME,
-    TURN_ROWS,
-    control_socket,
-    rows_in_turns,
-)
+from leveret.shell.control import REQUEST_BYTES_MAX, REQUEST_SECONDS, SOCKET_NAME, control_socket
 from leveret.storage.base import StoreError
 
 
@@ -233,19 +227,58 @@ async def test_a_broker_in_memory_has_none(tmp_path, monkeypatch):
         assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_long_list_is_made_in_turns():
-    """Others are served between them."""
-    rows = ({"name": number} for number in range(10 * TURN_ROWS))
-    turns = []
+QUEUES = 20
 
-    async def count_turns():
+
+def declare(node, _users):
+    for number in range(QUEUES):
+        node.vhosts["/"].declare_queue(
+            f"q{number}", durable=False, exclusive=False, auto_delete=False, arguments={}, owner=None
+        )
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        request("list_queues", vhost="/", columns=["name", "message_bytes"]),
+        request("export_definitions"),
+        request("import_definitions", definitions={"vhosts": [{"name": f"v{number}"} for number in range(QUEUES)]}),
+    ],
+    ids=["list_queues", "export_definitions", "import_definitions"],
+)
+async def test_others_have_turns_while_what_is_long_is_carried_out(broker, monkeypatch, nursery, long):
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0)
+    broker.call(declare)
+    count = 0
+
+    async def take_turns():
+        nonlocal count
         while True:
-            turns.append(len(turns))
+            count += 1
             await trio.lowlevel.checkpoint()
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(count_turns)
-        taken = json.loads(await rows_in_turns(rows))
-        nursery.cancel_scope.cancel()
-    assert [row["name"] for row in taken["result"]] == list(range(10 * TURN_ROWS))
-    assert len(turns) >= 9
+    async with await connected(broker) as stream:
+        nursery.start_soon(take_turns)
+        before = count
+        await stream.send_all(long)
+        await stream.receive_some()
+        assert count - before > QUEUES
+
+
+async def test_what_the_application_is_stopped_during_is_told_so(broker, monkeypatch, nursery):
+    """And is not done to the end."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0)
+    vhosts = [{"name": f"v{number}"} for number in range(QUEUES)]
+    outcomes = []
+
+    async def import_them():
+        outcomes.append(await asked(broker, request("import_definitions", definitions={"vhosts": vhosts})))
+
+    async with trio.open_nursery() as importing:
+        importing.start_soon(import_them)
+        while "v0" not in broker.call(lambda node, users: node.vhosts):
+            await trio.lowlevel.checkpoint()
+        assert await asked(broker, request("stop_app")) == {"result": None}
+    assert outcomes == [{"error": "the application was stopped meanwhile", "kind": "not_running"}]
+    await asked(broker, request("start_app"))
+    assert f"v{QUEUES - 1}" not in broker.call(lambda node, users: node.vhosts)

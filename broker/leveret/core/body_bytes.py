@@ -243,7 +243,7 @@ def _fifos(queue: Queue) -> Iterator[tuple[Fifo, FifoSums]]:
 def held_of(vhost: VirtualHost) -> Mapping[Queue, Sums]:
     """What is handed out and not settled, of all queues of a virtual host. It looks at all of it."""
     held: Held = defaultdict(Sums)
-    for _ in _look_at_held(held, vhost):
+    for _ in add_all_held(held, vhost):
         pass
     return held
 
@@ -256,7 +256,7 @@ def is_much_held(vhost: VirtualHost) -> bool:
 def look_at_held(vhost: VirtualHost, then: Callable[[Held], None]) -> None:
     """`held_of` in slices; `then` is called with what comes of it."""
     held: Held = defaultdict(Sums)
-    slices = _look_at_held(held, vhost)
+    slices = add_all_held(held, vhost)
 
     def look() -> None:
         if next(slices, _NO_MORE) is _NO_MORE:
@@ -267,7 +267,8 @@ def look_at_held(vhost: VirtualHost, then: Callable[[Held], None]) -> None:
     vhost.node.add_work(look)
 
 
-def _look_at_held(held: Held, vhost: VirtualHost) -> Iterator[None]:
+def add_all_held(held: Held, vhost: VirtualHost) -> Iterator[None]:
+    """Of all queues of a virtual host, as `add_held`."""
     for connection in vhost.node.connections.of_vhost(vhost.name):
         yield from add_held(held, connection)
 

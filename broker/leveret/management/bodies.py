@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from leveret.core.json_values import read_json, read_json_in_steps
 from leveret.management.answers import Problem, bad_request
+from leveret.shell.turns import Steps
 from leveret_protocol.fields import Field, Table
 
 SHORT_STRING_BYTES_MAX = 255
@@ -86,7 +87,7 @@ def parsed(octets: bytes) -> Any:
         raise bad_request("not_json") from None
 
 
-def parsed_in_steps(octets: bytes) -> Generator[None, None, Any]:
+def parsed_in_steps(octets: bytes) -> Steps[Any]:
     """The same for what is long. Raises Problem (400)."""
     try:
         return (yield from read_json_in_steps(octets.decode("utf-8-sig")))

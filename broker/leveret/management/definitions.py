@@ -6,7 +6,7 @@ are there stay as they are, even if they differ. What has been imported before a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -28,6 +28,7 @@ from leveret.management.answers import Problem, bad_request, encoded, validation
 from leveret.management.bodies import Body, shown, tags_of
 from leveret.management.parameters import parameters_of, put_parameter
 from leveret.management.users import user_of
+from leveret.shell.turns import Steps, at_once
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 from leveret_protocol.errors import AMQPError
 
@@ -44,7 +45,7 @@ def exported(node: Node, users: Users) -> Shape:
     return {name: list(value) if isinstance(value, Iterator) else value for name, value in of_all(node, users).items()}
 
 
-def in_steps(definitions: Shape) -> Generator[None, None, bytes]:
+def in_steps(definitions: Shape) -> Steps[bytes]:
     """The JSON of `of_all` or `of_vhost`; a step is one item. Each is as it is then: with RabbitMQ, too, this is no
     moment's state."""
     pieces = []
@@ -183,10 +184,9 @@ class Import:
 
         Raises Problem (400), which names the item.
         """
-        for _ in self.steps(definitions):
-            pass
+        at_once(self.steps(definitions))
 
-    def steps(self, definitions: Mapping[str, Any]) -> Generator[None, None, None]:
+    def steps(self, definitions: Mapping[str, Any]) -> Steps[None]:
         """The same, for whoever lets others have their turn between two items."""
         kinds: list[tuple[str, Callable[[Body], None]]] = [
             ("exchanges", self._exchange), ("policies", self._policy), ("parameters", self._parameter),

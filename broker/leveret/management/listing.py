@@ -6,13 +6,14 @@ at a time. Each object is as it was when its step came.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from leveret.core.patterns import InvalidPattern, compile_pattern
 from leveret.management.answers import Problem, bad_request, encoded
+from leveret.shell.turns import Steps
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 500
@@ -61,7 +62,7 @@ class Listing(Generic[Listed]):
         self._query = query
         self._page = Page.of(query) if name is not None and "page" in query else None
 
-    def steps(self) -> Generator[None, None, bytes]:
+    def steps(self) -> Steps[bytes]:
         """Makes the JSON; a step is about as much as one object. Raises Problem (400): the page is not there."""
         objects = self._objects()
         total_count = len(objects)

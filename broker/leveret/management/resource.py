@@ -22,10 +22,11 @@ from leveret.management.carrying_out import carried_out
 from leveret.management.cors import READING, check_origin, cors_headers
 from leveret.management.listing import Listing
 from leveret.management.login import credentials_of, log_in, require
-from leveret.management.making import InTurns, Makers
+from leveret.management.making import Makers
 from leveret.management.managed import Managed
 from leveret.management.request import Request, Route
 from leveret.shell.commits import SafeEvent
+from leveret.shell.turns import InTurns
 from leveret_protocol.errors import AMQPError
 
 QUICK_BYTES = 64 * 1024  # of JSON take some 2 ms
@@ -93,7 +94,7 @@ class Resource:
             key = (http.scope["path"], http.url.query, None if request.sees_all else user.name)
             result = await self._makers.made(key, result.steps)
         if isinstance(result, InTurns):
-            result = await self._makers.in_turns(result.steps, flush)
+            result = await self._makers.turns.take(result.steps, flush)
         if http.method not in READING:
             await self._wait_until_safe()
         return result if isinstance(result, Answer) else Answer(200, result)
@@ -103,7 +104,7 @@ class Resource:
         if len(octets) <= QUICK_BYTES:
             return parsed
         try:
-            value = await self._makers.in_turns(parsed_in_steps(octets), _nothing)
+            value = await self._makers.turns.take(parsed_in_steps(octets))
         except Problem as problem:
             return partial(_raise, problem)
         return lambda _: value
@@ -126,10 +127,6 @@ class Resource:
         self._managed.node.keeper.store.when_safe(waiter)
         self._managed.flush()
         await waiter.wait()
-
-
-def _nothing() -> None:
-    """Nothing is changed by reading."""
 
 
 def _raise(problem: Problem, _octets: bytes) -> None:

@@ -4,38 +4,24 @@ The names are rabbitmqctl's. On a running broker they come through its control s
 those that need no running broker out on the data directory itself.
 """
 
-from collections.abc import Iterator
+import json
+from typing import Any
 
 from leveret.auth.users import Users
 from leveret.core.node import Node
 from leveret.operations import access, changes, connections, listing, runtime
-from leveret.operations.registry import Host, InSteps, Outcome, Running, changes_something, go_on
-from leveret.operations.registry import outcome as _outcome
+from leveret.operations.registry import Host, Running, changes_something, steps_of
+from leveret.shell.turns import Steps, at_once
 
-__all__ = [
-    "InSteps",
-    "access",
-    "changes",
-    "changes_something",
-    "connections",
-    "go_on",
-    "listing",
-    "outcome",
-    "outcome_offline",
-    "runtime",
-]
+__all__ = ["access", "changes", "changes_something", "connections", "listing", "outcome_offline", "runtime", "steps"]
 
 
-def outcome(running: Running, request: object) -> Outcome:
+def steps(running: Running, request: object) -> Steps[bytes]:
     """See leveret.operations.registry."""
-    return _outcome(Host(running.node, running.users, running), request)
+    return steps_of(Host(running.node, running.users, running), request)
 
 
-def outcome_offline(node: Node, users: Users, request: object) -> Outcome:
-    """On a data directory that no broker has: nobody waits, and so rows are a list."""
-    outcome = _outcome(Host(node, users), request)
-    while isinstance(outcome.get("result"), InSteps):
-        outcome = go_on(outcome["result"])
-    if isinstance(outcome.get("result"), Iterator):
-        outcome["result"] = list(outcome["result"])
+def outcome_offline(node: Node, users: Users, request: object) -> dict[str, Any]:
+    """On a data directory that no broker has: nobody waits."""
+    outcome: dict[str, Any] = json.loads(at_once(steps_of(Host(node, users), request)))
     return outcome

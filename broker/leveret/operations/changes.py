@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +10,11 @@ from leveret.core.policies import PolicyError
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
 from leveret.management.answers import Problem
-from leveret.management.definitions import Import, exported
+from leveret.management.definitions import Import, in_steps, of_all
 from leveret.management.parameters import clear_parameter as clear
 from leveret.management.parameters import put_parameter
-from leveret.operations.registry import BY, Host, InSteps, Refused, operation
+from leveret.operations.registry import BY, Host, Refused, operation
+from leveret.shell.turns import InTurns, Steps
 from leveret_protocol.errors import AMQPError
 
 MISSING = "Parameter does not exist"
@@ -139,16 +139,16 @@ def _queue(host: Host, vhost: str, name: str) -> Queue | None:
 
 
 @operation()
-def export_definitions(host: Host) -> dict[str, Any]:
-    return exported(host.node, host.users)
+def export_definitions(host: Host) -> InTurns[bytes]:
+    return InTurns(in_steps(of_all(host.node, host.users)))
 
 
 @operation(definitions=dict)
-def import_definitions(host: Host, definitions: dict[str, Any]) -> InSteps:
-    return InSteps(_importing(host, definitions))
+def import_definitions(host: Host, definitions: dict[str, Any]) -> InTurns[None]:
+    return InTurns(_importing(host, definitions))
 
 
-def _importing(host: Host, definitions: dict[str, Any]) -> Generator[None, None, None]:
+def _importing(host: Host, definitions: dict[str, Any]) -> Steps[None]:
     try:
         yield from Import(host.node, host.users, BY).steps(definitions)
     except Problem as problem:

@@ -1,16 +1,17 @@
 """What is declared and connected, as rabbitmqctl lists it: the facts of the HTTP API, by its names of columns.
 
-Rows are made one by one, as there may be many. A row has what was asked for. Field tables are triples, as rabbitmqctl
+A row has what was asked for. Field tables are triples, as rabbitmqctl
 prints them in JSON.
 """
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from leveret.core.body_bytes import Sums, body_bytes, held_of
+from leveret.core.body_bytes import Held, Sums, add_all_held, body_bytes, has_many_unknown, look_at_some
 from leveret.core.consumer import Consumer
 from leveret.core.queue import Queue
 from leveret.core.vhost import VirtualHost
@@ -20,6 +21,7 @@ from leveret.management import shapes
 from leveret.management.measured import bytes_shape
 from leveret.management.parameters import parameters_of
 from leveret.operations.registry import Host, chosen, operation
+from leveret.shell.turns import InTurns
 from leveret_protocol.fields import TYPE_NAMES, Field, Table, plain
 
 Row = dict[str, Any]
@@ -31,13 +33,23 @@ Rows = list[Row]
 
 
 @operation(vhost=str, columns=list)
-def list_queues(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
+def list_queues(host: Host, vhost: str, columns: list[str]) -> InTurns[bytes]:
     """No such virtual host has no queues."""
     found = host.node.vhosts.get(vhost)
-    if found is None:
-        return iter(())
-    held = held_of(found) if any(name.startswith(_OF_BYTES) for name in columns) else None
-    return chosen((_queue(queue, held) for queue in list(found.queues.values())), columns)
+    has_bytes = any(name.startswith(_OF_BYTES) for name in columns)
+    return chosen([] if found is None else _queues(found, has_bytes=has_bytes), columns)
+
+
+def _queues(vhost: VirtualHost, *, has_bytes: bool) -> Iterator[Row | None]:
+    """None: messages have been looked at."""
+    held: Held = defaultdict(Sums)
+    if has_bytes:
+        yield from add_all_held(held, vhost)
+    for queue in list(vhost.queues.values()):
+        while has_bytes and has_many_unknown(queue):
+            look_at_some(queue)
+            yield None
+        yield _queue(queue, held if has_bytes else None)
 
 
 def _queue(queue: Queue, held: Mapping[Queue, Sums] | None) -> Row:
@@ -59,14 +71,14 @@ def _queue(queue: Queue, held: Mapping[Queue, Sums] | None) -> Row:
 
 
 @operation(vhost=str, columns=list)
-def list_exchanges(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
+def list_exchanges(host: Host, vhost: str, columns: list[str]) -> InTurns[bytes]:
     found = host.node.vhosts.get(vhost)
     exchanges = [] if found is None else list(found.exchanges.values())
     return chosen(({**shapes.exchange(one), "arguments": triples(one.arguments)} for one in exchanges), columns)
 
 
 @operation(vhost=str, columns=list)
-def list_bindings(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
+def list_bindings(host: Host, vhost: str, columns: list[str]) -> InTurns[bytes]:
     """The default ones of queues come first."""
     found = host.node.vhosts.get(vhost)
     return chosen([] if found is None else _bindings(found), columns)
@@ -89,7 +101,7 @@ def _binding(arguments: Table, shape: Row) -> Row:
 
 
 @operation(columns=list)
-def list_connections(host: Host, columns: list[str]) -> Iterator[Row]:
+def list_connections(host: Host, columns: list[str]) -> InTurns[bytes]:
     return chosen(map(_connection, _connections(host)), columns)
 
 
@@ -104,7 +116,7 @@ def _connection(connection: Connection) -> Row:
 
 
 @operation(columns=list)
-def list_channels(host: Host, columns: list[str]) -> Iterator[Row]:
+def list_channels(host: Host, columns: list[str]) -> InTurns[bytes]:
     return chosen((_channel(channel) for one in _connections(host) for channel in one.channels), columns)
 
 
@@ -116,7 +128,7 @@ def _channel(channel: Channel) -> Row:
 
 
 @operation(vhost=str, columns=list)
-def list_consumers(host: Host, vhost: str, columns: list[str]) -> Iterator[Row]:
+def list_consumers(host: Host, vhost: str, columns: list[str]) -> InTurns[bytes]:
     found = host.node.vhosts.get(vhost)
     queues = [] if found is None else list(found.queues.values())
     return chosen((_consumer(consumer) for queue in queues for consumer in list(queue.consumers)), columns)
@@ -134,7 +146,7 @@ def _connections(host: Host) -> list[Connection]:
 
 
 @operation(columns=list)
-def list_vhosts(host: Host, columns: list[str]) -> Iterator[Row]:
+def list_vhosts(host: Host, columns: list[str]) -> InTurns[bytes]:
     return chosen(map(shapes.vhost, list(host.node.vhosts.values())), columns)
 
 

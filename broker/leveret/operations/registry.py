@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from leveret.auth.access_control import AccessControl
 from leveret.auth.errors import InvalidCredentials, NoSuchUser, NoSuchVirtualHost, UserExists
@@ -14,13 +15,10 @@ from leveret.config.settings import Settings
 from leveret.core.json_values import check_json
 from leveret.core.node import Node
 from leveret.core.vhost import VirtualHost
+from leveret.shell.turns import InTurns, Steps
 from leveret.shell.watermarks import Watermarks
 
 BY = "rmq-cli"  # RabbitMQ: who does what rabbitmqctl does
-
-STEPS_IN_A_TURN: Final = 50  # take some 2 to 10 ms
-
-Outcome = dict[str, Any]
 
 
 class Running(Protocol):
@@ -72,22 +70,6 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class InSteps:
-    """What an operation answers that takes long. steps: come to its answer; others have their turn in between."""
-
-    steps: Generator[None, None, Any]
-
-    def some(self) -> Any:
-        """Take STEPS_IN_A_TURN of them. Answers the answer, or this once more."""
-        for _ in range(STEPS_IN_A_TURN):
-            try:
-                next(self.steps)
-            except StopIteration as done:
-                return done.value
-        return self
-
-
-@dataclass(frozen=True, slots=True)
 class _Operation:
     """arguments: those it takes, and their types. changes: something may be different afterwards."""
 
@@ -102,9 +84,9 @@ _ONLY_TELL = ("list_", "authenticate_", "tell_", "check_", "export_")
 
 
 def operation(**arguments: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Registers a function by its name: its first argument is a Host, the others are these, and its answer is JSON.
+    """Registers a function by its name: its first argument is a Host, the others are these. A list has texts in it.
 
-    A list has texts in it.
+    Its answer is JSON, or bytes of some, at once or InTurns.
     """
 
     def register(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,31 +97,23 @@ def operation(**arguments: type) -> Callable[[Callable[..., Any]], Callable[...,
     return register
 
 
-def outcome(host: Host, request: object) -> Outcome:
+def steps_of(host: Host, request: object) -> Steps[bytes]:
     """Carry a request out: `{"operation": name, "arguments": {...}}`.
 
-    Answers `{"result": ...}`, with an iterator of rows where there may be many, to be taken in turns, or with InSteps,
-    to be given to `go_on` in another turn; or
+    Comes to the JSON of `{"result": ...}`, or of
     `{"error": text, "kind": ...}`, with a name for the kinds `no_such_user` and `no_such_vhost`; the others are
     `exists`, `credentials`, `invalid`, `failed`, those of Refused, and `usage` for what is no request.
     """
     wanted, arguments = _taken_apart(request)
     if wanted is None:
         return _error("usage", "there is no such operation, or not with such arguments")
-    return _told(lambda: wanted.run(host, **arguments))
-
-
-def go_on(steps: InSteps) -> Outcome:
-    """Another turn of it. Answers as `outcome`."""
-    return _told(steps.some)
-
-
-def _told(run: Callable[[], Any]) -> Outcome:
     try:
-        return {"result": run()}
+        result = wanted.run(host, **arguments)
+        if isinstance(result, InTurns):
+            result = yield from result.steps
     except (NoSuchUser, NoSuchVirtualHost) as error:
         kind = "no_such_user" if isinstance(error, NoSuchUser) else "no_such_vhost"
-        return {**_error(kind, str(error)), "name": error.name}
+        return _error(kind, str(error), name=error.name)
     except UserExists as error:
         return _error("exists", str(error))
     except InvalidCredentials as error:
@@ -148,6 +122,7 @@ def _told(run: Callable[[], Any]) -> Outcome:
         return _error(error.kind, str(error))
     except (ValueError, OverflowError) as error:
         return _error("invalid", str(error))
+    return b'{"result": %s}' % (result if isinstance(result, bytes) else json.dumps(result).encode())
 
 
 def changes_something(request: object) -> bool:
@@ -183,10 +158,19 @@ def _can_be_kept(arguments: Mapping[str, Any]) -> bool:
     return True
 
 
-def _error(kind: str, text: str) -> Outcome:
-    return {"error": text, "kind": kind}
+def _error(kind: str, text: str, **more: str) -> bytes:
+    return json.dumps({"error": text, "kind": kind, **more}).encode()
 
 
-def chosen(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """These columns of the rows; what a row does not have is empty."""
-    return ({name: row.get(name, "") for name in columns} for row in rows)
+def chosen(rows: Iterable[Mapping[str, Any] | None], columns: Sequence[str]) -> InTurns[bytes]:
+    """These columns of the rows; what a row does not have is empty. None: no row, but work was done."""
+    return InTurns(_chosen(rows, columns))
+
+
+def _chosen(rows: Iterable[Mapping[str, Any] | None], columns: Sequence[str]) -> Steps[bytes]:
+    texts = []
+    for row in rows:
+        if row is not None:
+            texts.append(json.dumps({name: row.get(name, "") for name in columns}))
+        yield
+    return f"[{', '.join(texts)}]".encode()

@@ -11,7 +11,6 @@ import ssl
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from leveret.operations import connections
 from leveret.operations.registry import Host, Refused, chosen, operation
 from leveret.shell.certificate_dates import validity_problem
 from leveret.shell.memory_alarm import memory_limit_bytes, total_memory_bytes
+from leveret.shell.turns import InTurns, Steps
 from leveret.version import EMULATED_RABBITMQ_VERSION, __version__
 
 Shape = dict[str, Any]
@@ -146,7 +146,7 @@ def _plain(value: object) -> object:
 
 
 @operation(columns=list)
-def list_feature_flags(_host: Host, columns: list[str]) -> Iterator[Shape]:
+def list_feature_flags(_host: Host, columns: list[str]) -> InTurns[bytes]:
     return chosen(feature_flags(), columns)
 
 
@@ -158,7 +158,7 @@ def enable_feature_flag(host: Host, name: str) -> None:
 
 
 @operation(columns=list, used=bool)
-def list_deprecated_features(host: Host, columns: list[str], used: bool) -> Iterator[Shape]:
+def list_deprecated_features(host: Host, columns: list[str], used: bool) -> InTurns[bytes]:
     return chosen(deprecated_features(host.node, used=used), columns)
 
 
@@ -272,7 +272,7 @@ _CLOSE_ALL: Final = re.compile(r".*rabbit_networking:close_connection\b.*rabbit_
 
 
 @operation(expression=str)
-def evaluate(host: Host, expression: str) -> str:
+def evaluate(host: Host, expression: str) -> str | InTurns[str]:
     """The few expressions that test suites use; nothing else is run. Answers what Erlang prints."""
     text = " ".join(expression.split()).removesuffix(".").rstrip()
     if text in ("rabbit:is_booted()", "rabbit:is_running()"):
@@ -280,9 +280,13 @@ def evaluate(host: Host, expression: str) -> str:
     if found := _SET.fullmatch(text):
         return _set_variable(host, found[1], found[2])
     if _CLOSE_ALL.fullmatch(text):
-        connections.close_all_connections(host, "", False, 0, "closed by an operator")
-        return "ok"
+        return InTurns(_closing_all(host))
     raise Refused("there is no Erlang here: see docs/command-line.md for the expressions that are understood")
+
+
+def _closing_all(host: Host) -> Steps[str]:
+    yield from connections.close_all_connections(host, "", False, 0, "closed by an operator").steps
+    return "ok"
 
 
 def _set_variable(host: Host, name: str, value: str) -> str:

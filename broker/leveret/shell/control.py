@@ -11,9 +11,7 @@ import math
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import trio
 
@@ -24,10 +22,7 @@ log = logging.getLogger(__name__)
 SOCKET_NAME = "control"
 REQUEST_BYTES_MAX = 16 * 1024 * 1024  # definitions that are imported
 REQUEST_SECONDS = 10.0
-TURN_ROWS = 128  # some milliseconds
 _BACKLOG_CONNECTIONS = 16
-
-Outcome = dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -98,13 +93,13 @@ def _is_alive(pid: int) -> bool:
 
 
 class Control:
-    """outcome: carries a request out; what it changed is then safe. Many rows may be an iterator.
+    """carry_out: a request; what it changed is then safe. Answers its outcome as JSON.
 
     answering: where those who ask are served.
     """
 
-    def __init__(self, outcome: Callable[[object], Awaitable[Outcome]], answering: trio.Nursery) -> None:
-        self._outcome = outcome
+    def __init__(self, carry_out: Callable[[object], Awaitable[bytes]], answering: trio.Nursery) -> None:
+        self._carry_out = carry_out
         self._answering = answering
 
     async def serve(self, listening: socket.socket) -> None:
@@ -123,7 +118,7 @@ class Control:
                     seconds = math.inf  # whoever has asked may pause: close_all_connections --per-connection-delay
                     if reading.cancelled_caught or line is None:
                         return
-                    await stream.send_all(await self._answer_to(line))
+                    await stream.send_all(await self._answer_to(line) + b"\n")
                     if not line.endswith(b"\n"):  # the end, or more than any request
                         return
             except trio.BrokenResourceError:
@@ -135,31 +130,16 @@ class Control:
         But raises StoreError: what is kept cannot be read back, which ends the broker.
         """
         try:
-            outcome = await self._outcome_of(line)
-            if isinstance(outcome.get("result"), Iterator):
-                return await rows_in_turns(outcome["result"])
-            return json.dumps(outcome).encode() + b"\n"
+            try:
+                request = json.loads(line)
+            except (ValueError, RecursionError):
+                return b'{"error": "not a line of JSON", "kind": "usage"}'
+            return await self._carry_out(request)
         except StoreError:
             raise
         except Exception:
             log.exception("control: internal error")
-            return b'{"error": "internal error", "kind": "failed"}\n'
-
-    async def _outcome_of(self, line: bytes) -> Outcome:
-        try:
-            request = json.loads(line)
-        except (ValueError, RecursionError):
-            return {"error": "not a line of JSON", "kind": "usage"}
-        return await self._outcome(request)
-
-
-async def rows_in_turns(rows: Iterator[dict[str, Any]]) -> bytes:
-    """The answer that has them; others have their turn after every TURN_ROWS."""
-    texts: list[str] = []
-    while some := [json.dumps(row) for row in islice(rows, TURN_ROWS)]:
-        texts += some
-        await trio.lowlevel.checkpoint()
-    return b'{"result": [%s]}\n' % ", ".join(texts).encode()
+            return b'{"error": "internal error", "kind": "failed"}'
 
 
 class _Lines:

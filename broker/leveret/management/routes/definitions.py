@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Generator
 from typing import Any
 
 from leveret.core.vhost import VirtualHost
@@ -12,40 +11,38 @@ from leveret.management.answers import NO_CONTENT, Answer, Problem, bad_request
 from leveret.management.bodies import parsed_in_steps
 from leveret.management.definitions import Import, in_steps, of_all, of_vhost
 from leveret.management.login import ADMINISTRATOR
-from leveret.management.making import InTurns
 from leveret.management.request import Request, Routes
+from leveret.shell.turns import InTurns, Steps
 
 routes = Routes()
 
 
 @routes.add("GET", "/definitions", "/all-configuration", tags=ADMINISTRATOR)
-def export(request: Request) -> InTurns:
+def export(request: Request) -> InTurns[Answer]:
     return _download(request, of_all(request.node, request.managed.users))
 
 
 @routes.add("GET", "/definitions/{vhost}", tags=ADMINISTRATOR)
-def export_vhost(request: Request) -> InTurns:
+def export_vhost(request: Request) -> InTurns[Answer]:
     return _download(request, of_vhost(request.vhost()))
 
 
 @routes.add("POST", "/definitions", "/all-configuration", tags=ADMINISTRATOR)
-def add(request: Request) -> InTurns:
+def add(request: Request) -> InTurns[Answer]:
     return _add(request, None)
 
 
 @routes.add("POST", "/definitions/{vhost}", tags=ADMINISTRATOR)
-def add_to_vhost(request: Request) -> InTurns:
+def add_to_vhost(request: Request) -> InTurns[Answer]:
     return _add(request, request.vhost())
 
 
-def _add(request: Request, vhost: VirtualHost | None) -> InTurns:
+def _add(request: Request, vhost: VirtualHost | None) -> InTurns[Answer]:
     octets, redirect = _uploaded(request)
     return InTurns(_adding(request, octets, vhost, redirect))
 
 
-def _adding(
-    request: Request, octets: bytes, vhost: VirtualHost | None, redirect: str
-) -> Generator[None, None, Answer]:  # fmt: skip
+def _adding(request: Request, octets: bytes, vhost: VirtualHost | None, redirect: str) -> Steps[Answer]:
     """RabbitMQ, too, lets others see a part of it before the rest."""
     if octets.strip():
         try:
@@ -82,7 +79,7 @@ def _uploaded(request: Request) -> tuple[bytes, str]:
     return fields["file"], redirect if is_here else ""
 
 
-def _download(request: Request, definitions: dict[str, Any]) -> InTurns:
+def _download(request: Request, definitions: dict[str, Any]) -> InTurns[Answer]:
     name = request.query.get("download", "")
     if not name.isprintable() or not name.isascii():
         raise bad_request("bad_download_name")
@@ -90,5 +87,5 @@ def _download(request: Request, definitions: dict[str, Any]) -> InTurns:
     return InTurns(_exported(definitions, headers))
 
 
-def _exported(definitions: dict[str, Any], headers: dict[str, str]) -> Generator[None, None, Answer]:
+def _exported(definitions: dict[str, Any], headers: dict[str, str]) -> Steps[Answer]:
     return Answer(200, (yield from in_steps(definitions)), headers)

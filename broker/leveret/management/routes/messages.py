@@ -16,9 +16,9 @@ from leveret.handlers.traits import Traits
 from leveret.management import shapes
 from leveret.management.answers import Problem, bad_request, encoded
 from leveret.management.bodies import Body, check_short, payload_octets, shown, table
-from leveret.management.making import InTurns, Steps
 from leveret.management.request import Request, Routes
 from leveret.management.routes.exchanges import named
+from leveret.shell.turns import InTurns, Steps
 from leveret_protocol.content import Properties
 from leveret_protocol.errors import AMQPError
 from leveret_protocol.fields import plain
@@ -127,7 +127,7 @@ def get(request: Request) -> object:
     return InTurns(_got(queue, count, mode, encoding, truncate))
 
 
-def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | None) -> Steps:
+def _got(queue: Queue, count: int, mode: str, encoding: str, truncate: int | None) -> Steps[bytes]:
     """All are taken before the first one goes back; a step is one. RabbitMQ counts what is simply taken as no_ack.
 
     Whoever goes away meanwhile has got nothing: all of it goes back.
