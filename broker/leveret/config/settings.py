@@ -5,6 +5,7 @@ A field of `Settings` is one setting. Its names follow from the table: in levere
 """
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -85,6 +86,39 @@ def _setting(
     return field(default=default, metadata={"row": row})
 
 
+# Of a listener with TLS: default, kind and meaning of each setting but the certificate, which has its own words.
+_TLS: Final[dict[str, tuple[Any, Kind, str]]] = {
+    "certfile": (None, PATH, ""),
+    "keyfile": (None, PATH, "Its key, PEM; where it is not in the file of the certificate."),
+    "password": (None, TEXT, "That of the key."),
+    "cacertfile": (None, PATH, "The authorities that certificates of clients come from, PEM."),
+    "verify": ("verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?"),
+    "fail_if_no_peer_cert": (False, BOOLEAN, "Must they have one?"),
+}
+
+
+def _tls_of(name: str, *keys: str, variables: str = "") -> Callable[..., Any]:
+    """Makes the settings of one such listener. Each argument begins the names there: name that of the setting, keys
+    those in rabbitmq.conf, variables those of RabbitMQ, which has none for the password."""
+
+    def setting(last: str, meaning: str = "") -> Any:
+        default, kind, usual = _TLS[last]
+        is_secret = last == "password"
+        return _setting(
+            default, kind, meaning or usual, name=f"{name}.{last}", keys=tuple(f"{key}.{last}" for key in keys),
+            variables=(f"{variables}{last.upper()}",) if variables and not is_secret else (), is_secret=is_secret,
+        )  # fmt: skip
+
+    return setting
+
+
+_amqp_tls = _tls_of("ssl_options", "ssl_options", variables="RABBITMQ_SSL_")
+_management_tls = _tls_of(
+    "management.ssl", "management.ssl", "management.listener.ssl_opts", variables="RABBITMQ_MANAGEMENT_SSL_"
+)
+_metrics_tls = _tls_of("metrics.ssl", "prometheus.ssl")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The values in force. Times end in their unit in `meaning`; sizes are bytes."""
@@ -124,35 +158,14 @@ class Settings:
     management_ssl_ip: str | None = _setting(
         None, NAME, "Name or address it listens on. Default: `management_host`, or `host`.", name="management.ssl.ip"
     )
-    management_ssl_certfile: Path | None = _setting(
-        None, PATH, "Its certificate, PEM. Default: everything of `ssl_options`.", name="management.ssl.certfile",
-        keys=("management.ssl.certfile", "management.listener.ssl_opts.certfile"),
-        variables=("RABBITMQ_MANAGEMENT_SSL_CERTFILE",),
-    )  # fmt: skip
-    management_ssl_keyfile: Path | None = _setting(
-        None, PATH, "Its key, PEM; where it is not in the file of the certificate.", name="management.ssl.keyfile",
-        keys=("management.ssl.keyfile", "management.listener.ssl_opts.keyfile"),
-        variables=("RABBITMQ_MANAGEMENT_SSL_KEYFILE",),
-    )  # fmt: skip
-    management_ssl_password: str | None = _setting(
-        None, TEXT, "That of the key.", name="management.ssl.password", is_secret=True,
-        keys=("management.ssl.password", "management.listener.ssl_opts.password"),
-    )  # fmt: skip
-    management_ssl_cacertfile: Path | None = _setting(
-        None, PATH, "The authorities that certificates of clients come from, PEM.", name="management.ssl.cacertfile",
-        keys=("management.ssl.cacertfile", "management.listener.ssl_opts.cacertfile"),
-        variables=("RABBITMQ_MANAGEMENT_SSL_CACERTFILE",),
-    )  # fmt: skip
-    management_ssl_verify: str = _setting(
-        "verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?",
-        name="management.ssl.verify", keys=("management.ssl.verify", "management.listener.ssl_opts.verify"),
-        variables=("RABBITMQ_MANAGEMENT_SSL_VERIFY",),
-    )  # fmt: skip
-    management_ssl_fail_if_no_peer_cert: bool = _setting(
-        False, BOOLEAN, "Must they have one?", name="management.ssl.fail_if_no_peer_cert",
-        keys=("management.ssl.fail_if_no_peer_cert", "management.listener.ssl_opts.fail_if_no_peer_cert"),
-        variables=("RABBITMQ_MANAGEMENT_SSL_FAIL_IF_NO_PEER_CERT",),
-    )  # fmt: skip
+    management_ssl_certfile: Path | None = _management_tls(
+        "certfile", "Its certificate, PEM. Default: everything of `ssl_options`."
+    )
+    management_ssl_keyfile: Path | None = _management_tls("keyfile")
+    management_ssl_password: str | None = _management_tls("password")
+    management_ssl_cacertfile: Path | None = _management_tls("cacertfile")
+    management_ssl_verify: str = _management_tls("verify")
+    management_ssl_fail_if_no_peer_cert: bool = _management_tls("fail_if_no_peer_cert")
     management_path_prefix: str = _setting(
         "", URL_PATH, "In front of every path of the HTTP API, such as `/rabbit`.", name="management.path_prefix"
     )
@@ -195,29 +208,14 @@ class Settings:
         None, NAME, "Name or address they are at then. Default: `metrics_host`, or `host`.",
         name="metrics.ssl.ip", keys=("prometheus.ssl.ip",),
     )  # fmt: skip
-    metrics_ssl_certfile: Path | None = _setting(
-        None, PATH, "The certificate, PEM. Default: everything of `ssl_options`.",
-        name="metrics.ssl.certfile", keys=("prometheus.ssl.certfile",),
-    )  # fmt: skip
-    metrics_ssl_keyfile: Path | None = _setting(
-        None, PATH, "Its key, PEM; where it is not in the file of the certificate.",
-        name="metrics.ssl.keyfile", keys=("prometheus.ssl.keyfile",),
-    )  # fmt: skip
-    metrics_ssl_password: str | None = _setting(
-        None, TEXT, "That of the key.", name="metrics.ssl.password", keys=("prometheus.ssl.password",), is_secret=True
+    metrics_ssl_certfile: Path | None = _metrics_tls(
+        "certfile", "The certificate, PEM. Default: everything of `ssl_options`."
     )
-    metrics_ssl_cacertfile: Path | None = _setting(
-        None, PATH, "The authorities that certificates of clients come from, PEM.",
-        name="metrics.ssl.cacertfile", keys=("prometheus.ssl.cacertfile",),
-    )  # fmt: skip
-    metrics_ssl_verify: str = _setting(
-        "verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?",
-        name="metrics.ssl.verify", keys=("prometheus.ssl.verify",),
-    )  # fmt: skip
-    metrics_ssl_fail_if_no_peer_cert: bool = _setting(
-        False, BOOLEAN, "Must they have one?",
-        name="metrics.ssl.fail_if_no_peer_cert", keys=("prometheus.ssl.fail_if_no_peer_cert",),
-    )  # fmt: skip
+    metrics_ssl_keyfile: Path | None = _metrics_tls("keyfile")
+    metrics_ssl_password: str | None = _metrics_tls("password")
+    metrics_ssl_cacertfile: Path | None = _metrics_tls("cacertfile")
+    metrics_ssl_verify: str = _metrics_tls("verify")
+    metrics_ssl_fail_if_no_peer_cert: bool = _metrics_tls("fail_if_no_peer_cert")
     metrics_authentication: bool = _setting(
         False, BOOLEAN, "Are the metrics only for users with the tag `monitoring` or `administrator`?",
         keys=("prometheus.authentication.enabled",),
@@ -240,29 +238,14 @@ class Settings:
 
     # -- TLS
 
-    ssl_options_certfile: Path | None = _setting(
-        None, PATH, "The certificate, PEM, with those between it and the authority behind it.",
-        name="ssl_options.certfile", variables=("RABBITMQ_SSL_CERTFILE",),
-    )  # fmt: skip
-    ssl_options_keyfile: Path | None = _setting(
-        None, PATH, "Its key, PEM; where it is not in the file of the certificate.",
-        name="ssl_options.keyfile", variables=("RABBITMQ_SSL_KEYFILE",),
-    )  # fmt: skip
-    ssl_options_password: str | None = _setting(
-        None, TEXT, "That of the key.", name="ssl_options.password", is_secret=True
+    ssl_options_certfile: Path | None = _amqp_tls(
+        "certfile", "The certificate, PEM, with those between it and the authority behind it."
     )
-    ssl_options_cacertfile: Path | None = _setting(
-        None, PATH, "The authorities that certificates of clients come from, PEM.",
-        name="ssl_options.cacertfile", variables=("RABBITMQ_SSL_CACERTFILE",),
-    )  # fmt: skip
-    ssl_options_verify: str = _setting(
-        "verify_none", choice("verify_peer", "verify_none"), "Are clients asked for a certificate?",
-        name="ssl_options.verify", variables=("RABBITMQ_SSL_VERIFY",),
-    )  # fmt: skip
-    ssl_options_fail_if_no_peer_cert: bool = _setting(
-        False, BOOLEAN, "Must they have one?",
-        name="ssl_options.fail_if_no_peer_cert", variables=("RABBITMQ_SSL_FAIL_IF_NO_PEER_CERT",),
-    )  # fmt: skip
+    ssl_options_keyfile: Path | None = _amqp_tls("keyfile")
+    ssl_options_password: str | None = _amqp_tls("password")
+    ssl_options_cacertfile: Path | None = _amqp_tls("cacertfile")
+    ssl_options_verify: str = _amqp_tls("verify")
+    ssl_options_fail_if_no_peer_cert: bool = _amqp_tls("fail_if_no_peer_cert")
     ssl_options_versions: tuple[str, ...] = _setting(
         ("tlsv1.2", "tlsv1.3"), NAMES, "Those offered, of `tlsv1.2` and `tlsv1.3`.",
         name="ssl_options.versions", numbered=True,
