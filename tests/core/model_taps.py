@@ -1,18 +1,13 @@
-"""Queues that tell the model what arrives in them and what comes back, and what they are declared as."""
+"""What queues are declared as, and the way in which the model learns of the dead letters that arrive in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from leveret.core.classic_queue import ClassicQueue
-from leveret.core.message import Entry, Message
-from leveret.core.priority_queue import PriorityQueue
-from tests.core.model_messages import ModelMessage
-
-if TYPE_CHECKING:
-    from tests.core.queue_model import QueueModel
+from leveret.core.binding import Destination
+from leveret.core.exchanges.default import DefaultExchange
+from leveret.core.vhost import VirtualHost
 
 NOWHERE = "nowhere"  # a routing key that leads to no queue
 
@@ -39,48 +34,12 @@ class Kind:
         return arguments
 
 
-class Tapped:
-    """Beside a class of queues: tells the model what arrives, and what comes back.
+class TappedExchange(DefaultExchange):
+    """The default exchange of a vhost, but that each queue is reached through what stands before it under its name."""
 
-    way_in, persistent_way_in: what the queue has chosen as its `publish` and its `publish_persistent`.
-    """
+    def __init__(self, vhost: VirtualHost, before_queues: Mapping[str, Destination]) -> None:
+        super().__init__(vhost, vhost.queues)
+        self._before_queues = before_queues
 
-    model: QueueModel
-    way_in: Callable[[Message], int]
-    persistent_way_in: Callable[[Message], int]
-
-    @property
-    def publish(self) -> Callable[[Message], int]:
-        return self._publish_told
-
-    @publish.setter
-    def publish(self, way_in: Callable[[Message], int]) -> None:
-        self.way_in = way_in
-
-    @property
-    def publish_persistent(self) -> Callable[[Message], int]:
-        return self._publish_persistent_told
-
-    @publish_persistent.setter
-    def publish_persistent(self, way_in: Callable[[Message], int]) -> None:
-        self.persistent_way_in = way_in
-
-    def _publish_told(self, message: Message) -> int:
-        return self.model.publish(message, self.way_in)
-
-    def _publish_persistent_told(self, message: Message) -> int:
-        return self.model.publish(message, self.persistent_way_in)
-
-    def requeue(self, entries: list[Entry]) -> None:
-        if not self.model.is_deleted:
-            messages = [entry.message for entry in entries]
-            self.model.come_back([message.number for message in messages if isinstance(message, ModelMessage)])
-        super().requeue(entries)  # type: ignore[misc]
-
-
-class TappedClassicQueue(Tapped, ClassicQueue):  # type: ignore[misc]
-    """A ClassicQueue."""
-
-
-class TappedPriorityQueue(Tapped, PriorityQueue):  # type: ignore[misc]
-    """A PriorityQueue."""
+    def route_by_keys(self, routing_keys: Sequence[str]) -> Iterable[Destination]:
+        return [self._before_queues[queue.name] for queue in super().route_by_keys(routing_keys)]

@@ -5,18 +5,19 @@ holds. The world is told of all that happens to a message in the moment in which
 delivered, comes back, or dies. Each time the model says whether that may be, and then does the same. So work that is
 half done is no difficulty, and nothing has to be foretold.
 
-Where it looks in: the queues are tapped (`Tapped`), consumers have a door of ours, and every message knows when a dead
-letter is made of it, because here every queue has a dead-letter exchange.
+Where it looks in: whatever is published goes through the model of its queue, dead letters too, because the default
+exchange leads there (`TappedExchange`); consumers have a door of ours; and every message knows when a dead letter is
+made of it, because here every queue has a dead-letter exchange.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
-from leveret.core import keeping, queue_types
+from leveret.core import keeping
 from leveret.core import queue as queue_module
 from leveret.core.channel import Channel
 from leveret.core.consumer import Consumer
@@ -28,7 +29,7 @@ from leveret.core.settings import QueueSettings
 from leveret.storage.base import Batch
 from leveret.storage.memory import MemoryStore
 from tests.core.model_messages import History, ModelMessage, loaded
-from tests.core.model_taps import NOWHERE, Kind, Tapped, TappedClassicQueue, TappedPriorityQueue
+from tests.core.model_taps import NOWHERE, Kind, TappedExchange
 from tests.core.scene import declare_queue, finish
 
 PLAIN_SETTINGS = QueueSettings(dead_letter_exchange="", dead_letter_routing_key=NOWHERE)
@@ -51,12 +52,14 @@ class Copy:
 
 
 class QueueModel:
-    """ready: what waits. coming_back: what is about to be put back. used_at: for x-expires.
+    """It stands before the real queue: messages are published to it. ready: what waits. used_at: for x-expires.
 
     arriving: what is being published, until it is seen whether a consumer takes it at once.
     taken: what basic.get took, if something dies in the same moment because of it.
     rejecting: numbers that are about to be dead-lettered, in their order; refusing: one that never got in.
     """
+
+    is_exchange = False
 
     def __init__(self, world: World, name: str, kind: Kind) -> None:
         self.world = world
@@ -64,7 +67,6 @@ class QueueModel:
         self.kind = kind
         self.settings = PLAIN_SETTINGS
         self.ready: set[Copy] = set()
-        self.coming_back: dict[int, Copy] = {}
         self.consumers: list[ConsumerModel] = []
         self.active: ConsumerModel | None = None
         self.is_deleted = False
@@ -78,12 +80,7 @@ class QueueModel:
         self.real = declare_queue(
             world.vhost, name, durable=kind.durable, auto_delete=kind.auto_delete, arguments=kind.arguments
         )
-        self.tap()
         self.apply(PLAIN_SETTINGS)
-
-    def tap(self) -> None:
-        assert isinstance(self.real, Tapped)
-        self.real.model = self
 
     def begin_anew(self, *, is_clean: bool) -> None:
         """After a restart: what is kept is ready, nobody has anything, and settings are those of the declaration."""
@@ -148,10 +145,12 @@ class QueueModel:
 
     # -- what happens to messages -------------------------------------------------------------------------------------
 
-    def publish(self, message: Message, way_in: Callable[[Message], int]) -> int:
+    def publish(self, message: Message) -> int:
         """A message arrives. Answers what the real queue says to it."""
         assert isinstance(message, ModelMessage)
-        if message.is_dead_letter:
+        is_from_client = not message.is_dead_letter
+        way_in = self.real.publish_persistent if is_from_client and message.is_persistent else self.real.publish
+        if not is_from_client:
             assert self.world.letters_due.popleft() == (self, message.number), "not the next dead letter"
         copy = self.new_copy(message)
         assert self.arriving is None
@@ -186,7 +185,6 @@ class QueueModel:
         else:
             assert self.doom is None, "it had to go"
             copy = self.take_head()
-            assert all(copy.place < other.place for other in self.coming_back.values()), "it overtakes what comes back"
         assert copy.number == number, "not the first message of the queue"
         assert copy.redelivered == redelivered
         return copy
@@ -204,12 +202,10 @@ class QueueModel:
             assert self.doom == reason
             assert self.take_head().number == number, "not the first message of the queue"
 
-    def come_back(self, numbers: list[int]) -> None:
-        """These messages are put back."""
-        for number in numbers:
-            copy = self.coming_back.pop(number)
-            copy.redelivered = True
-            self.ready.add(copy)
+    def come_back(self, copy: Copy) -> None:
+        """It is put back, and so is all that goes back with it before anything else happens."""
+        copy.redelivered = True
+        self.ready.add(copy)
 
     def get(self, *, no_ack: bool) -> tuple[Copy, Entry] | None:
         self.used_at = self.world.now
@@ -334,13 +330,13 @@ class ChannelModel:
         return sorted(self.holding.keys() - in_tx)
 
     def let_go(self, tags: list[int], requeue: bool | None) -> list[Held]:
-        """These are settled, and about to come back or to be dead-lettered, unless their queue is gone."""
+        """These are settled, and come back or are about to be dead-lettered, unless their queue is gone."""
         settled = [self.holding.pop(tag) for tag in tags]
         for held in settled:
             if held.queue.is_deleted or requeue is None:
                 continue
             if requeue:
-                held.queue.coming_back[held.copy.number] = held.copy
+                held.queue.come_back(held.copy)
             else:
                 held.queue.rejecting.append(held.copy.number)
         return settled
@@ -373,19 +369,19 @@ class World:
             patch.object(queue_module, "SLICE_MESSAGES", SLICE_MESSAGES),
             patch.object(keeping, "PAGE_MESSAGES", PAGE_MESSAGES),
             patch.object(keeping, "HEAD_MESSAGES_MAX", HEAD_MESSAGES_MAX),
-            patch.object(queue_types, "ClassicQueue", TappedClassicQueue),
-            patch.object(queue_types, "PriorityQueue", TappedPriorityQueue),
         ]
         for each in self._patches:
             each.start()
         self.store = MemoryStore()
+        self.queues: dict[str, QueueModel] = {}
         self.begin()
-        self.queues = {name: QueueModel(self, name, kind) for name, kind in kinds.items()}
+        self.queues |= {name: QueueModel(self, name, kind) for name, kind in kinds.items()}
 
     def begin(self) -> None:
         """A node on what is in the store."""
         self.node = Node(now=lambda: self.now, keeper=Keeper(self.store, self.loaded))
         self.vhost = self.node.vhost(DEFAULT_VHOST)
+        self.vhost.exchanges[""] = TappedExchange(self.vhost, self.queues)
         self.node.connections.add(self)  # type: ignore[arg-type]
 
     def loaded(self, octets: bytes) -> ModelMessage:
@@ -437,10 +433,9 @@ class World:
         assert not self.letters_due, "lost on the way"
         self.handed_over.clear()
         for queue in self.queues.values():
-            assert queue.is_deleted or not (queue.coming_back or queue.rejecting or queue.arriving)
-        self.queues = {
-            name: QueueModel(self, name, queue.kind) if queue.is_deleted else queue
-            for name, queue in self.queues.items()
+            assert queue.is_deleted or not (queue.rejecting or queue.arriving)
+        self.queues |= {
+            name: QueueModel(self, name, queue.kind) for name, queue in self.queues.items() if queue.is_deleted
         }
 
     def finish(self) -> None:
@@ -477,7 +472,6 @@ class World:
         for queue in self.queues.values():
             if queue.kind.durable:
                 queue.real = self.vhost.queues[queue.name]
-                queue.tap()
             else:
                 queue.delete()
 

@@ -127,10 +127,7 @@ class QueueHistories(RuleBasedStateMachine):
             self.world, self.last_number, body_size_bytes=body_size_bytes, expiration_ms=expiration_ms,
             priority=priority, is_persistent=is_persistent,
         )  # fmt: skip
-        if is_persistent:
-            queue.real.publish_persistent(message)
-        else:
-            queue.real.publish(message)
+        queue.publish(message)
         self.world.mend()
 
     @rule(name=queue_names, index=channel_numbers, no_ack=st.booleans())
