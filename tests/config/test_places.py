@@ -125,6 +125,7 @@ def test_tls_for_the_http_api_is_instead_of_what_is_not_asked_for(configured, wr
         ("", (15692, None)),
         ("prometheus.ssl.port = 15691", (None, 15691)),
         ("prometheus.ssl.port = 15691\nprometheus.tcp.port = 15692", (15692, 15691)),
+        ("prometheus.tcp.port = 15693\nprometheus.tcp.listener = none", (None, None)),
     ],
 )
 def test_tls_for_the_metrics_is_instead_of_what_is_not_asked_for(configured, write, lines, ports):

@@ -194,7 +194,7 @@ class Settings:
     metrics_port: int | None = _setting(
         15692, optional(whole("a port", 0, PORT_MAX), "none"),
         "Port of the metrics for Prometheus; `0` takes a free one.",
-        keys=("prometheus.tcp.port",),
+        keys=("prometheus.tcp.port", "prometheus.tcp.listener"),  # RabbitMQ 4 knows the latter for `none`
     )  # fmt: skip
     metrics_host: str | None = _setting(
         None, NAME, "Name or address they are at. Default: `host`.", keys=("prometheus.tcp.ip",),
