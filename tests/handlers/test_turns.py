@@ -199,6 +199,18 @@ def test_a_turn_is_of_few_methods_that_take_long(client: Client, method: Frame) 
     assert turns(client, encode_method(1, method) * (few + 1)) == 2
 
 
+def test_nothing_is_received_before_what_was_put_off(client: Client) -> None:
+    """It would be carried out before that, and the reader has no place for both."""
+    client.declare("q")
+    get = encode_method(1, make(Basic.Get, queue="q", no_ack=True))
+    count = TURN_OUTPUT_BYTES_MAX // METHOD_BYTES + 1
+    client.connection.receive(get * count)
+    with pytest.raises(AssertionError):
+        client.connection.receive(get)
+    assert turns_left(client) == 1
+    assert len(client.received()) == count
+
+
 def test_a_turn_opens_few_channels(client: Client) -> None:
     few = TURN_OUTPUT_BYTES_MAX // METHOD_BYTES
     opens = [encode_method(number, make(Channel.Open)) for number in range(3, few + 4)]

@@ -46,8 +46,8 @@ from leveret_protocol.reader import Acks, Event, FrameReader, Oversize
 
 logger = logging.getLogger("leveret.connection")
 
-# Asked for each message: a member of an Enum takes eight times as long to be looked up where it lives.
-_OPEN, _CLOSED = ChannelState.OPEN, State.CLOSED
+# Asked for each message or read: a member of an Enum takes eight times as long to be looked up where it lives.
+_OPEN, _HEADER, _CLOSED = ChannelState.OPEN, State.HEADER, State.CLOSED
 
 _Deferred = tuple[Event | None, Iterator[Event]]
 
@@ -158,12 +158,16 @@ class Connection(Outgoing):
     # -- in ---------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception."""
+        """Carry out everything in `data`. Peers' mistakes end in an answer or a drop, never in an exception.
+
+        What was put off goes before: `go_on`.
+        """
+        assert self._deferred is None
         self.publishes_into_backlog = self.publishes_to_disk = False
         self._turn_output_bytes = 0
-        if self._state is State.HEADER:
+        if self._state is _HEADER:
             data = self._take_header(data)
-        if self._state not in (State.HEADER, State.CLOSED):
+        if self._state is not _HEADER and self._state is not _CLOSED:
             events = self._reader.feed(data)
             self._carry_out(events if len(data) <= USUAL_BYTES else self._few(events))
         if self._publish is not publish and self._reader.has_unfinished_body:
@@ -178,7 +182,7 @@ class Connection(Outgoing):
                 return
 
     def _carry_out(self, events: Iterator[Event]) -> None:
-        while self._state is not State.CLOSED:
+        while self._state is not _CLOSED:
             try:
                 self._take_frames(events)
                 break
