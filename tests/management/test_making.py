@@ -233,3 +233,16 @@ def test_names_are_looked_at_in_steps_too():
     query = {"page": "1", "name": "[37]", "use_regex": "true"}
     step_count, page = made(Listing(lambda: range(10), lambda number: {"n": number}, query, name=str))
     assert (step_count, page["items"]) == (12, [{"n": 3}, {"n": 7}])
+
+
+async def test_a_virtual_host_with_much_in_it_has_gone_when_that_is_answered(api, monkeypatch):
+    monkeypatch.setattr("leveret.core.vhost.DELETED_IN_A_SLICE", 1)
+    api.harness.add_vhost("v")
+    before = api.flush_count
+    assert await api.delete("/vhosts/v") == 204
+    assert "v" not in api.node.vhosts
+    assert await api.delete("/vhosts/v") == 404
+    assert api.flush_count > before
+    api.harness.add_vhost("v")
+    api.harness.run_work()
+    assert "v" in api.node.vhosts

@@ -84,6 +84,30 @@ def test_bytes_are_added_up_in_steps(harness: BrokerHarness, monkeypatch: pytest
     assert [tuple(row.values()) for row in outcome_of(steps)["result"]] == [("held", 0, 20), ("ready", 20, 0)]
 
 
+def test_a_virtual_host_with_much_in_it_has_gone_when_that_is_told(
+    harness: BrokerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leveret.core.vhost.DELETED_IN_A_SLICE", 1)
+    harness.add_vhost("v")
+    steps = begun(harness, "delete_vhost", vhost="v")
+    next(steps)
+    next(steps)
+    assert "v" in harness.node.vhosts
+    harness.run_work()  # others go on with it as well
+    assert "v" not in harness.node.vhosts
+    assert outcome_of(steps) == {"result": None}
+
+
+def test_a_virtual_host_goes_without_anybody_else_as_well(
+    harness: BrokerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leveret.core.vhost.DELETED_IN_A_SLICE", 1)
+    harness.add_vhost("v")
+    request = {"operation": "delete_vhost", "arguments": {"vhost": "v"}}
+    assert outcome_offline(harness.node, harness.users, request) == {"result": None}
+    assert "v" not in harness.node.vhosts
+
+
 def test_without_a_broker_all_is_done_at_once(harness: BrokerHarness) -> None:
     request = {"operation": "import_definitions", "arguments": {"definitions": queues(COUNT)}}
     assert outcome_offline(harness.node, harness.users, request) == {"result": None}

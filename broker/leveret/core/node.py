@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from leveret.core.alarms import Alarms
 from leveret.core.connections import Connections
@@ -28,6 +29,7 @@ from leveret_protocol.errors import AMQPError, ReplyCode
 Work = Callable[[], None]
 
 DEFAULT_VHOST = "/"
+CLOSED_IN_A_SLICE: Final = 20  # connections; take some 5 ms
 
 
 def _make_nothing(*_: object, **__: object) -> Message:
@@ -80,6 +82,7 @@ class Node:
         self.returning: dict[Returning, None] = {}
         self._work: dict[Work, None] = {}
         self._carried_out: dict[Iterator[None], None] = {}
+        self._deletions: dict[str, Iterator[None]] = {}
         self._started_seconds = int(now())
         self._pids = itertools.count(1)
         definitions = [] if keeper is None else list(keeper.store.definitions())
@@ -145,21 +148,33 @@ class Node:
                 )
         return self.vhosts[name]
 
-    def delete_vhost(self, name: str, user: str = INTERNAL_USER) -> None:
+    def delete_vhost(self, name: str, user: str = INTERNAL_USER) -> Iterator[None]:
         """Delete it with all that is in it, and close its connections: CONNECTION_FORCED (320) (RabbitMQ: CLS-5).
+
+        Where that is much it takes several slices; the answer is for `until_done`. RabbitMQ: its queues
+        go one after the other, and it is there, and may be used, until they have.
 
         Any may be deleted, "/" too. Raises KeyError: there is none of this name; ProtectedVirtualHost.
         """
         vhost = self.vhosts[name]
         if vhost.metadata.is_protected:
             raise ProtectedVirtualHost(name)
-        self.on_vhost_delete(name, user)
-        vhost.close(user)
-        del self.vhosts[name]
+        deletion = self._deletions.get(name)
+        if deletion is None:
+            deletion = self._deletions[name] = self._deleting(vhost, user)
+            self.carry_out(deletion)
+        return deletion
+
+    def _deleting(self, vhost: VirtualHost, user: str) -> Iterator[None]:
+        self.on_vhost_delete(vhost.name, user)
+        yield from vhost.closing(user)
+        del self.vhosts[vhost.name], self._deletions[vhost.name]
         self.events.tell("vhost.deleted", vhost_deleted, vhost, user)
         self.events.tell("vhost.down", vhost_down, vhost)
-        for connection in self.connections.of_vhost(name):
-            connection.force_close(f"vhost '{name}' is deleted")
+        for number, connection in enumerate(self.connections.of_vhost(vhost.name), 1):
+            connection.force_close(f"vhost '{vhost.name}' is deleted")
+            if number % CLOSED_IN_A_SLICE == 0:
+                yield
 
     def vhost(self, name: str) -> VirtualHost:
         """Raises NOT_ALLOWED (530): no such virtual host (RabbitMQ: section 1.5 of the wire behaviour)."""
@@ -184,21 +199,30 @@ class Node:
         self._carried_out[steps] = None
         self._take_step(steps)
 
+    def go_on(self, steps: Iterator[None]) -> None:
+        """One more step of it."""
+        if steps in self._carried_out:
+            try:
+                next(steps)
+            except StopIteration:
+                del self._carried_out[steps]
+
+    def until_done(self, steps: Iterator[None]) -> Generator[None, None, None]:
+        """For whoever waits for it. It goes on also where he does not wait any more."""
+        while steps in self._carried_out:
+            self.go_on(steps)
+            yield
+
     def _take_step(self, steps: Iterator[None]) -> None:
-        if steps not in self._carried_out:
-            return  # `finish` was quicker
-        try:
-            next(steps)
-        except StopIteration:
-            del self._carried_out[steps]
-        else:
+        self.go_on(steps)
+        if steps in self._carried_out:
             self.add_work(partial(self._take_step, steps))
 
     def finish(self) -> None:
         """Before a clean stop: what is carried out comes to its end."""
         while self._carried_out:
             for steps in list(self._carried_out):
-                self._take_step(steps)
+                self.go_on(steps)
 
     def has_work(self) -> bool:
         return bool(self._work)

@@ -8,6 +8,7 @@ from leveret.auth.permissions import Permission, TopicPermission
 from leveret.auth.users import User
 from leveret.core.metadata import Metadata
 from leveret.operations.registry import BY, Host, Refused, operation
+from leveret.shell.turns import InTurns
 
 # -- users ----------------------------------------------------------------------------------------------------------
 
@@ -78,9 +79,9 @@ def add_vhost(host: Host, vhost: str, description: str, tags: list[str], default
 
 
 @operation(vhost=str)
-def delete_vhost(host: Host, vhost: str) -> None:
+def delete_vhost(host: Host, vhost: str) -> InTurns[None]:
     host.vhost(vhost)
-    host.node.delete_vhost(vhost, BY)
+    return InTurns(host.node.until_done(host.node.delete_vhost(vhost, BY)))
 
 
 @operation(vhost=str, limits=dict)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter
 
 from leveret.auth.permissions import EVERYTHING
 from leveret.core.erlang_terms import printed
 from leveret.core.metadata import Metadata, ProtectedVirtualHost
+from leveret.core.node import Node
 from leveret.management import measured
 from leveret.management.answers import CREATED, NO_CONTENT, Answer, Problem, bad_request, not_found
 from leveret.management.bodies import tags_of
 from leveret.management.login import ADMINISTRATOR
 from leveret.management.request import Request, Routes
+from leveret.shell.turns import InTurns, Steps
 
 routes = Routes()
 
@@ -59,14 +62,18 @@ def put(request: Request) -> Answer:
 
 
 @routes.add("DELETE", "/vhosts/{vhost}", tags=ADMINISTRATOR)
-def delete(request: Request) -> Answer:
+def delete(request: Request) -> InTurns[Answer]:
     name = request.names["vhost"]
     if name not in request.node.vhosts:
         raise not_found()
     try:
-        request.node.delete_vhost(name, request.user.name)
+        return InTurns(_deleted(request.node, request.node.delete_vhost(name, request.user.name)))
     except ProtectedVirtualHost as error:
         raise Problem(412, "precondition_failed", str(error)) from None
+
+
+def _deleted(node: Node, deletion: Iterator[None]) -> Steps[Answer]:
+    yield from node.until_done(deletion)
     return Answer(NO_CONTENT)
 
 
