@@ -126,6 +126,9 @@ class MemoryListener:
         self._arrived.append(transport_or_error)
         self._arrival.set()
 
+    def fileno(self):
+        return -1
+
     async def accept(self):
         await trio.lowlevel.checkpoint()
         while not self._arrived:

@@ -14,7 +14,7 @@ from leveret.core.alarms import Alarms
 from leveret.shell.commits import DISK_FREE_BYTES_MIN, Commits
 from leveret.shell.lookout import SHORT_SECONDS, SHORT_WAITS_MIN, Lookout, looking_out
 from tests.shell.conftest import ServerHarness
-from tests.shell.memory import MemoryTransport
+from tests.shell.memory import MemoryListener, MemoryTransport
 from tests.shell.test_commits import GatedStore
 
 SECONDS = SHORT_SECONDS / 8  # what a poll takes
@@ -167,7 +167,7 @@ def looks(monkeypatch):
     return looks
 
 
-async def test_the_server_watches_its_connections_and_does_not_look_while_the_writer_runs(nursery, looks, monkeypatch):
+async def test_the_server_watches_its_sockets_and_does_not_look_while_the_writer_runs(nursery, looks, monkeypatch):
     """The writer's thread, whose end is not seen among the sockets."""
     store = GatedStore()
 
@@ -175,11 +175,12 @@ async def test_the_server_watches_its_connections_and_does_not_look_while_the_wr
         space = DISK_FREE_BYTES_MIN
         return Commits(store, lambda: space, Alarms(lambda _: None), lambda _: None, flush, here_seconds_max=0)
 
+    monkeypatch.setattr(MemoryListener, "fileno", lambda listener: 6)
     monkeypatch.setattr(MemoryTransport, "fileno", lambda transport: 7)
     harness = ServerHarness(make_commits, is_alone=True)
     await nursery.start(harness.serve)
     await harness.connect()
-    assert looks.watched == [7]
+    assert looks.watched == [6, 7]
     (may_look_now,) = looks.may_look
     assert may_look_now()
     store.define("queue", "a", b"")

@@ -43,6 +43,9 @@ _NO_SUCH_ADDRESS_ERRNOS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 class Listener(Protocol):
     """Something that connections arrive at."""
 
+    def fileno(self) -> int:
+        """Of what the system can tell whether one has; -1: nothing."""
+
     async def accept(self) -> Transport:
         """Wait for the next connection. Raises OSError: none can be had now (say, no file descriptor is left)."""
 
@@ -63,6 +66,9 @@ class SocketListener:
     def socket(self) -> Socket:
         """For somebody else to accept from, instead of calling `accept`."""
         return self._socket
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     async def accept(self) -> SocketTransport:
         while True:

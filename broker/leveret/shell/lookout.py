@@ -25,7 +25,7 @@ SHORT_WAITS_MIN = 4  # one after the other: the next one will be short, too
 
 
 class Sockets(Protocol):
-    """What is looked at: those of the connections. `select.epoll` is one."""
+    """What is looked at: connections, and where they arrive. `select.epoll` is one."""
 
     def register(self, fd: int, eventmask: int, /) -> None:
         """Look at this one as well, until it is closed."""
@@ -51,7 +51,7 @@ class Lookout(trio.abc.Instrument):
         self._short_waits = 0
 
     def watch(self, fd: int) -> None:
-        """A connection's socket, until it is closed. -1: it has none, or is closed."""
+        """That of a connection or a listener, until it is closed. -1: it has none, or is closed."""
         if fd != -1:
             self._sockets.register(fd, select.EPOLLIN)
 

@@ -170,6 +170,8 @@ class Server:
 
     async def _accept_from(self, listener: Listener) -> None:
         is_full = False
+        if self._lookout is not None:
+            self._lookout.watch(listener.fileno())
         while True:
             try:
                 transport = await listener.accept()

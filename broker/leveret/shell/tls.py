@@ -76,6 +76,9 @@ class TLSListener:
         self._certificates = certificates
         self.port = below.port
 
+    def fileno(self) -> int:
+        return self._below.fileno()
+
     async def accept(self) -> "TLSTransport":
         return TLSTransport(await self._below.accept(), self._certificates.context)
 
