@@ -12,7 +12,7 @@ import pytest
 from leveret.broker import Broker, run_in_foreground, run_in_thread
 from leveret.core.alarms import Alarms
 from leveret.shell.commits import DISK_FREE_BYTES_MIN, Commits
-from leveret.shell.lookout import SHORT_SECONDS, SHORT_WAITS_MIN, Lookout, looking_out
+from leveret.shell.lookout import CROWDED_WAITS, SHORT_SECONDS, SHORT_WAITS_MIN, Lookout, looking_out
 from tests.shell.conftest import ServerHarness
 from tests.shell.memory import MemoryListener, MemoryTransport
 from tests.shell.test_commits import GatedStore
@@ -43,7 +43,10 @@ class Scene:
     def __init__(self):
         self.sockets = Sockets()
         self.is_welcome = True
-        self.lookout = Lookout(self.sockets, lambda: self.is_welcome, lambda: self.sockets.seconds)
+        self.preemptions = 0
+        self.lookout = Lookout(
+            self.sockets, lambda: self.is_welcome, lambda: self.preemptions, lambda: self.sockets.seconds
+        )
 
     def wait(self, sleep_seconds=0.0, timeout=60.0):
         """trio's wait, of which so much is sleep. Answers how many polls there were."""
@@ -107,6 +110,14 @@ def test_it_does_not_look_where_somebody_needs_the_processor(scene):
     assert scene.wait() == 1
 
 
+def test_it_does_not_look_for_some_time_once_a_processor_was_taken_away(scene):
+    scene.short_waits()
+    assert scene.wait() == 1
+    scene.preemptions += 1
+    assert scene.short_waits(CROWDED_WAITS + SHORT_WAITS_MIN) == [0] * (CROWDED_WAITS + SHORT_WAITS_MIN)
+    assert scene.wait() == 1
+
+
 @pytest.fixture
 def processors(monkeypatch):
     return lambda count: monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(count)), raising=False)
@@ -119,7 +130,7 @@ def test_what_comes_on_a_socket_is_seen_until_it_is_closed():
 
     def looks():
         """How often the clock was read by one wait that follows short ones."""
-        lookout = Lookout(sockets, lambda: True, lambda: next(clock))
+        lookout = Lookout(sockets, lambda: True, lambda: 0, lambda: next(clock))
         for _ in range(SHORT_WAITS_MIN):
             lookout.before_io_wait(60)
             lookout.after_io_wait(60)
@@ -128,7 +139,7 @@ def test_what_comes_on_a_socket_is_seen_until_it_is_closed():
         return round((next(clock) - before) / SECONDS)
 
     with near, far, select.epoll() as sockets:
-        watching = Lookout(sockets, lambda: True)
+        watching = Lookout(sockets, lambda: True, lambda: 0)
         watching.watch(near.fileno())
         watching.watch(-1)
         assert looks() > SHORT_SECONDS / SECONDS
