@@ -14,9 +14,13 @@ from leveret.handlers.stored import loaded
 
 @dataclass(frozen=True)
 class Left:
-    """definitions: without what is not durable. messages: the octets of those kept, by virtual host and queue."""
+    """definitions: without what is not durable. messages: the octets of those kept, by virtual host and queue.
+
+    global_parameters: all, also those that definitions leave out, as the id of the cluster.
+    """
 
     definitions: dict[str, Any]
+    global_parameters: dict[str, object]
     messages: dict[tuple[str, str], list[bytes]]
 
 
@@ -28,7 +32,8 @@ def left_by(node: Node, users: Users) -> Left:
     for kind in ("queues", "exchanges"):
         definitions[kind] = [item for item in definitions[kind] if item["durable"]]
     queues = [queue for vhost in node.vhosts.values() for queue in vhost.queues.values() if queue.durable]
-    return Left(definitions, {(queue.vhost.name, queue.name): list(_kept(queue)) for queue in queues})
+    messages = {(queue.vhost.name, queue.name): list(_kept(queue)) for queue in queues}
+    return Left(definitions, dict(node.parameters), messages)
 
 
 def _kept(queue: Queue) -> Iterator[bytes]:
@@ -45,6 +50,8 @@ def begin_with(node: Node, users: Users, left: Left) -> None:
 
     for name in node.vhosts.keys() - {vhost["name"] for vhost in left.definitions["vhosts"]}:
         node.delete_vhost(name)
+    for name, value in left.global_parameters.items():
+        node.parameters.set(name, value)
     Import(node, users, INTERNAL_USER).run(left.definitions)
     for (vhost_name, queue_name), messages in left.messages.items():
         queue = node.vhosts[vhost_name].queues[queue_name]

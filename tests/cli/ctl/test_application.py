@@ -85,6 +85,17 @@ def test_a_broker_in_memory_keeps_what_is_durable_while_it_is_stopped(start, sai
     assert said("list_permissions", "-p", "v", "-s") == "ann\t\t\t\n"
 
 
+def test_its_cluster_is_the_same_one_after_a_start(start, said):
+    """RabbitMQ keeps its id, which is in no definitions."""
+    start()
+    said("set_global_parameter", "internal_note", '"kept"')
+    before = said("list_global_parameters", "-s")
+    assert "internal_cluster_id" in before
+    said("stop_app")
+    said("start_app")
+    assert said("list_global_parameters", "-s") == before
+
+
 @pytest.mark.parametrize("arguments", [{}, {"x-max-priority": 2}, {"x-queue-type": "quorum"}], ids=str)
 def test_its_messages_come_back_in_their_order_as_they_were(start, said, arguments):
     broker = start()
