@@ -66,5 +66,4 @@ def test_a_backlog_is_not_walked_while_it_grows():
     younger_passes = gc.get_stats()[1]["collections"]
     backlog = [Cyclic() for _ in range(200_000)]
     assert gc.get_stats()[2]["collections"] == passes
-    assert gc.get_stats()[1]["collections"] > younger_passes  # each of them is short
-    assert len(backlog) == 200_000
+    assert gc.get_stats()[1]["collections"] - younger_passes >= len(backlog) // 50_000  # each of them is short

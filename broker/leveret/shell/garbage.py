@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import trio
 
-YOUNG_OBJECTS = 50_000  # Python: 700
-YOUNG_LOOKS = 2  # and then at what is left of all of them, 150,000 objects, once more. With 20 that took 100 ms
+YOUNG_OBJECTS = 10_000  # Python: 700
+YOUNG_LOOKS = 2  # and then at what is left of all of them, 40,000 objects, once more: 3 to 8 ms
 LOOK_SECONDS = 30.0
 ENDS_MIN = 100  # some ten thousand objects
 # A look at everything holds all up: 250 ms for a backlog of a million messages. For each time that the last one took as
