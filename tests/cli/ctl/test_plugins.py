@@ -95,8 +95,10 @@ def test_the_list_shows_what_is_enabled_and_runs(start, plugins, file):
         ["[E", "]"],
     ]
     assert "* = running on one@test" in stdout
-    assert plugins("list", "-m", "-E", "-q")[1].split() == ["rabbitmq_management", "rabbitmq_mqtt"]
-    assert "rabbitmq_web_dispatch" in plugins("list", "-m", "-e", "-q")[1].split()
+    for option in ("-E", "--enabled"):
+        assert plugins("list", "-m", option, "-q")[1].split() == ["rabbitmq_management", "rabbitmq_mqtt"]
+    for option in ("-e", "--implicitly-enabled"):
+        assert "rabbitmq_web_dispatch" in plugins("list", "-m", option, "-q")[1].split()
     shape = json.loads(plugins("list", "mqtt$", "--formatter", "json")[1])
     assert [(one["name"], one["enabled"], one["running"]) for one in shape["plugins"]] == [
         ("rabbitmq_mqtt", "enabled", False),

@@ -96,11 +96,9 @@ def list_plugins(call: Call) -> Said:
     pattern = _pattern(call)
     names = sorted(name for name in KNOWN | enabled if pattern.search(name))
     if "enabled" in call.options:
-        names = [name for name in names if name in enabled | implicit]
-    if "implicitly-enabled" in call.options:
-        names = [name for name in names if name in implicit or name in enabled]
-    if "explicitly" in call.options:
         names = [name for name in names if name in enabled]
+    elif "implicitly-enabled" in call.options:
+        names = [name for name in names if name in enabled | implicit]
     marks = {name: "E" if name in enabled else "e" if name in implicit else " " for name in names}
     shown = {
         "format": "minimal" if "minimal" in call.options else "normal",
@@ -265,8 +263,8 @@ def _node_name(call: Call) -> str:
 def is_enabled(call: Call) -> Done:
     from leveret.config import plugins
 
-    running = _running(call)
-    enabled = set(plugins.started(_enabled(call))) | _enabled(call) if running is None else running | _enabled(call)
+    running, enabled = _running(call), _enabled(call)
+    enabled |= set(plugins.started(enabled)) if running is None else running
     missing = [name for name in call.words if name not in enabled]
     where = "" if running is None else f" on node {call.node_name}"
     if missing:
@@ -293,14 +291,14 @@ def directories(call: Call) -> Said:
 
 _WHERE: dict[str, type] = {"online": bool, "offline": bool}
 _WHICH = {**_WHERE, "all": bool}
-_SHORT = {"E": "explicitly", "e": "enabled", "m": "minimal", "v": "verbose"}
+_SHORT = {"E": "enabled", "e": "implicitly-enabled", "m": "minimal", "v": "verbose"}
 
 COMMANDS = (
     Command(
-        "list", list_plugins, "Lists plugins and their state", usage="[pattern] [--verbose] [--minimal] [--enabled]",
-        most=1, group=GROUP, needs=NOTHING, short=_SHORT, check=_check_form, banner=_listing,
-        options={**_WHERE, "explicitly": bool, "enabled": bool, "implicitly-enabled": bool, "minimal": bool,
-                 "verbose": bool},
+        "list", list_plugins, "Lists plugins and their state",
+        usage="[pattern] [--verbose] [--minimal] [--enabled] [--implicitly-enabled]", most=1, group=GROUP,
+        needs=NOTHING, short=_SHORT, check=_check_form, banner=_listing,
+        options={**_WHERE, "enabled": bool, "implicitly-enabled": bool, "minimal": bool, "verbose": bool},
     ),
     Command(
         "enable", enable, "Enables one or more plugins", usage="<plugin1> [ <plugin2>] | --all [--offline] [--online]",
