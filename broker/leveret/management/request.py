@@ -127,6 +127,12 @@ class Request:
             raise not_found()
         return vhost
 
+    def user_name(self) -> str:
+        """That of the path. Raises Problem (404)."""
+        if self.managed.users.get(self.names["user"]) is None:
+            raise not_found()
+        return self.names["user"]
+
     def access(self, vhost: VirtualHost) -> VirtualHostAccess:
         return VirtualHostAccess(self.authority, self.user.name, vhost.name)
 

@@ -63,7 +63,7 @@ def of_user(request: Request) -> object:
 @routes.add("PUT", "/user-limits/{user}/{limit}", tags=ADMINISTRATOR)
 def put_of_user(request: Request) -> Answer:
     request.require_json()
-    name = _user_name(request)
+    name = request.user_name()
     try:
         request.managed.users.set_limits(name, {request.names["limit"]: _value(request.body)}, request.user.name)
     except ValueError as error:
@@ -73,15 +73,8 @@ def put_of_user(request: Request) -> Answer:
 
 @routes.add("DELETE", "/user-limits/{user}/{limit}", tags=ADMINISTRATOR)
 def delete_of_user(request: Request) -> Answer:
-    request.managed.users.clear_limit(_user_name(request), request.names["limit"], request.user.name)
+    request.managed.users.clear_limit(request.user_name(), request.names["limit"], request.user.name)
     return Answer(NO_CONTENT)
-
-
-def _user_name(request: Request) -> str:
-    """Raises Problem (404)."""
-    if request.managed.users.get(request.names["user"]) is None:
-        raise not_found()
-    return request.names["user"]
 
 
 def _value(body: Body) -> object:

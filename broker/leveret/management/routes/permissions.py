@@ -26,13 +26,13 @@ def of_vhost(request: Request) -> object:
 
 @routes.add("GET", "/users/{user}/permissions", tags=ADMINISTRATOR)
 def of_user(request: Request) -> object:
-    user = _user_name(request)
+    user = request.user_name()
     return request.listed([shapes.permission(user, vhost, row) for vhost, row in _grants(request).of_user(user)])
 
 
 @routes.add("GET", "/permissions/{vhost}/{user}", tags=ADMINISTRATOR)
 def one(request: Request) -> object:
-    vhost, user = request.vhost().name, _user_name(request)
+    vhost, user = request.vhost().name, request.user_name()
     for name, row in _grants(request).of_user(user):
         if name == vhost:
             return request.chosen(shapes.permission(user, vhost, row))
@@ -55,7 +55,7 @@ def put(request: Request) -> Answer:
 
 @routes.add("DELETE", "/permissions/{vhost}/{user}", tags=ADMINISTRATOR)
 def delete(request: Request) -> Answer:
-    vhost, user = request.vhost().name, _user_name(request)
+    vhost, user = request.vhost().name, request.user_name()
     if not any(name == vhost for name, _ in _grants(request).of_user(user)):
         raise not_found()
     _grants(request).clear(user, vhost, request.user.name)
@@ -77,7 +77,7 @@ def topics_of_vhost(request: Request) -> object:
 
 @routes.add("GET", "/users/{user}/topic-permissions", tags=ADMINISTRATOR)
 def topics_of_user(request: Request) -> object:
-    user = _user_name(request)
+    user = request.user_name()
     rows = _grants(request).topics_of_user(user)
     return request.listed([shapes.topic_permission(user, vhost, exchange, row) for vhost, exchange, row in rows])
 
@@ -128,13 +128,6 @@ def _grants(request: Request) -> Grants:
     return request.managed.users.permissions
 
 
-def _user_name(request: Request) -> str:
-    """Raises Problem (404)."""
-    if request.managed.users.get(request.names["user"]) is None:
-        raise not_found()
-    return request.names["user"]
-
-
 def _ends(request: Request) -> tuple[str, str]:
     """Virtual host and user of a row to be set. Raises Problem (400)."""
     vhost, user = request.names["vhost"], request.names["user"]
@@ -153,5 +146,5 @@ def _topics(request: Request, vhost: str) -> Iterator[shapes.Shape]:
 
 
 def _topics_of_both(request: Request) -> list[shapes.Shape]:
-    user = _user_name(request)
+    user = request.user_name()
     return [shape for shape in _topics(request, request.vhost().name) if shape["user"] == user]

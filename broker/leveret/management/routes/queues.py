@@ -69,12 +69,8 @@ def declare(request: Request) -> Answer:
 
 @routes.add("DELETE", "/queues/{vhost}/{queue}")
 def delete(request: Request) -> Answer:
-    vhost, name = request.vhost_to_use(), request.names["queue"]
-    request.access(vhost).require_queue("configure", name)
-    if name not in vhost.queues:
-        raise not_found()
-    queue = vhost.queue(name, None)
-    orphans = vhost.delete_queue(
+    queue = _to_change(request, "configure")
+    orphans = queue.vhost.delete_queue(
         queue, if_unused=request.flag("if-unused"), if_empty=request.flag("if-empty"), user=request.user.name
     )
     for consumer in orphans:
@@ -84,12 +80,17 @@ def delete(request: Request) -> Answer:
 
 @routes.add("DELETE", "/queues/{vhost}/{queue}/contents")
 def purge(request: Request) -> Answer:
+    _to_change(request, "read").purge()
+    return Answer(NO_CONTENT)
+
+
+def _to_change(request: Request, kind: str) -> Queue:
+    """The queue of the path. kind: of the permission that is needed. Raises Problem: 404, 401; AMQPError."""
     vhost, name = request.vhost_to_use(), request.names["queue"]
-    request.access(vhost).require_queue("read", name)
+    request.access(vhost).require_queue(kind, name)
     if name not in vhost.queues:
         raise not_found()
-    vhost.queue(name, None).purge()
-    return Answer(NO_CONTENT)
+    return vhost.queue(name, None)
 
 
 @routes.add("POST", "/queues/{vhost}/{queue}/actions", tags=ADMINISTRATOR)

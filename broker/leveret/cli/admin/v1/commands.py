@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     if given.bash_completion:
         print(completion.script())
         return 0
-    if words[:1] == ["help"] and len(words) == 1:
+    if words == ["help"]:
         parser.print_help()
         return 0
     try:

@@ -31,7 +31,10 @@ _SALT_BYTES: Final = 4  # as RabbitMQ's
 
 
 def hashed(password: str, algorithm: str | None) -> str:
-    """A password as RabbitMQ keeps it: the salt, and the digest of salt and password; base64."""
+    """A password as RabbitMQ keeps it: the salt, and the digest of salt and password; base64.
+
+    As leveret.auth.passwords, which is not in the one file that rabbitmqadmin is.
+    """
     salt = os.urandom(_SALT_BYTES)
     digest = hashlib.new((algorithm or "SHA256").lower(), salt + password.encode("utf-8", "surrogateescape")).digest()
     return base64.b64encode(salt + digest).decode()

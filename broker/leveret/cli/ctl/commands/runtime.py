@@ -40,6 +40,10 @@ def _or_none(lines: list[str]) -> list[str]:
     return lines or ["(none)"]
 
 
+def _alarms_section(alarms: list[dict[str, Any]]) -> str:
+    return _section("Alarms", *_or_none([f"{one['resource']} alarm on {one['node']}" for one in alarms]))
+
+
 # -- status ---------------------------------------------------------------------------------------------------------
 
 
@@ -81,7 +85,7 @@ def _status_text(call: Call, shape: dict[str, Any]) -> str:
         ),
         _section("Config files", *_or_none([f" * {path}" for path in shape["config_files"]])),
         _section("Log file(s)", *_or_none([f" * {path}" for path in shape["log_files"]])),
-        _section("Alarms", *_or_none([f"{one['resource']} alarm on {one['node']}" for one in shape["alarms"]])),
+        _alarms_section(shape["alarms"]),
         _section(
             "Memory", f"Total memory used: {_size(memory['total']['rss'], unit)}",
             f"Calculation strategy: {shape['vm_memory_calculation_strategy']}",
@@ -126,7 +130,7 @@ def _breakdown_lines(memory: dict[str, Any], unit: str) -> list[str]:
 def memory_breakdown(call: Call) -> Said:
     memory = call.ask("tell_memory")
     shown = {name: {"bytes": size, "percentage": percent} for name, size, percent in _breakdown(memory)}
-    rows = [{"name": name, "bytes": size, "percentage": percent} for name, size, percent in _breakdown(memory)]
+    rows = [{"name": name, **values} for name, values in shown.items()]
     text = "\n".join([*_breakdown_lines(memory, call.options.get("unit", "gb").lower()), ""])
     return Said(text, shown, Rows(("name", "bytes", "percentage"), rows))
 
@@ -156,7 +160,7 @@ def _cluster_text(shape: dict[str, Any]) -> str:
             "Maintenance status",
             *(f"Node: {node}, status: {state}" for node, state in shape["maintenance_status"].items()),
         ),
-        _section("Alarms", *_or_none([f"{one['resource']} alarm on {one['node']}" for one in shape["alarms"]])),
+        _alarms_section(shape["alarms"]),
         _section("Network Partitions", "(none)"),
         _section("Listeners", *listeners),
         _section(
@@ -172,9 +176,9 @@ def environment(call: Call) -> Said:
 
 
 _REPORTED = (
-    ("list_connections", {"columns": ["pid", "name", "user", "state", "channels", "client_properties"]}),
-    ("list_channels", {"columns": ["pid", "name", "consumer_count", "messages_unacknowledged", "prefetch_count"]}),
-    ("list_vhosts", {"columns": ["name", "tracing"]}),
+    ("list_connections", ["pid", "name", "user", "state", "channels", "client_properties"]),
+    ("list_channels", ["pid", "name", "consumer_count", "messages_unacknowledged", "prefetch_count"]),
+    ("list_vhosts", ["name", "tracing"]),
 )
 _REPORTED_OF_VHOST = (
     ("list_queues", ["name", "durable", "messages", "consumers", "arguments", "policy", "state"]),
@@ -190,9 +194,11 @@ def report(call: Call) -> Said:
         _cluster_text(call.ask("tell_cluster")), "",
     ]  # fmt: skip
     environment_shape = call.ask("tell_environment")
-    parts += [_section("Application environment", *(f"{name} = {value}" for name, value in environment_shape.items()))]
-    for operation, arguments in _REPORTED:
-        parts.append(_listing(operation, arguments["columns"], call.ask(operation, **arguments)))
+    parts.append(
+        _section("Application environment", *(f"{name} = {value}" for name, value in environment_shape.items()))
+    )
+    for operation, columns in _REPORTED:
+        parts.append(_listing(operation, columns, call.ask(operation, columns=columns)))
     for row in call.ask("list_vhosts", columns=["name"]):
         for operation, columns in _REPORTED_OF_VHOST:
             rows = call.ask(operation, vhost=row["name"], columns=columns)
