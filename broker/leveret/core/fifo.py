@@ -30,10 +30,6 @@ class Fifo:
         yield from (entry for _, entry in self.returned)
         yield from self.fresh
 
-    def body_bytes(self) -> int:
-        """Of the bodies of all messages, added up."""
-        return sum(entry.message.body_size_bytes for entry in self)
-
     def append(self, entry: Entry) -> None:
         self.fresh.append(entry)
 

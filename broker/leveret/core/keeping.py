@@ -233,11 +233,6 @@ class KeptFifo(Fifo):
         self._sized_before = page[-1].position + 1 if page else self._sized_from
         return self.has_unsized
 
-    def body_bytes(self) -> int:
-        while self.has_unsized:
-            self.size_page()
-        return super().body_bytes() + sum(entry.message.body_size_bytes for entry in self.staying) + self.away_bytes
-
     def note_redelivered(self) -> None:
         """What is here now was handed out before."""
         for _, entry in self.returned:

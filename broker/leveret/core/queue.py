@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar
 
+from leveret.core.body_bytes import add_up_ready, ready_bytes
 from leveret.core.consumer import Consumer
 from leveret.core.counts import QueueCounts
 from leveret.core.dead_letter import EXPIRED, MAXLEN, REJECTED, dead_letter
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 # One slice of a backlog, about as much as RabbitMQ sends before it looks at the credit of its consumers (400).
 SLICE_MESSAGES = 256
 SLICE_BYTES = 262_144
+
+# The bodies of so many messages are added up at once, for a new limit.
+ADDED_UP_AT_ONCE = 256
 
 # What Queue.publish answers; BACKLOG and PENDING may come together.
 TAKEN = 0
@@ -112,19 +116,31 @@ class Queue(Served):
 
     def _hold_to(self, settings: QueueSettings) -> None:
         """Settings for what will happen. What is in the queue already is left alone."""
-        self.settings = settings
+        before, self.settings = self.settings, settings
         has_length_limit = settings.max_length is not None or settings.max_length_bytes is not None
         self._drops_head = has_length_limit and settings.overflow == "drop-head"
         self._choose_ways()
-        if settings.max_length_bytes is not None:
-            self._ready_bytes = sum(fifo.body_bytes() for fifo in self.fifos()) + sum(
-                entry.message.body_size_bytes for entry in self.given_back()
-            )
+        is_made = before is not settings
+        if settings.max_length_bytes is not None and not (is_made and before.max_length_bytes is not None):
+            self._add_up_bytes(is_made=is_made)
         if self._idle_expiry is not None:
             self._idle_expiry.stop()
             self._idle_expiry = None
         if settings.expires_ms is not None:
             self._idle_expiry = IdleExpiry(self, settings.expires_ms / 1000)
+
+    def _add_up_bytes(self, *, is_made: bool) -> None:
+        """Many are added up in slices, and the limit holds from then on; but not where a queue that comes back from the
+        store refuses publishers: they are not to be let in meanwhile."""
+        if self.message_count > ADDED_UP_AT_ONCE and (is_made or self.settings.overflow == "drop-head"):
+            self._ready_bytes = 0  # there are more: so what goes until then is too much in any case
+            add_up_ready(self, self._bytes_added_up)
+        else:
+            self._ready_bytes = ready_bytes(self)
+
+    def _bytes_added_up(self, size_bytes: int) -> None:
+        self._ready_bytes = size_bytes
+        self.pump()
 
     def restored(self) -> None:
         """All that was in the store is there again, so dead letters can go where they have to.
