@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BLOCK_BITS = 10  # 1024 positions
 UNKNOWN_MAX = 50_000  # about 20 ms
-SLICE_ENTRIES = 10_000  # about 5 ms
+SLICE_ENTRIES = 5_000  # of persistent ones, whose properties are decoded for it, about 6 ms
 FEW_ENTRIES = 2_000
 SLICE_HELD = 4_000  # about 2 ms
 
