@@ -182,6 +182,16 @@ def test_definitions_go_out_and_in_again(broker, said, start, ctl, tmp_path):
     assert ctl("import_definitions", "-", stdin="nonsense")[0] == 65
 
 
+def test_a_name_that_is_not_utf8_is_exported_as_by_the_http_api(broker, said, tmp_path):
+    broker.call(
+        lambda node, _users: node.vhosts["/"].declare_queue(
+            "q\udcff", durable=True, exclusive=False, auto_delete=False, arguments={}, owner=None
+        )
+    )
+    said("export_definitions", str(tmp_path / "x.json"))
+    assert [queue["name"] for queue in json.loads((tmp_path / "x.json").read_text())["queues"]] == ["q?"]
+
+
 def test_a_password_is_hashed_without_a_broker(said):
     hashed = said("hash_password", "secret").strip()
     user = User.with_hash("ann", hashed)
