@@ -2,7 +2,9 @@
 
 from itertools import pairwise
 
-from leveret.core.queue import SLICE_MESSAGES
+import pytest
+
+from leveret.core.queue import DEAD_LETTER_WEIGHT, SLICE_MESSAGES
 from leveret_protocol.methods import Basic, encode_method, make
 from tests.harness import BrokerHarness, Client
 
@@ -84,4 +86,18 @@ def test_what_has_expired_before_the_first_message_is_given_up_in_turns(harness:
     (got,) = client.received()
     assert got.body == b"new"
     assert given_up[-1] == count
-    assert all(after - before <= SLICE_MESSAGES for before, after in pairwise(given_up))
+    few = SLICE_MESSAGES // DEAD_LETTER_WEIGHT  # they take longer than messages that are delivered
+    assert all(after - before <= few for before, after in pairwise(given_up))
+
+
+@pytest.mark.parametrize("is_dead_lettered", [True, False])
+def test_without_a_get_it_is_given_up_in_slices(harness: BrokerHarness, client: Client, is_dead_lettered: bool) -> None:
+    few = SLICE_MESSAGES // DEAD_LETTER_WEIGHT if is_dead_lettered else SLICE_MESSAGES
+    count = 2 * few + 1
+    arguments = {"x-message-ttl": 1000} | ({"x-dead-letter-exchange": "amq.fanout"} if is_dead_lettered else {})
+    client.declare("q", arguments=arguments)
+    client.send_bytes(client.published("", "q", b"old") * count)
+    harness.advance(2)
+    assert client.counts("q") == (count - few, 0)
+    assert harness.run_work() == 2
+    assert client.counts("q") == (0, 0)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 # One slice of a backlog, about as much as RabbitMQ sends before it looks at the credit of its consumers (400).
 SLICE_MESSAGES = 256
 SLICE_BYTES = 262_144
+DEAD_LETTER_WEIGHT = 4
 
 # The bodies of so many messages are added up at once, for a new limit.
 ADDED_UP_AT_ONCE = 256
@@ -130,8 +131,7 @@ class Queue(Served):
             self._idle_expiry = IdleExpiry(self, settings.expires_ms / 1000)
 
     def _add_up_bytes(self, *, is_made: bool) -> None:
-        """Many are added up in slices, and the limit holds from then on; but not where a queue that comes back from the
-        store refuses publishers: they are not to be let in meanwhile."""
+        """In slices, and the limit holds then. Not where one from the store refuses publishers: from the start."""
         if self.message_count > ADDED_UP_AT_ONCE and (is_made or self.settings.overflow == "drop-head"):
             self._ready_bytes = 0  # there are more: so what goes until then is too much in any case
             add_up_ready(self, self._bytes_added_up)
@@ -331,6 +331,7 @@ class Queue(Served):
                 self._hand_over(entry)
             else:
                 self._dead_letter(entry, reason)
+                messages_left -= self._loss_weight - 1
             messages_left -= 1
             bytes_left -= entry.message.size_bytes
 
@@ -342,8 +343,7 @@ class Queue(Served):
         self.vhost.node.add_work(self._go_on)
 
     def see_to_head(self) -> bool:
-        """Before `get`: a slice of what has to be given up. False: there is more of it; the answer is as if that had
-        taken no time."""
+        """Before `get`: a slice of what has to be given up. False: there is more of it."""
         return self._give_up()
 
     def get(self, *, no_ack: bool) -> Entry | None:
@@ -376,6 +376,11 @@ class Queue(Served):
         """Be done with an entry that waits no more, and that nobody has."""
         dead_letter(self, entry.message, reason, entry.message.failed_count)
         self._forget_moved(entry)
+
+    @property
+    def _loss_weight(self) -> int:
+        """As long as so many messages that are delivered takes one that is given up."""
+        return 1 if self.settings.dead_letter_exchange is None else DEAD_LETTER_WEIGHT
 
     def purge(self) -> int:
         """Throw away all ready messages; those handed out stay. Answers how many there were."""
@@ -435,7 +440,7 @@ class Queue(Served):
                 return False
             entry = self._take()
             self._dead_letter(entry, reason)
-            messages_left -= 1
+            messages_left -= self._loss_weight
             bytes_left -= entry.message.size_bytes
         return True
 

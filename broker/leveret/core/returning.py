@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from leveret.core.queue import Queue
 
 # Of deliveries that are settled or go back, what one counts for: an ack takes about 0.5 us, a return to a classic queue
-# 0.6, one to a quorum queue 11, a dead letter 20.
+# 0.6, one to a quorum queue 11, a dead letter 20 to 40.
 WEIGHT_RETURN: Final = 2
-WEIGHT_HEAVY: Final = 30
+WEIGHT_HEAVY: Final = 50
 SLICE_WEIGHT: Final = 10_000  # some 3 to 6 ms
 
 GATHERED_IN_A_SLICE: Final = 20_000  # some 3 ms
