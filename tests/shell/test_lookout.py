@@ -13,8 +13,10 @@ from leveret.broker import Broker, run_in_foreground, run_in_thread
 from leveret.core.alarms import Alarms
 from leveret.shell.commits import DISK_FREE_BYTES_MIN, Commits
 from leveret.shell.lookout import CROWDED_WAITS, SHORT_SECONDS, SHORT_WAITS_MIN, Lookout, looking_out
+from leveret.shell.server import Server
+from leveret.storage.base import StoreFailed
 from tests.shell.conftest import ServerHarness
-from tests.shell.memory import MemoryListener, MemoryTransport
+from tests.shell.memory import MemoryListener, MemoryTransport, SlicedWork, ToldConnection
 from tests.shell.test_commits import GatedStore
 
 SECONDS = SHORT_SECONDS / 8  # what a poll takes
@@ -200,6 +202,26 @@ async def test_the_server_watches_its_sockets_and_does_not_look_while_the_writer
     assert not may_look_now()
     store.open_gate(100)
     harness.stop_at_once()
+
+
+async def test_a_listener_is_watched_once_also_where_somebody_comes_while_everything_ends(looks, monkeypatch):
+    monkeypatch.setattr(MemoryListener, "fileno", lambda listener: 6)
+    listener, transport = MemoryListener(), MemoryTransport()
+
+    def make_connection(*arguments):
+        connection = ToldConnection(*arguments)
+        connection.on_receive = fail
+        return connection
+
+    def fail(connection, data):
+        listener.arrive(MemoryTransport(2))
+        raise StoreFailed("a message could not be read back")
+
+    listener.arrive(transport)
+    transport.peer_sends(b"get")
+    with pytest.RaisesGroup(StoreFailed, flatten_subgroups=True):
+        await Server(make_connection, SlicedWork(), is_alone=True).serve([listener])
+    assert looks.watched == [6, -1]
 
 
 def test_only_a_process_that_is_nothing_but_a_broker_looks_out(looks, monkeypatch):

@@ -60,7 +60,8 @@ class Lookout(trio.abc.Instrument):
     def watch(self, fd: int) -> None:
         """That of a connection or a listener, until it is closed. -1: it has none, or is closed."""
         if fd != -1:
-            self._sockets.register(fd, select.EPOLLIN)
+            with contextlib.suppress(OSError):  # this user's epolls have as many as the system lets them
+                self._sockets.register(fd, select.EPOLLIN)
 
     def before_io_wait(self, timeout: float) -> None:
         """trio is about to wait. Returns once there is something to read; or it is for trio to wait."""

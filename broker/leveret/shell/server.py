@@ -103,9 +103,10 @@ class Server:
         """
         self._listeners = listeners
         with contextlib.ExitStack() as listening:
+            listening.callback(self._close_listeners)
             if self._is_alone:
                 self._lookout = listening.enter_context(looking_out(self._may_look_out))
-            listening.callback(self._close_listeners)
+            self._watch_listeners()
             async with trio.open_nursery() as nursery:
                 connections: trio.Nursery = await nursery.start(self._host_connections)
                 self._nursery = connections
@@ -143,8 +144,14 @@ class Server:
         """Accept from these from now on."""
         if self._resumed is not None:
             self._listeners = listeners
+            self._watch_listeners()
             self._resumed.set()
             self._resumed = None
+
+    def _watch_listeners(self) -> None:
+        if self._lookout is not None:
+            for listener in self._listeners:
+                self._lookout.watch(listener.fileno())
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:
@@ -170,8 +177,6 @@ class Server:
 
     async def _accept_from(self, listener: Listener) -> None:
         is_full = False
-        if self._lookout is not None:
-            self._lookout.watch(listener.fileno())
         while True:
             try:
                 transport = await listener.accept()
