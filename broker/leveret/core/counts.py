@@ -60,9 +60,13 @@ class MessageCounts:
 
 
 class QueueCounts(MessageCounts):
-    """incoming: how many came by which exchange, by its name."""
+    """incoming: how many came by which exchange, by its name.
 
-    __slots__ = ("incoming",)
+    A queue has the same object all its life, so what is known of the queue can be kept by a weak reference to this. A
+    queue itself has none where it is compiled.
+    """
+
+    __slots__ = ("__weakref__", "incoming")
 
     def __init__(self) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from leveret.core.body_bytes import add_up_ready, ready_bytes
 from leveret.core.consumer import Consumer
@@ -45,10 +45,10 @@ DEAD_LETTER_WEIGHT = 4
 ADDED_UP_AT_ONCE = 256
 
 # What Queue.publish answers; BACKLOG and PENDING may come together.
-TAKEN = 0
-BACKLOG = 1  # it waits behind others although there are consumers: they are slower than the publishers
-REFUSED = 2  # there is no room for it
-PENDING = 4  # it is safe later, and then says so if it is awaited
+TAKEN: Final = 0
+BACKLOG: Final = 1  # it waits behind others although there are consumers: they are slower than the publishers
+REFUSED: Final = 2  # there is no room for it
+PENDING: Final = 4  # it is safe later, and then says so if it is awaited
 
 
 class Queue(Served):
@@ -65,7 +65,7 @@ class Queue(Served):
     """
 
     __slots__ = (
-        "__weakref__", "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes",
+        "_drops_head", "_head_timer", "_idle_expiry", "_is_timed", "_next_position", "_ready_bytes",
         "arguments", "auto_delete", "counts", "created_by", "durable", "fifo_sums", "is_deleted", "keeper", "name",
         "owner", "publish", "publish_persistent", "pump", "settings", "unacked_count", "vhost",
     )  # fmt: skip
@@ -77,7 +77,6 @@ class Queue(Served):
 
     publish: Callable[[Message], int]
     publish_persistent: Callable[[Message], int]
-    pump: Callable[[], None]
 
     def __init__(
         self, vhost: VirtualHost, name: str, *, durable: bool, auto_delete: bool, owner: object | None,

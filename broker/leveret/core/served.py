@@ -24,6 +24,8 @@ class Served:
 
     __slots__ = ("_is_single_active", "active_consumer", "consumers", "rotation")
 
+    # Declared only here: what a class and its base both declare, the collector's pass over a compiled one visits twice,
+    # and then takes it for something that is in use.
     pump: Callable[[], None]
 
     def __init__(self, *, is_single_active: bool) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
 from leveret.core.body_bytes import QueueSums
-from leveret.core.counts import DELIVERED, MessageCounts
+from leveret.core.counts import DELIVERED, MessageCounts, QueueCounts
 from leveret.core.exchanges import Exchange
 from leveret.core.node import Node
 from leveret.core.queue import Queue
@@ -86,7 +86,7 @@ def queue(queue: Queue, rates: Rates | None, *, has_details: bool = False, has_t
 
 
 # Of a queue without consumers, on which nothing happens: what a list had of it, and what that was made from.
-_remembered: WeakKeyDictionary[Queue, tuple[object, bytes]] = WeakKeyDictionary()
+_remembered: WeakKeyDictionary[QueueCounts, tuple[object, bytes]] = WeakKeyDictionary()
 
 
 def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -> bytes:
@@ -101,9 +101,9 @@ def queue_octets(one: Queue, rates: Rates | None, *, has_totals: bool = False) -
     is_empty = one.type_name == "classic" and not (one.message_count or one.unacked_count)
     bytes_now = () if is_empty else (*_bytes(one, rates).values(), one.head_timestamp)
     origin = (values, _idle_from(rates, one, one.counts), policies, bytes_now)
-    known = _remembered.get(one)
+    known = _remembered.get(one.counts)
     if known is None or known[0] != origin:
-        known = _remembered[one] = origin, encoded(queue(one, rates))
+        known = _remembered[one.counts] = origin, encoded(queue(one, rates))
     return known[1]
 
 

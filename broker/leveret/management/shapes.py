@@ -17,6 +17,7 @@ from leveret.core.binding import Binding, canonical
 from leveret.core.channel import ChannelMode
 from leveret.core.consumer import Consumer
 from leveret.core.consumer_timeout import timeout_ms_of
+from leveret.core.counts import QueueCounts
 from leveret.core.exchanges import Exchange
 from leveret.core.policies import Policy
 from leveret.core.queue import Queue
@@ -80,13 +81,13 @@ def queue(queue: Queue, *, has_details: bool = False) -> Shape:
 
 
 # What does not change of a queue while these policies apply. Lists ask for it again and again.
-_remembered: WeakKeyDictionary[Queue, tuple[Sequence[Policy], Sequence[Policy], Shape]] = WeakKeyDictionary()
+_remembered: WeakKeyDictionary[QueueCounts, tuple[Sequence[Policy], Sequence[Policy], Shape]] = WeakKeyDictionary()
 
 
 def _lasting(queue: Queue) -> Shape:
     vhost = queue.vhost
     policies, operator_policies = vhost.policies.ranked, vhost.operator_policies.ranked
-    known = _remembered.get(queue)
+    known = _remembered.get(queue.counts)
     if known is not None and known[0] is policies and known[1] is operator_policies:
         return known[2]
     node_name = vhost.node.name
@@ -105,7 +106,7 @@ def _lasting(queue: Queue) -> Shape:
         }  # fmt: skip
     if isinstance(queue.owner, Connection):
         shape["owner_pid_details"] = _connection_details(queue.owner)
-    _remembered[queue] = policies, operator_policies, shape
+    _remembered[queue.counts] = policies, operator_policies, shape
     return shape
 
 
