@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +56,48 @@ def test_a_batch_comes_back_as_it_was(batch: Batch) -> None:
     found = decode_batch(encode_batch(batch), MemoryStore())
     assert list(map(content, found.changes)) == list(map(content, batch.changes))
     assert found.definitions == batch.definitions
+
+
+@given(positions, positions, st.binary(max_size=50))
+def test_a_lone_message_is_laid_out_as_all_others(position: int, after: int, octets: bytes) -> None:
+    changes = Changes(MemoryStore().new_line())
+    changes.added = {position: (octets, None, None)}
+    changes.position_after = after
+    batch = Batch()
+    batch.changes = [changes]
+    start = struct.pack("<3I", 0, 1, 0) + struct.pack("<IBQ4I", changes.line.id, 0, after, 1, 0, 0, 0)
+    assert encode_batch(batch) == start + struct.pack("<QI", position, len(octets)) + octets
+
+
+@pytest.mark.parametrize("what", ["expiry", "purge", "drop"])
+def test_what_comes_with_a_lone_message_is_there(what: str) -> None:
+    changes = Changes(MemoryStore().new_line())
+    changes.added = {7: (b"payload", 5.0 if what == "expiry" else None, None)}
+    changes.purge = Purge(3, frozenset({1})) if what == "purge" else None
+    changes.is_drop = what == "drop"
+    batch = Batch()
+    batch.changes = [changes]
+    noted = content(changes)
+    found = decode_batch(encode_batch(batch), MemoryStore())
+    assert list(map(content, found.changes)) == [content(changes)] == [noted]
+
+
+def test_a_payload_is_asked_for_its_bytes_once() -> None:
+    class Payload:
+        asked = 0
+
+        def __bytes__(self) -> bytes:
+            self.asked += 1
+            return b"payload"
+
+    for count in (1, 2):
+        changes = Changes(MemoryStore().new_line())
+        asked = [Payload() for _ in range(count)]
+        changes.added = {position: (payload, None, None) for position, payload in enumerate(asked)}
+        batch = Batch()
+        batch.changes = [changes]
+        assert encode_batch(batch) == encode_batch(batch)
+        assert [payload.asked for payload in asked] == [1] * count
 
 
 def test_a_payload_of_several_lines_is_in_it_once() -> None:

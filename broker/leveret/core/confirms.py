@@ -64,7 +64,9 @@ class Confirms:
         """
         acked, nacked, self._acked, self._nacked = self._acked, self._nacked, [], []
         told = [(number, False, False) for number in nacked]
-        if acked:
+        if len(acked) == 1:
+            told.append((acked[0], False, True))
+        elif acked:
             acked.sort()
             barrier = min([*nacked, next(iter(self._open), acked[-1] + 1)])
             merged = [number for number in acked if number < barrier]
