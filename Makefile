@@ -118,6 +118,7 @@ $(VENV)/.installed-interop: $(VENV)/.installed-dev
 	@touch $@
 
 $(COMPILED)/.installed: setup.py pyproject.toml $(LOCK) $(shell find broker protocol -name '*.py') | $(COMPILED)/bin/pip
+	@rm -rf build/lib.* build/temp.*  # of a compile of other modules: they would not go together
 	LEVERET_COMPILE=1 $(COMPILED)/bin/pip install --quiet --disable-pip-version-check '.[dev]' -c $(LOCK)
 	@touch $@
 
