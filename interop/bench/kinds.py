@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from interop.bench import machine, paced, roles, wire
 from interop.bench.paced import Pace
@@ -16,7 +14,6 @@ from interop.bench.stream import Stream
 
 BACKLOG_PER_SECOND = 200_000  # messages to drain, for each second of a run: a million in five
 DECLARES_PER_SECOND = 200
-FDATASYNCS = 100  # before a run, and again after it
 SETTLE_SECONDS = 3.0  # a broker may give memory back some time after
 LONG_SECONDS = 120  # for what a broker may take its time for
 FLOOD = Stream(window=50_000)
@@ -69,17 +66,14 @@ def drain(stream: Stream, run: Run) -> Result:
 
 def lone_publisher(stream: Stream, run: Run) -> Result:
     """One publisher that waits for each confirm: microseconds a confirm, beside those of an fdatasync of this disk."""
-    folder = Path(tempfile.gettempdir())
     with _durable_queue(stream, run):
-        before_us = machine.fdatasync_us(folder, FDATASYNCS)
         publisher = run.spawn(roles.publish_and_wait, stream)
         result = run.steady(lambda: run.gauges.confirmed)
         run.gauges.stop_publishing = 1
         run.finish(publisher)
-        after_us = machine.fdatasync_us(folder, FDATASYNCS)
     timed = _with_times(result, run)
     assert timed.p50_us is not None
-    extra = {"fdatasync_us": (before_us + after_us) / 2}
+    extra = {"fdatasync_us": run.gauges.fdatasync_ns / 1000}
     return dataclasses.replace(timed, amount=timed.p50_us, extra=extra)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import statistics
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 LISTEN = "0A"  # state of a socket in /proc/net/tcp
@@ -100,16 +99,15 @@ def _memory_mib(roots: frozenset[int], field: str) -> float:
     return total_kib / 1024
 
 
-def fdatasync_us(folder: Path, count: int, size: int = 300) -> float:
-    """What this disk takes to keep an append: the median of so many writes of `size` octets and fdatasync each."""
-    times_us = []
-    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-        for _ in range(count):
-            before = time.perf_counter_ns()
-            file.write(bytes(size))
-            os.fdatasync(file.fileno())
-            times_us.append((time.perf_counter_ns() - before) / 1000)
-    return statistics.median(times_us)
+def fdatasyncs_ns(file: IO[bytes], count: int, size: int = 300) -> list[int]:
+    """What this disk takes to keep an append, so many times: a write of `size` octets and fdatasync each."""
+    times_ns = []
+    for _ in range(count):
+        before = time.perf_counter_ns()
+        file.write(bytes(size))
+        os.fdatasync(file.fileno())
+        times_ns.append(time.perf_counter_ns() - before)
+    return times_ns
 
 
 def busy_seconds() -> float:

@@ -10,16 +10,19 @@ import ctypes
 import selectors
 import socket
 import struct
+import tempfile
 import time
 from collections.abc import Iterator
 
-from interop.bench import wire
+from interop.bench import machine, wire
 from interop.bench.counting import RECEIVE_SIZE, ConfirmCounter, DeliveryCounter, acks_due, percentile
 from interop.bench.stream import CONSUMER_TAG, Stream
 from interop.bench.wire import Client, PeerFailed
 
 SEND_SIZE = 64 * 1024  # about what one send carries
 STOP_CHECK_MICROSECONDS = 100_000  # who waits for a socket looks at the gauges this often
+CONFIRMS_IN_A_ROW = 200  # a disk is not the same from one second to the next, so it is measured in turns with them
+FDATASYNCS_IN_A_ROW = 50
 PACE_SECONDS = 0.0005  # a publisher whose window is full looks again; far less than any broker needs for a window
 
 
@@ -39,6 +42,7 @@ class Gauges(ctypes.Structure):
             "p50_ns",
             "p99_ns",
             "max_ns",
+            "fdatasync_ns",
         )
     ]
     ready: int  # consumer: its queues exist, publishing may begin
@@ -51,6 +55,7 @@ class Gauges(ctypes.Structure):
     p50_ns: int  # whoever takes times: of what began while measuring
     p99_ns: int
     max_ns: int
+    fdatasync_ns: int  # what the disk took meanwhile to keep an append: the median
 
     def take_times(self, times_ns: list[int]) -> None:
         """Keep the percentiles of a role's times."""
@@ -140,25 +145,31 @@ def _count_deliveries(clients: list[Client], name: str, stream: Stream, gauges: 
 
 
 def publish_and_wait(url: str, name: str, stream: Stream, gauges: Gauges) -> None:
-    """Publish one message, wait for its confirm, and so on; takes the times."""
+    """Publish one message, wait for its confirm, and so on; takes the times, and those of the disk in between."""
     client = Client(url)
     client.select_confirms()
     block = stream.publishes(name, 1)
     counter = ConfirmCounter()
     buffer = bytearray(RECEIVE_SIZE)
     times_ns: list[int] = []
-    while not gauges.stop_publishing:
-        measuring = gauges.measuring
-        before = time.perf_counter_ns()
-        client.sock.sendall(block.run(counter.messages, 1))
-        published = counter.messages + 1
-        while counter.messages < published:
-            size = _receive(client.sock, buffer)
-            counter.feed(bytes(buffer[:size]), published)
-        if measuring:
-            times_ns.append(time.perf_counter_ns() - before)
-        gauges.published = gauges.confirmed = published
+    fdatasyncs_ns: list[int] = []
+    with tempfile.TemporaryFile(buffering=0) as file:  # on the disk that the brokers have
+        while not gauges.stop_publishing:
+            measuring = gauges.measuring
+            if measuring and len(times_ns) % CONFIRMS_IN_A_ROW == 0:
+                fdatasyncs_ns += machine.fdatasyncs_ns(file, FDATASYNCS_IN_A_ROW)
+            before = time.perf_counter_ns()
+            client.sock.sendall(block.run(counter.messages, 1))
+            published = counter.messages + 1
+            while counter.messages < published:
+                size = _receive(client.sock, buffer)
+                counter.feed(bytes(buffer[:size]), published)
+            if measuring:
+                times_ns.append(time.perf_counter_ns() - before)
+            gauges.published = gauges.confirmed = published
     gauges.take_times(times_ns)
+    if fdatasyncs_ns:
+        gauges.fdatasync_ns = percentile(fdatasyncs_ns, 50)
     client.close()
 
 
