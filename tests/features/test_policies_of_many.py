@@ -111,3 +111,16 @@ def test_exchanges_are_given_their_alternate_in_slices_too(
     harness.run_work()
     client.publish("e", "nowhere", b"alternate")
     assert client.drain("q") == [b"alternate"]
+
+
+def test_a_change_that_fails_is_not_in_the_way_of_the_next(
+    client: Client, harness: BrokerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours; the operator is told. Later changes, and the deletion of the virtual host, waited for it."""
+    client.declare("q")
+    vhost = harness.node.vhost("/")
+    with monkeypatch.context() as failing, pytest.raises(ZeroDivisionError):
+        failing.setattr(policy_changes, "timeout_changed", lambda queue: 1 // 0)
+        vhost.policies.set("p", pattern="", definition={"max-length": 1})
+    vhost.policies.set("p", pattern="", definition={"max-length": 2})
+    assert vhost.queues["q"].settings.max_length == 2

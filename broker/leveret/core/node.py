@@ -166,9 +166,12 @@ class Node:
         return deletion
 
     def _deleting(self, vhost: VirtualHost, user: str) -> Iterator[None]:
-        self.on_vhost_delete(vhost.name, user)
-        yield from vhost.closing(user)
-        del self.vhosts[vhost.name], self._deletions[vhost.name]
+        try:
+            self.on_vhost_delete(vhost.name, user)
+            yield from vhost.closing(user)
+            del self.vhosts[vhost.name]
+        finally:  # one that fails can be tried again
+            del self._deletions[vhost.name]
         self.events.tell("vhost.deleted", vhost_deleted, vhost, user)
         self.events.tell("vhost.down", vhost_down, vhost)
         for number, connection in enumerate(self.connections.of_vhost(vhost.name), 1):
@@ -201,10 +204,16 @@ class Node:
 
     def go_on(self, steps: Iterator[None]) -> None:
         """One more step of it."""
-        if steps in self._carried_out:
-            try:
-                next(steps)
-            except StopIteration:
+        if steps not in self._carried_out:
+            return
+        is_over = True
+        try:
+            next(steps)
+            is_over = False
+        except StopIteration:
+            pass
+        finally:
+            if is_over:
                 del self._carried_out[steps]
 
     def until_done(self, steps: Iterator[None]) -> Generator[None, None, None]:

@@ -39,8 +39,10 @@ def _carrying_out(vhost: VirtualHost) -> Iterator[None]:
     """One change after the other."""
     changes = vhost.policy_changes
     while changes:
-        yield from _applying(vhost, changes[0])
-        changes.popleft()
+        try:
+            yield from _applying(vhost, changes[0])
+        finally:  # one that fails is not in the way of the next
+            changes.popleft()
 
 
 def _applying(vhost: VirtualHost, change: PolicyChange) -> Iterator[None]:
